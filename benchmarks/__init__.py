@@ -1,0 +1,1 @@
+"""Measurements: each module prints JSON that says on which machine."""

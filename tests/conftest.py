@@ -1,0 +1,31 @@
+"""Fixtures that all tests share."""
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from hypothesis import settings
+
+# Two workers share two cores, so the time of one example says nothing.
+settings.register_profile("shared_cores", deadline=None)
+settings.load_profile("shared_cores")
+
+
+@pytest.fixture(scope="session")
+def data_folder() -> Callable[[str], Path]:
+    """The folder of a real data set below `UREP_DATA`.
+
+    A test that needs one skips where it is missing, and fails instead if `UREP_REQUIRE_ALL=1`.
+    """
+
+    def find(name: str) -> Path:
+        folder = Path(os.environ.get("UREP_DATA", "")) / name
+        if "UREP_DATA" not in os.environ or not folder.is_dir():
+            reason = f"needs the data set {name!r} in the folder that UREP_DATA names"
+            if os.environ.get("UREP_REQUIRE_ALL") == "1":
+                pytest.fail(reason)
+            pytest.skip(reason)
+        return folder
+
+    return find

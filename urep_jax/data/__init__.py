@@ -1,0 +1,1 @@
+"""From files to batches: schema, ingest, data sets, splits, sequences, negatives, Grain sources."""

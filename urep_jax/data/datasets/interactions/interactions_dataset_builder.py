@@ -1,0 +1,86 @@
+"""Anybody's logs: an events table, mapped columns, and the companion tables that there are."""
+
+import dataclasses
+import os
+from collections.abc import Mapping
+from pathlib import Path
+
+from urep_jax.data.companions import write_companion
+from urep_jax.data.datasets.base import EventsBuilder, EventsConfig
+from urep_jax.data.files import TextFormat, find_files
+from urep_jax.data.log import EventLog, Granularity
+from urep_jax.data.rules import Thresholds
+from urep_jax.data.schema import COMPANIONS
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class InteractionsConfig(EventsConfig):
+    """Where somebody's logs lie and how they are told.
+
+    Attributes:
+        path: Parquet or CSV file of events, a folder of them, or a pattern with `*`.
+        name: what to call the data set.
+        granularity: what the ids in `user_id` stand for, a `user` or a `session`.
+        columns: the source's column names by the names of `schema.EVENTS`, where they differ.
+        feedback_words: the library's feedback words by the source's, where they differ.
+        thresholds: take the feedback from a number instead of a word.
+        text: how text files are laid out.
+        max_rejected_share: largest share of rows, 0 to 1, that may be rejected.
+        companions: files of companion tables by the names of `schema.COMPANIONS`.
+        companion_columns: column names of companion tables, by table.
+
+    Example:
+        >>> InteractionsConfig(path="logs/*.parquet", columns={"item_id": "song_id"}).granularity
+        'user'
+    """
+
+    path: str | os.PathLike[str]
+    name: str = "interactions"
+    granularity: Granularity = "user"
+    columns: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    feedback_words: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    thresholds: Thresholds | None = None
+    text: TextFormat = dataclasses.field(default_factory=TextFormat)
+    max_rejected_share: float = 0.01
+    companions: Mapping[str, str | os.PathLike[str]] = dataclasses.field(default_factory=dict)
+    companion_columns: Mapping[str, Mapping[str, str]] = dataclasses.field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        for field in ("companions", "companion_columns"):
+            for table in getattr(self, field):
+                if table not in COMPANIONS:
+                    raise ValueError(f"{field} names {table!r}, but must name one of {', '.join(COMPANIONS)}")
+
+    def builder(self, data_dir: str | os.PathLike[str]) -> "Builder":
+        """The builder of these logs."""
+        return Builder(self, data_dir=data_dir)
+
+    def sources(self) -> list[Path]:
+        """Every file of the events and of the companions."""
+        return [file for source in (self.path, *self.companions.values()) for file in find_files(source)]
+
+
+class Builder(EventsBuilder[InteractionsConfig]):
+    """Builds a data set from anybody's logs."""
+
+    @property
+    def granularity(self) -> Granularity:  # type: ignore[override]
+        """What one sequence is, as the config says."""
+        return self.settings.granularity
+
+    def _read(self, folder: Path) -> EventLog:
+        settings = self.settings
+        log = self._ingest(
+            settings.path,
+            folder,
+            name=settings.name,
+            columns=settings.columns,
+            feedback_words=settings.feedback_words,
+            thresholds=settings.thresholds,
+            text=settings.text,
+            max_rejected_share=settings.max_rejected_share,
+        )
+        for table, source in settings.companions.items():
+            columns = settings.companion_columns.get(table, {})
+            write_companion(table, source, folder / f"{table}.parquet", columns=columns, text=settings.text)
+        return log

@@ -1,0 +1,310 @@
+"""From a log to batches: crop, cloze mask, hard negatives, right-aligned packing. All of it on whole batches.
+
+Source: Negative Feedback for Music Personalization, §2 and §3.
+"""
+
+import dataclasses
+from collections.abc import Sequence
+from typing import Literal, NamedTuple
+
+import numpy as np
+from jaxtyping import Bool, Int8, Int32, Int64
+
+from urep_jax.core.types import FEEDBACK_WORDS, SECONDS_PER_DAY, Feedback
+from urep_jax.data.cases import Cases
+from urep_jax.data.hard_negatives import Rung, draw_hard_negatives
+from urep_jax.data.log import EventLog
+from urep_jax.data.vocabulary import MASK, NULL_STATION, PAD, Vocabulary
+
+_RAW_PER_INPUT = 4
+"""A crop spans at most this many raw events for each input position: plays and unused feedback lie between inputs."""
+
+
+@dataclasses.dataclass(frozen=True)
+class SequenceConfig:
+    """How sequences become inputs and tasks.
+
+    Attributes:
+        max_length: input positions L, the mask at the end included.
+        inputs: words of the feedback that the model sees.
+        p_task: share of a crop's ups that are tasks, above 0 and at most 1; the last up always is one.
+        p_hard: probability that a task position gets a hard negative, if there is one. Decided anew each epoch.
+        tasks: `cloze` masks the tasks and the model sees both sides; `next` asks at every position for the next up, for
+            a causal model (SASRec).
+
+    Raises:
+        ValueError: if a value is out of range.
+    """
+
+    max_length: int = 200
+    inputs: Sequence[str] = ("up", "down", "skip")
+    p_task: float = 0.15
+    p_hard: float = 1.0
+    tasks: Literal["cloze", "next"] = "cloze"
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "inputs", tuple(self.inputs))
+        if self.max_length < 2:
+            raise ValueError(f"max_length is {self.max_length}, but must be at least 2: one event and the mask")
+        if not self.inputs or not set(self.inputs) <= set(FEEDBACK_WORDS) - {"play"}:
+            raise ValueError(f"inputs is {list(self.inputs)}, but must name one or more of up, down, skip")
+        if not 0 < self.p_task <= 1:
+            raise ValueError(f"p_task is {self.p_task}, but must be above 0 and at most 1")
+        if not 0 <= self.p_hard <= 1:
+            raise ValueError(f"p_hard is {self.p_hard}, but must be between 0 and 1")
+        if self.tasks not in ("cloze", "next"):
+            raise ValueError(f"tasks is {self.tasks!r}, but must be 'cloze' or 'next'")
+        if self.tasks == "next" and self.p_hard > 0:
+            raise ValueError(f"p_hard is {self.p_hard} with tasks='next', which draws no hard negatives; set p_hard=0")
+
+    @property
+    def max_tasks(self) -> int:
+        """Task positions T of the longest sequence at most."""
+        return self.max_tasks_in(self.max_length)
+
+    def max_tasks_in(self, length: int) -> int:
+        """Task positions T of a sequence of `length` positions at most."""
+        return length - 1 if self.tasks == "next" else max(1, int(np.ceil(self.p_task * length)))
+
+    @property
+    def input_codes(self) -> tuple[int, ...]:
+        """Codes of `inputs`."""
+        return tuple(int(Feedback.from_word(word)) for word in self.inputs)
+
+
+class Batch(NamedTuple):
+    """Input and tasks of B sequences, right-aligned: the latest event stands at position L - 1.
+
+    Item and station are rows of the model's tables (`data.vocabulary`). Where `target` is `PAD` there is no task; where
+    `negative` is `PAD` the negative is to be drawn at random.
+    """
+
+    row: Int32[np.ndarray, "B"]
+    """Number of the row in the whole batch, wherever the row is computed: it names the row's random draws."""
+    item: Int32[np.ndarray, "B L"]
+    station: Int32[np.ndarray, "B L"]
+    feedback: Int8[np.ndarray, "B L"]
+    device: Int32[np.ndarray, "B L"]
+    hour: Int32[np.ndarray, "B L"]
+    """Hour of the day, 1 to 24 where there is an event, else 0."""
+    task: Int32[np.ndarray, "B T"]
+    target: Int32[np.ndarray, "B T"]
+    negative: Int32[np.ndarray, "B T"]
+    rung: Int8[np.ndarray, "B T"]
+
+
+class Window(NamedTuple):
+    """Raw events of B crops, right-aligned in W columns; `NONE` feedback where there is nothing."""
+
+    item: Int32[np.ndarray, "B W"]
+    station: Int32[np.ndarray, "B W"]
+    feedback: Int8[np.ndarray, "B W"]
+    device: Int32[np.ndarray, "B W"]
+    local_time: Int64[np.ndarray, "B W"]
+
+
+class Sequences:
+    """Reads crops of one log in the rows of one vocabulary. Holds memory maps and small look-up arrays, no state.
+
+    Args:
+        log: the events.
+        vocabulary: what the model knows.
+        cfg: how sequences become inputs and tasks.
+    """
+
+    def __init__(self, log: EventLog, vocabulary: Vocabulary, cfg: SequenceConfig) -> None:
+        self.log, self.vocabulary, self.cfg = log, vocabulary, cfg
+        self.item_rows = vocabulary.item_rows(log.item_ids)
+        # One entry more than there are stations, so that NO_STATION = -1 finds the null row at the end.
+        self.station_rows = np.append(vocabulary.station_rows(log.station_ids), np.int32(NULL_STATION))
+        self._device_rows = np.append(vocabulary.device_rows(log.device_ids), np.int32(0))
+        self._is_input = np.zeros(len(Feedback), bool)
+        self._is_input[list(cfg.input_codes)] = True
+
+    def window(self, start: Int64[np.ndarray, "B"], stop: Int64[np.ndarray, "B"], inputs: int) -> Window:
+        """The events of each crop: back from `stop` until `inputs` input events are in it, not past `start`.
+
+        Feedback that is not an input is kept where it lies between inputs: hard negatives come from there too.
+        """
+        start = np.maximum(start, stop - _RAW_PER_INPUT * inputs)
+        event_BxW, valid_BxW = _right_aligned(start, stop)
+        feedback_BxW = np.where(valid_BxW, self.log.feedback[event_BxW], np.int8(Feedback.NONE))
+        feedback_BxW[feedback_BxW == Feedback.PLAY] = Feedback.NONE
+        inputs_from_here_BxW = np.cumsum(self._is_input[feedback_BxW][:, ::-1], axis=1)[:, ::-1]
+        feedback_BxW[inputs_from_here_BxW > inputs] = Feedback.NONE
+        # Columns that are empty in every row carry nothing; the first is left so that no axis is ever empty.
+        used = np.flatnonzero((feedback_BxW != Feedback.NONE).any(0))
+        width = max(1, feedback_BxW.shape[1] - used[0]) if len(used) else 1
+        return self._read(event_BxW[:, -width:], feedback_BxW[:, -width:])
+
+    def _read(self, event_BxW: np.ndarray, feedback_BxW: np.ndarray) -> Window:
+        log = self.log
+        zeros = np.zeros(event_BxW.shape, np.int32)
+        time = log.timestamp[event_BxW]
+        return Window(
+            item=self.item_rows[log.item[event_BxW]],
+            station=zeros if log.station is None else self.station_rows[log.station[event_BxW]],
+            feedback=feedback_BxW,
+            device=zeros if log.device is None else self._device_rows[log.device[event_BxW]],
+            local_time=time if log.utc_offset is None else time + log.utc_offset[event_BxW],
+        )
+
+    def training_batch(
+        self,
+        rng: np.random.Generator,
+        start: Int64[np.ndarray, "B"],
+        stop: Int64[np.ndarray, "B"],
+        length: int | None = None,
+    ) -> Batch:
+        """Tasks drawn from the crops that end at `stop`, where each crop's last event is an up.
+
+        Args:
+            rng: source of all random choices.
+            start: where each sequence begins, a flat index.
+            stop: one past the last event of each crop; a row whose `start` equals its `stop` is padding.
+            length: positions of the batch, if none of its crops fills `max_length`.
+        """
+        length = self.cfg.max_length if length is None else length
+        window = self.window(start, stop, length)
+        if self.cfg.tasks == "next":
+            return _next_tasks(pack(window, self._is_input[window.feedback], length))
+        max_tasks = self.cfg.max_tasks_in(length)
+        task_BxT, is_task_BxT = draw_tasks(rng, window.feedback, self.cfg.p_task, max_tasks)
+        wanted_BxT = is_task_BxT & (rng.random(task_BxT.shape, dtype=np.float32) < self.cfg.p_hard)
+        day_BxW = (window.local_time // SECONDS_PER_DAY).astype(np.int32)
+        column_BxT, rung_BxT = draw_hard_negatives(rng, window.feedback, day_BxW, window.station, task_BxT, wanted_BxT)
+        return _cloze_tasks(window, self._is_input, task_BxT, is_task_BxT, column_BxT, rung_BxT, length)
+
+    def question_batch(self, cases: Cases, rows: Int64[np.ndarray, "B"]) -> Batch:
+        """The questions of an evaluation: each case's input, then a mask with the station that is asked about."""
+        L = self.cfg.max_length
+        start, stop = cases.start[rows], cases.stop[rows]
+        window = self.window(start, stop, L - 1)
+        station_B = self.station_rows[cases.station[rows]]
+        return append_question(pack(window, self._is_input[window.feedback], L), station_B)
+
+
+def pack(window: Window, keep: Bool[np.ndarray, "B W"], length: int) -> Batch:
+    """The kept events of each row, moved together and right-aligned in `length` positions; no tasks yet."""
+    B = len(keep)
+    place_BxW = length - np.cumsum(keep[:, ::-1], axis=1)[:, ::-1]
+    row, column = np.nonzero(keep & (place_BxW >= 0))
+    place = place_BxW[row, column]
+
+    def packed(source_BxW: np.ndarray, dtype: type) -> np.ndarray:
+        target_BxL: np.ndarray = np.zeros((B, length), dtype)
+        target_BxL[row, place] = source_BxW[row, column]
+        return target_BxL
+
+    nothing = np.zeros((B, 0), np.int32)
+    return Batch(
+        row=np.arange(B, dtype=np.int32),
+        item=packed(window.item, np.int32),
+        station=packed(window.station, np.int32),
+        feedback=packed(window.feedback, np.int8),
+        device=packed(window.device, np.int32),
+        hour=packed(1 + window.local_time // 3600 % 24, np.int32),
+        task=nothing,
+        target=nothing,
+        negative=nothing,
+        rung=nothing.astype(np.int8),
+    )
+
+
+def append_question(batch: Batch, station: Int32[np.ndarray, "B"]) -> Batch:
+    """Shift a packed batch by one and put a mask at the end: the next up on `station`.
+
+    The first position falls out, so the batch is packed with room for one event fewer.
+    """
+    B, L = batch.item.shape
+
+    def shifted(values_BxL: np.ndarray, last: np.ndarray | int) -> np.ndarray:
+        moved_BxL = np.roll(values_BxL, -1, axis=1)
+        moved_BxL[:, -1] = last
+        return moved_BxL
+
+    return batch._replace(
+        item=shifted(batch.item, MASK),
+        station=shifted(batch.station, station),
+        feedback=shifted(batch.feedback, int(Feedback.UP)),
+        # The moment of the question is that of the latest event: nothing later is known.
+        device=shifted(batch.device, batch.device[:, -1]),
+        hour=shifted(batch.hour, batch.hour[:, -1]),
+        task=np.full((B, 1), L - 1, np.int32),
+    )
+
+
+def draw_tasks(
+    rng: np.random.Generator, feedback: Int8[np.ndarray, "B W"], p_task: float, max_tasks: int
+) -> tuple[Int32[np.ndarray, "B T"], Bool[np.ndarray, "B T"]]:
+    """Choose `p_task` of each row's ups as tasks; the last column, if it is an up, always is one.
+
+    The number of tasks is `p_task` times the ups, rounded at random so that its mean is exact, and at least 1.
+
+    Returns:
+        Columns of the tasks, and which of the T places hold one.
+    """
+    B, W = feedback.shape
+    T = max_tasks
+    is_up_BxW = feedback == Feedback.UP
+    order_BxW = np.where(is_up_BxW, rng.random((B, W), dtype=np.float32), 2.0)
+    order_BxW[is_up_BxW[:, -1], -1] = -1.0
+    column_BxT = np.argsort(order_BxW, axis=1)[:, :T].astype(np.int32)
+    num_ups_B = is_up_BxW.sum(1)
+    num_tasks_B = np.clip(np.floor(p_task * num_ups_B + rng.random(B)), 1, T)
+    is_task_BxT = np.arange(column_BxT.shape[1]) < np.minimum(num_tasks_B, num_ups_B)[:, None]
+    pad = ((0, 0), (0, T - column_BxT.shape[1]))
+    return np.pad(column_BxT, pad), np.pad(is_task_BxT, pad)
+
+
+def _cloze_tasks(
+    window: Window,
+    is_input: Bool[np.ndarray, "F"],
+    task_BxT: np.ndarray,
+    is_task_BxT: np.ndarray,
+    negative_column_BxT: np.ndarray,
+    rung_BxT: np.ndarray,
+    length: int,
+) -> Batch:
+    """Mask the tasks, take the used negatives out of the input, and pack what is left."""
+    row_B1 = np.arange(len(task_BxT))[:, None]
+    served_BxT = is_task_BxT & (negative_column_BxT >= 0)
+    taken_BxW = np.zeros(window.feedback.shape, bool)
+    np.logical_or.at(taken_BxW, (row_B1, negative_column_BxT), served_BxT)
+    masked_BxW = np.zeros(window.feedback.shape, bool)
+    np.logical_or.at(masked_BxW, (row_B1, task_BxT), is_task_BxT)
+
+    keep_BxW = (is_input[window.feedback] & ~taken_BxW) | masked_BxW
+    place_BxW = length - np.cumsum(keep_BxW[:, ::-1], axis=1)[:, ::-1]
+    place_BxT = place_BxW[row_B1, task_BxT]
+    # Masks are kept even where ups are no input, so a row of many tasks can be longer than L: its oldest fall out.
+    is_task_BxT = is_task_BxT & (place_BxT >= 0)
+    target_BxT = np.where(is_task_BxT, window.item[row_B1, task_BxT], PAD)
+    negative_BxT = np.where(served_BxT & is_task_BxT, window.item[row_B1, negative_column_BxT], PAD)
+    masked = window._replace(item=np.where(masked_BxW, np.int32(MASK), window.item))
+    return pack(masked, keep_BxW, length)._replace(
+        task=np.where(is_task_BxT, place_BxT, 0).astype(np.int32),
+        target=target_BxT.astype(np.int32),
+        negative=negative_BxT.astype(np.int32),
+        rung=np.where(is_task_BxT, rung_BxT, Rung.RANDOM).astype(np.int8),
+    )
+
+
+def _next_tasks(batch: Batch) -> Batch:
+    """Ask at every position for the event after it, where that event is an up."""
+    B, L = batch.item.shape
+    asked_BxT = (batch.feedback[:, :-1] != Feedback.NONE) & (batch.feedback[:, 1:] == Feedback.UP)
+    return batch._replace(
+        task=np.broadcast_to(np.arange(L - 1, dtype=np.int32), (B, L - 1)),
+        target=np.where(asked_BxT, batch.item[:, 1:], np.int32(PAD)),
+        negative=np.full((B, L - 1), PAD, np.int32),
+        rung=np.full((B, L - 1), Rung.RANDOM, np.int8),
+    )
+
+
+def _right_aligned(start: np.ndarray, stop: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Flat event indices of each range, right-aligned in a rectangle, and which of them are in the range."""
+    width = max(1, int((stop - start).max(initial=0)))
+    event_BxW = stop[:, None] - width + np.arange(width)
+    valid_BxW = event_BxW >= start[:, None]
+    return np.where(valid_BxW, event_BxW, 0), valid_BxW

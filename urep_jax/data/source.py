@@ -1,0 +1,139 @@
+"""Grain sources of training batches: batch `step` of a run is a pure function of the seed and the step."""
+
+import dataclasses
+import itertools
+
+import grain
+import numpy as np
+from jaxtyping import Int64
+
+from urep_jax.core.streams import numpy_stream
+from urep_jax.core.types import Feedback
+from urep_jax.data.cases import Split
+from urep_jax.data.sequences import Batch, Sequences
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Stratum:
+    """Training sequences of alike length, which share a padded length.
+
+    Attributes:
+        start: first event of each sequence, a flat index.
+        first_end: first up that a crop may end with, a place in the list of all ups.
+        last_end: last up that a crop may end with.
+        max_length: positions that hold the longest crop.
+    """
+
+    start: Int64[np.ndarray, "N"]
+    first_end: Int64[np.ndarray, "N"]
+    last_end: Int64[np.ndarray, "N"]
+    max_length: int
+
+
+class TrainingBatches:
+    """Every batch of a training, by step.
+
+    An epoch visits each training sequence that holds an up once, in an order of its own, and crops it at one of its
+    ups: the last one of a sequence that fits whole, else any that leaves a full crop.
+
+    A batch draws equally from `strata` strata of sequences, from the shortest to the longest, and each stratum is
+    padded to its own length only: that halves the work where most sequences are short. A batch is a tuple of one
+    `Batch` for each stratum. What is missing in the last batch of an epoch is filled up with empty rows.
+
+    Args:
+        sequences: the log, and how it is read.
+        split: which sequences and events train.
+        batch_size: rows of a batch, a multiple of `strata`.
+        seed: names the run's random streams.
+        strata: number of strata.
+
+    Raises:
+        ValueError: if a number is out of range, or no training sequence holds an up.
+    """
+
+    def __init__(self, sequences: Sequences, split: Split, batch_size: int, seed: int, strata: int = 4) -> None:
+        if strata < 1 or batch_size < 1 or batch_size % strata:
+            raise ValueError(f"batch_size is {batch_size}, but must be a multiple of the number of strata, {strata}")
+        self.sequences, self.split, self.batch_size, self.seed = sequences, split, batch_size, seed
+        self._up_event = np.flatnonzero(sequences.log.feedback == Feedback.UP)
+        start, first_end, last_end, length = self._crops()
+        order = np.argsort(length, kind="stable")
+        self.strata = tuple(
+            Stratum(start[own], first_end[own], last_end[own], int(length[own].max(initial=2)))
+            for own in np.array_split(order, strata)
+        )
+
+    def _crops(self) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+        """Start, first and last end of each sequence that holds an up, and the positions that its crops may fill."""
+        log, cfg, train = self.sequences.log, self.sequences.cfg, self.split.train
+        start, stop = self.split.start[train], self.split.stop[train]
+        first, after = np.searchsorted(self._up_event, start), np.searchsorted(self._up_event, stop)
+        with_ups = after > first
+        if not with_ups.any():
+            raise ValueError(
+                f"none of the {len(train)} training sequences of {log.name!r} holds an up, and only ups can be "
+                "training targets; check how the data set's feedback is mapped"
+            )
+        start, first, after = start[with_ups], first[with_ups], after[with_ups]
+        inputs_before = np.concatenate([[0], np.cumsum(np.isin(log.feedback, cfg.input_codes))])
+        # The first up at which max_length inputs, itself among them, have been seen since the sequence's start.
+        inputs_to_up = inputs_before[self._up_event + 1]
+        first_full = np.searchsorted(inputs_to_up, inputs_before[start] + cfg.max_length)
+        last_end = after - 1
+        length = inputs_to_up[last_end] - inputs_before[start]
+        if "up" not in cfg.inputs:
+            length += cfg.max_tasks
+        first_end = np.minimum(np.maximum(first_full, first), last_end)
+        return start, first_end, last_end, np.clip(length, 2, cfg.max_length)
+
+    @property
+    def num_sequences(self) -> int:
+        """Training sequences of one epoch."""
+        return sum(len(stratum.start) for stratum in self.strata)
+
+    @property
+    def steps_per_epoch(self) -> int:
+        """Batches of one epoch."""
+        return -(-len(self.strata[0].start) // self._rows_per_stratum)
+
+    @property
+    def _rows_per_stratum(self) -> int:
+        return self.batch_size // len(self.strata)
+
+    def members(self, step: int) -> list[Int64[np.ndarray, "B"]]:
+        """Which sequences of each stratum make up batch `step`, -1 for an empty row."""
+        epoch, place = divmod(step, self.steps_per_epoch)
+        rng = numpy_stream(self.seed, "order", epoch)
+        rows = self._rows_per_stratum
+        chosen = [rng.permutation(len(s.start))[place * rows : (place + 1) * rows] for s in self.strata]
+        return [np.pad(members, (0, rows - len(members)), constant_values=-1) for members in chosen]
+
+    def sequence_ids(self, step: int) -> list[str]:
+        """The source's ids of the sequences in batch `step`, for messages."""
+        log = self.sequences.log
+        starts = [s.start[members[members >= 0]] for s, members in zip(self.strata, self.members(step), strict=True)]
+        owner = np.searchsorted(log.offsets, np.concatenate(starts), side="right") - 1
+        return log.sequence_ids.take(owner).to_pylist()
+
+    def __getitem__(self, step: int) -> tuple[Batch, ...]:
+        """Batch number `step`, counted from 0 over all epochs."""
+        rng = numpy_stream(self.seed, "batch", step)
+        rows = itertools.count(0, self._rows_per_stratum)
+        return tuple(
+            self._read(rng, stratum, members, row)
+            for stratum, members, row in zip(self.strata, self.members(step), rows, strict=False)
+        )
+
+    def _read(self, rng: np.random.Generator, stratum: Stratum, members: np.ndarray, first_row: int) -> Batch:
+        real = members[members >= 0]
+        start, stop = np.zeros((2, len(members)), np.int64)
+        end = rng.integers(stratum.first_end[real], stratum.last_end[real], endpoint=True)
+        start[: len(real)], stop[: len(real)] = stratum.start[real], self._up_event[end] + 1
+        batch = self.sequences.training_batch(rng, start, stop, stratum.max_length)
+        return batch._replace(row=batch.row + np.int32(first_row))
+
+    def iterate(self, num_steps: int) -> grain.DatasetIterator:
+        """A Grain iterator over the first `num_steps` batches; its state is the step, checkpointed with the model."""
+        # One reading thread: a batch is made whole by NumPy, and more threads only contend for the interpreter.
+        options = grain.ReadOptions(num_threads=1, prefetch_buffer_size=4)
+        return iter(grain.MapDataset.range(num_steps).map(self.__getitem__).to_iter_dataset(options))
