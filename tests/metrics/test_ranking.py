@@ -1,0 +1,30 @@
+"""Ranks against loops."""
+
+import numpy as np
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
+
+from urep_jax.metrics.ranking import ranks, recall_at, reciprocal_rank
+
+
+@given(st.data())
+def test_matches_loops(data):
+    scores = data.draw(hnp.arrays(np.float32, (3, 8), elements=st.sampled_from([-np.inf, -1.0, 0.0, 1.0, 2.0])))
+    out = data.draw(hnp.arrays(bool, (3, 8)))
+    targets = data.draw(hnp.arrays(np.int32, (3, 5), elements=st.integers(-1, 7)))
+    own = np.take_along_axis(scores, targets, axis=1)
+    rank = ranks(np.where(out, -np.inf, scores).astype(np.float32), targets, own)
+    for b in range(3):
+        for m in range(5):
+            t = targets[b, m]
+            others = [scores[b, v] for v in range(8) if v != t and not out[b, v]]
+            better, equal = sum(s > scores[b, t] for s in others), sum(s == scores[b, t] for s in others)
+            expected = np.nan if t < 0 else np.inf if scores[b, t] == -np.inf else 1 + better + equal / 2
+            np.testing.assert_equal(rank[b, m], expected)
+
+
+def test_reciprocal_rank_and_recall():
+    rank = np.array([1.0, 2.5, 10.0, 10.5, np.inf])
+    np.testing.assert_array_equal(reciprocal_rank(rank), [1, 0.4, 0.1, 1 / 10.5, 0])
+    np.testing.assert_array_equal(recall_at(rank, 10), [1, 1, 1, 0, 0])

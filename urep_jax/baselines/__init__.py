@@ -1,0 +1,1 @@
+"""What a model must beat, behind the same scoring call."""

@@ -1,0 +1,41 @@
+"""Like-rate: everybody is offered what is mostly liked by those who meet it."""
+
+import numpy as np
+
+from urep_jax.baselines.item_counts import training_counts
+from urep_jax.core.types import Feedback
+from urep_jax.data.cases import Cases, Split
+from urep_jax.data.log import EventLog
+from urep_jax.evaluation.scorer import Scorer, ScorerFactory, item_scorer
+
+
+def like_rate(log: EventLog, split: Split, *, pseudo_count: float = 10.0) -> ScorerFactory:
+    """Score an item by the share of ups among its ups and downs in training, smoothed.
+
+    `rate_v = (ups_v + a * rate) / (ups_v + downs_v + a)`, the mean of a Beta posterior whose prior is worth `a`
+    events at the rate of the whole catalogue. Skips stand in for the downs where training holds no down at all.
+
+    Args:
+        log: the log.
+        split: whose training events count.
+        pseudo_count: `a`, above 0.
+
+    Raises:
+        ValueError: if `pseudo_count` is not above 0, or training holds neither ups nor downs nor skips.
+    """
+    if not pseudo_count > 0:
+        raise ValueError(f"pseudo_count is {pseudo_count}, but must be above 0")
+    counts_FxV = training_counts(log, split)
+    ups_V, downs_V = counts_FxV[Feedback.UP], counts_FxV[Feedback.DOWN]
+    if not downs_V.any():
+        downs_V = counts_FxV[Feedback.SKIP]
+    total = ups_V.sum() + downs_V.sum()
+    if not total:
+        raise ValueError(f"training holds no ups, downs or skips of log {log.name!r}; a like-rate needs some")
+    prior = pseudo_count * ups_V.sum() / total
+    scores_V = ((ups_V + prior) / (ups_V + downs_V + pseudo_count)).astype(np.float32)
+
+    def bind(log: EventLog, cases: Cases) -> Scorer:
+        return item_scorer(scores_V)
+
+    return bind

@@ -1,0 +1,112 @@
+"""The transformer behind the scoring call that evaluations use."""
+
+import functools
+from collections.abc import Iterator
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Bool, Float, Float32, Int, Int32
+
+from urep_jax.core.mesh import by_rows, data_mesh, put_batch, replicated
+from urep_jax.core.types import Feedback
+from urep_jax.data.cases import Cases
+from urep_jax.data.sequences import Batch, Sequences
+from urep_jax.data.vocabulary import FIRST_ITEM
+from urep_jax.evaluation.scorer import Scorer
+from urep_jax.models import transformer
+from urep_jax.models.transformer import Params, TransformerConfig
+
+
+def transformer_scorer(
+    params: Params, cfg: TransformerConfig, sequences: Sequences, cases: Cases, *, chunk: int = 256
+) -> Scorer:
+    """The model bound to the questions of one evaluation.
+
+    Every case is encoded once, here; the returned functions are products with the item table. Items that training
+    never saw are scored by the unknown row where they are candidates, and are never recommended from the catalogue.
+
+    Args:
+        params: trained parameters.
+        cfg: as they were trained with.
+        sequences: reads the log that the cases are of.
+        cases: the questions.
+        chunk: cases encoded at once; it changes no result.
+    """
+    vectors_CxD = question_vectors(params, cfg, sequences, cases, chunk=chunk)
+    row_V = sequences.item_rows
+    never_V = jnp.asarray(row_V < FIRST_ITEM)
+    items_VxD = params["tables"]["item"][jnp.asarray(row_V)]
+
+    def candidates(rows_B: np.ndarray, items_BxM: np.ndarray) -> Array:
+        return _candidate_scores(vectors_CxD[rows_B], items_VxD, items_BxM)
+
+    def catalogue(rows_B: np.ndarray) -> Array:
+        return _catalogue_scores(vectors_CxD[rows_B], items_VxD, never_V)
+
+    return Scorer(candidates, catalogue)
+
+
+def question_vectors(
+    params: Params, cfg: TransformerConfig, sequences: Sequences, cases: Cases, *, chunk: int = 256
+) -> Float32[np.ndarray, "C D"]:
+    """What the model makes of each case's question: the vector that every song is multiplied with."""
+    if not len(cases):
+        return np.zeros((0, cfg.width), np.float32)
+    batches = (sequences.question_batch(cases, rows) for rows in _rows(len(cases), chunk))
+    return encode_questions(params, cfg, batches)[: len(cases)]
+
+
+def encode_questions(params: Params, cfg: TransformerConfig, batches: Iterator[Batch]) -> Float32[np.ndarray, "N D"]:
+    """The vectors at the last position of every row of the batches, spread over all devices."""
+    mesh = data_mesh()
+    encode = _question_encoder(cfg)
+    params = jax.device_put(params, replicated(mesh))
+    vectors = []
+    for batch in batches:
+        B = len(batch.row)
+        padded = jax.tree.map(lambda x, B=B: np.concatenate([x, x[np.zeros(-B % mesh.size, int)]]), batch)
+        vectors.append(np.asarray(encode(params, put_batch(padded, mesh)))[:B])
+    return np.concatenate(vectors)
+
+
+@functools.lru_cache(maxsize=8)
+def _question_encoder(cfg: TransformerConfig) -> jax.stages.Wrapped:
+    mesh = data_mesh()
+
+    def encode(params: Params, batch: Batch) -> Float[Array, "B D"]:
+        return transformer.encode(params, batch, cfg)[:, -1]
+
+    return jax.jit(encode, in_shardings=(replicated(mesh), by_rows(mesh)))
+
+
+@jax.jit
+def _candidate_scores(
+    vectors_BxD: Float[Array, "B D"], items_VxD: Float[Array, "V D"], items_BxM: Int[Array, "B M"]
+) -> Float[Array, "B M"]:
+    return jnp.einsum("bd,bmd->bm", vectors_BxD, items_VxD[items_BxM])
+
+
+@jax.jit
+def _catalogue_scores(
+    vectors_BxD: Float[Array, "B D"], items_VxD: Float[Array, "V D"], never_V: Bool[Array, "V"]
+) -> Float[Array, "B V"]:
+    return jnp.where(never_V, -jnp.inf, vectors_BxD @ items_VxD.T)
+
+
+def _rows(count: int, chunk: int) -> Iterator[Int32[np.ndarray, "B"]]:
+    """All case numbers in chunks of one shape: the last is filled up with its last case."""
+    chunk = min(chunk, count)
+    for first in range(0, count, chunk):
+        yield np.minimum(np.arange(first, first + chunk), count - 1)
+
+
+def feedback_cosines(params: Params) -> dict[str, float]:
+    """Cosine similarity of the learned embeddings of each two kinds of feedback.
+
+    Source: Negative Feedback for Music Personalization, §5.3.
+    """
+    table = np.asarray(params["body"]["feedback"], np.float64)
+    unit = table / np.maximum(np.linalg.norm(table, axis=1, keepdims=True), 1e-12)
+    pairs = ((Feedback.UP, Feedback.DOWN), (Feedback.UP, Feedback.SKIP), (Feedback.DOWN, Feedback.SKIP))
+    return {f"{a.word}_{b.word}": float(unit[a] @ unit[b]) for a, b in pairs}

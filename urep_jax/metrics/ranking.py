@@ -1,0 +1,40 @@
+"""Ranks of targets among scores, and what is made of them."""
+
+import numpy as np
+from jaxtyping import Float, Float32, Float64, Int
+
+
+def ranks(
+    scores: Float32[np.ndarray, "B V"], targets: Int[np.ndarray, "B M"], target_scores: Float32[np.ndarray, "B M"]
+) -> Float64[np.ndarray, "B M"]:
+    """The rank of each target among its row's items.
+
+    `rank = 1 + #{score > target's} + #{others with score = target's} / 2`
+
+    Items at -inf are out of the contest. A target whose own score is -inf is never recommended: its rank is infinite.
+
+    Args:
+        scores: each item's score, -inf for items that are out.
+        targets: item numbers; -1 is padding.
+        target_scores: the targets' own scores. They stay in the contest even if `scores` has them out.
+
+    Returns:
+        Ranks from 1, in halves; NaN at padding.
+    """
+    rank_BxM = np.full(targets.shape, np.nan)
+    # One pass over a contiguous row for each target is faster than sorting, and than comparing all targets at once.
+    for b, m in zip(*np.nonzero(targets >= 0), strict=True):
+        scores_V, own = scores[b], target_scores[b, m]
+        others_equal = np.count_nonzero(scores_V == own) - (scores_V[targets[b, m]] == own)
+        rank_BxM[b, m] = np.inf if own == -np.inf else 1 + np.count_nonzero(scores_V > own) + others_equal / 2
+    return rank_BxM
+
+
+def reciprocal_rank(rank: Float[np.ndarray, "*N"]) -> Float[np.ndarray, "*N"]:
+    """`1 / rank`: 1 for the first place, 0 for a target that is never recommended."""
+    return 1 / rank
+
+
+def recall_at(rank: Float[np.ndarray, "*N"], k: int) -> Float64[np.ndarray, "*N"]:
+    """Whether a target is among the first `k`, as 0 or 1; its mean over targets is recall@k."""
+    return (rank <= k).astype(np.float64)
