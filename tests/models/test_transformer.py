@@ -1,0 +1,147 @@
+"""Properties of the transformer that hold whatever it has learned."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from urep_jax.core.types import Feedback
+from urep_jax.data.sequences import Batch
+from urep_jax.data.vocabulary import FIRST_ITEM, FIRST_STATION, MASK, NULL_STATION, PAD, UNKNOWN, UNKNOWN_STATION
+from urep_jax.models import transformer
+from urep_jax.models.layers import dropout
+from urep_jax.models.transformer import TransformerConfig
+
+CFG = TransformerConfig(num_items=20, num_stations=3, num_devices=2, max_length=12, width=16, device=True, hour=True)
+CAUSAL = TransformerConfig(num_items=20, max_length=12, width=16, attention="causal")
+PARAMS = transformer.init(jax.random.key(0), CFG)
+
+
+def batch_of(lengths: list[int], width: int = 12, seed: int = 0) -> Batch:
+    """Right-aligned rows of random events; the events don't depend on `width`."""
+    rng = np.random.default_rng(seed)
+    B = len(lengths)
+
+    def column(low: int, high: int, dtype: type = np.int32) -> np.ndarray:
+        values = np.zeros((B, width), dtype)
+        for row, length in enumerate(lengths):
+            values[row, width - length :] = rng.integers(low, high, length)
+        return values
+
+    nothing = np.zeros((B, 0), np.int32)
+    return Batch(
+        row=np.arange(B, dtype=np.int32),
+        item=column(FIRST_ITEM, FIRST_ITEM + 20),
+        station=column(0, FIRST_STATION + 3),
+        feedback=column(1, 4, np.int8),
+        device=column(0, 3),
+        hour=column(1, 25),
+        task=nothing,
+        target=nothing,
+        negative=nothing,
+        rung=nothing.astype(np.int8),
+    )
+
+
+def test_padding_changes_nothing() -> None:
+    short, long = batch_of([5, 7], 7), batch_of([5, 7], 12)
+    hidden_short, hidden_long = transformer.encode(PARAMS, short, CFG), transformer.encode(PARAMS, long, CFG)
+    np.testing.assert_allclose(hidden_short[:, -5:], hidden_long[:, -5:], atol=1e-5)
+
+
+def test_rows_do_not_see_each_other() -> None:
+    both = batch_of([9, 12])
+    alone = jax.tree.map(lambda x: x[1:], both)
+    np.testing.assert_allclose(
+        transformer.encode(PARAMS, both, CFG)[1:], transformer.encode(PARAMS, alone, CFG), atol=1e-5
+    )
+
+
+@pytest.mark.parametrize("changed", range(4))
+def test_the_future_leaves_a_causal_models_past_untouched(changed: int) -> None:
+    params = transformer.init(jax.random.key(0), CAUSAL)
+    batch = batch_of([12])
+    place = 12 - 1 - 3 * changed
+    item = batch.item.copy()
+    item[0, place] = FIRST_ITEM + (item[0, place] - FIRST_ITEM + 1) % 20
+    before = transformer.encode(params, batch, CAUSAL)
+    after = transformer.encode(params, batch._replace(item=item), CAUSAL)
+    np.testing.assert_array_equal(before[:, :place], after[:, :place])
+    assert not np.allclose(before[:, place:], after[:, place:])
+
+
+def test_a_bidirectional_model_sees_the_future() -> None:
+    batch = batch_of([12])
+    item = batch.item.copy()
+    item[0, -1] = FIRST_ITEM + (item[0, -1] - FIRST_ITEM + 1) % 20
+    before, after = (transformer.encode(PARAMS, b, CFG) for b in (batch, batch._replace(item=item)))
+    assert not np.allclose(before[:, 0], after[:, 0])
+
+
+def test_renaming_items_permutes_scores() -> None:
+    renamed = np.random.default_rng(1).permutation(20)
+    table = PARAMS["tables"]["item"]
+    # The item that was number i is now number renamed[i].
+    moved = table.at[FIRST_ITEM + renamed].set(table[FIRST_ITEM:])
+    batch = batch_of([8, 12])
+    item = np.where(batch.item >= FIRST_ITEM, FIRST_ITEM + renamed[batch.item - FIRST_ITEM], batch.item)
+    before = transformer.encode(PARAMS, batch, CFG) @ table[FIRST_ITEM:].T
+    params = {**PARAMS, "tables": {**PARAMS["tables"], "item": moved}}
+    after = transformer.encode(params, batch._replace(item=item), CFG) @ moved[FIRST_ITEM:].T
+    np.testing.assert_allclose(before, after[..., renamed], atol=1e-5)
+
+
+def test_unknown_songs_and_stations_add_nothing_before_they_are_trained() -> None:
+    tables = PARAMS["tables"]
+    assert not tables["item"][jnp.array([PAD, UNKNOWN])].any()
+    assert tables["item"][MASK].any()
+    assert not tables["station"][jnp.array([NULL_STATION, UNKNOWN_STATION])].any()
+
+
+@pytest.mark.parametrize("name", ["position", "feedback", "device", "hour"])
+def test_each_input_counts_exactly_when_it_is_on(name: str) -> None:
+    batch = batch_of([12])
+    changed = {
+        "position": jax.tree.map(lambda x: x[:, ::-1] if x.ndim == 2 else x, batch),
+        "feedback": batch._replace(feedback=np.where(batch.feedback == Feedback.UP, Feedback.DOWN, batch.feedback)),
+        "device": batch._replace(device=(batch.device + 1) % 3),
+        "hour": batch._replace(hour=1 + batch.hour % 24),
+    }[name]
+    for on in (True, False):
+        cfg = TransformerConfig(**{**vars(CFG), name: on})
+        params = transformer.init(jax.random.key(0), cfg)
+        before, after = (transformer.encode(params, b, cfg).sum(1) for b in (batch, changed))
+        assert np.allclose(before, after, atol=1e-4) != on
+
+
+def test_dropout_keeps_the_mean_and_a_shard_drops_what_the_whole_would() -> None:
+    x, rows = jnp.ones((8, 50, 30)), jnp.arange(8)
+    dropped = dropout(x, 0.2, jax.random.key(0), rows)
+    # 12,000 entries: standard deviations of 0.004 and 0.005.
+    assert float((dropped == 0).mean()) == pytest.approx(0.2, abs=0.02)
+    assert float(dropped.mean()) == pytest.approx(1.0, abs=0.02)
+    np.testing.assert_array_equal(dropped[4:], dropout(x[4:], 0.2, jax.random.key(0), rows[4:]))
+    np.testing.assert_array_equal(dropout(x, 0.2, None, rows), x)
+
+
+def test_the_papers_full_size_has_the_shapes_it_should() -> None:
+    cfg = TransformerConfig(num_items=1_000_000, num_stations=100_000, max_length=400, width=128)
+    params = jax.eval_shape(lambda key: transformer.init(key, cfg), jax.random.key(0))
+    assert params["tables"]["item"].shape == (1_000_003, 128)
+    hidden = jax.eval_shape(lambda p, b: transformer.encode(p, b, cfg), params, batch_of([400] * 2, 400))
+    assert hidden.shape == (2, 400, 128)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "told"),
+    [
+        ({"num_items": 0}, "num_items is 0"),
+        ({"width": 15}, "multiple of heads, 2"),
+        ({"dropout": 1.0}, "dropout is 1.0"),
+        ({"attention": "both"}, "attention is 'both'"),
+        ({"device": True}, "set device=false"),
+    ],
+)
+def test_wrong_configs_are_refused(wrong: dict, told: str) -> None:
+    with pytest.raises(ValueError, match=told):
+        TransformerConfig(**{"num_items": 5, **wrong})

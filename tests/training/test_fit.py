@@ -1,0 +1,123 @@
+"""The loop: stops early, refuses NaN, and after a kill ends where it would have ended."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from tests.training.tiny import tiny_fit, tiny_training
+from urep_jax.training.checkpoints import read_best_params, read_config
+from urep_jax.training.fit import Diverged, Fit, FitConfig, Interrupted, Progress, fit
+from urep_jax.training.optimizers import adam
+
+
+class Killed(Exception):
+    """Stands in for a kill at a step."""
+
+
+def assert_same(a: Fit, b: Fit) -> None:
+    """Two trainings ended in the same parameters, to the bit, with the same books."""
+    jax.tree.map(np.testing.assert_array_equal, a.params, b.params)
+    for one, other in zip(a.history, b.history, strict=True):
+        assert one._replace(seconds=0) == other._replace(seconds=0)
+    assert a.epochs_to_convergence == b.epochs_to_convergence
+
+
+@pytest.fixture(scope="module")
+def unbroken(tmp_path_factory: pytest.TempPathFactory) -> Fit:
+    """The training that nobody stopped."""
+    return tiny_fit(tmp_path_factory.mktemp("unbroken"))
+
+
+@pytest.mark.parametrize("mode", ["jit", "pmap"])
+def test_killed_again_and_again_it_ends_where_it_would_have_ended(unbroken: Fit, tmp_path: Path, mode: str) -> None:
+    for step in (1, 3, 5, 6, 8, 12, 14):
+
+        def kill(progress: Progress, step: int = step) -> None:
+            if progress.step == step:
+                raise Killed
+
+        with pytest.raises(Killed):
+            tiny_fit(tmp_path, kill, parallel=mode)
+    assert_same(tiny_fit(tmp_path, parallel=mode), unbroken)
+
+
+def test_on_sigterm_it_saves_and_goes_on_from_there(unbroken: Fit, tmp_path: Path) -> None:
+    def terminate(progress: Progress) -> None:
+        if progress.step == 7:
+            os.kill(os.getpid(), signal.SIGTERM)
+
+    with pytest.raises(Interrupted) as stopped:
+        tiny_fit(tmp_path, terminate)
+    assert stopped.value.code == 128 + signal.SIGTERM
+    steps: list[int] = []
+    assert_same(tiny_fit(tmp_path, lambda progress: steps.append(progress.step)), unbroken)
+    assert steps[0] == 8, "nothing is done twice"
+
+
+def test_on_sigkill_from_outside_it_goes_on_too(unbroken: Fit, tmp_path: Path) -> None:
+    code = f"from tests.training.tiny import tiny_fit; from pathlib import Path; tiny_fit(Path({str(tmp_path)!r}))"
+    child = subprocess.Popen([sys.executable, "-c", code])
+    while not any(tmp_path.glob("[0-9]*")):
+        time.sleep(0.01)
+        assert child.poll() is None, "it ended before it was killed"
+    child.kill()
+    child.wait()
+    assert_same(tiny_fit(tmp_path), unbroken)
+
+
+def test_the_best_epoch_is_kept_and_patience_ends_it(tmp_path: Path) -> None:
+    objective, batches = tiny_training()
+    values = iter([0.5, 0.7, 0.699, 0.6, 0.7])
+    seen = []
+
+    def validate(params: dict) -> tuple[float, dict[str, float]]:
+        seen.append(jax.device_get(params))
+        return next(values), {"more": 1.0}
+
+    result = fit(objective, adam(0.01), batches, validate, FitConfig(epochs=9, patience=3), tmp_path, {"a": [1]})
+    assert [epoch.validation for epoch in result.history] == [0.5, 0.7, 0.699, 0.6, 0.7]
+    assert result.best.epoch == 2, "the first of equals"
+    assert result.epochs_to_convergence == 2
+    jax.tree.map(np.testing.assert_array_equal, result.params, seen[1])
+    assert len(list(tmp_path.glob("[0-9]*"))) == 2, "the latest and the best"
+    assert read_config(tmp_path) == {"a": [1]}
+    step, params = read_best_params(tmp_path, jax.eval_shape(objective.init, jax.random.key(0)))
+    assert step == 2 * batches.steps_per_epoch
+    jax.tree.map(np.testing.assert_array_equal, params, seen[1])
+
+
+def test_a_loss_that_is_no_number_is_told_with_its_place(tmp_path: Path) -> None:
+    objective, batches = tiny_training()
+    bad = batches.sequence_ids(6)[0]
+
+    def loss(params: dict, batch: tuple, key: jax.Array) -> tuple[jax.Array, jax.Array]:
+        total, weight = objective.loss(params, batch, key)
+        return jnp.where(batch[0].row[0] == -1, jnp.nan, total), weight
+
+    class Poisoned(type(batches)):
+        def __getitem__(self, step: int) -> tuple:
+            first, *rest = super().__getitem__(step)
+            return (first._replace(row=first.row - (step == 6)), *rest)
+
+    batches.__class__ = Poisoned
+    cfg = FitConfig(epochs=3, checkpoint_every=2)
+    with pytest.raises(Diverged) as told:
+        fit(objective._replace(loss=loss), adam(0.01), batches, lambda _: (0.0, {}), cfg, tmp_path, {})
+    assert "at step 6" in str(told.value)
+    assert bad in str(told.value)
+    assert str(tmp_path / "6") in str(told.value), "the last good checkpoint"
+
+
+def test_a_folder_without_checkpoints_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError, match="holds no checkpoint"):
+        read_config(tmp_path / "nothing")
+    with pytest.raises(ValueError, match="patience is 0"):
+        FitConfig(patience=0)

@@ -1,0 +1,87 @@
+"""The step: one trace, the same on four devices as on one, and known to the digit."""
+
+import json
+import os
+import subprocess
+import sys
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from tests.training.tiny import BATCH, losses, tiny_training
+from urep_jax.training.optimizers import adam
+from urep_jax.training.parallel import parallelize
+
+LOSSES = ("bce", "gbce", "sampled_softmax", "softmax")
+
+
+@pytest.mark.parametrize("mode", ["jit", "pmap"])
+def test_four_devices_give_the_losses_of_one(mode: str) -> None:
+    env = {**os.environ, "XLA_FLAGS": "--xla_force_host_platform_device_count=4", "JAX_PLATFORMS": "cpu"}
+    command = [sys.executable, "-m", "tests.training.tiny", mode, *LOSSES]
+    told = json.loads(subprocess.run(command, env=env, check=True, capture_output=True, text=True).stdout)
+    for name in LOSSES:
+        np.testing.assert_allclose(told[name], losses("jit", name=name, k_negatives=3), rtol=2e-5, err_msg=name)
+
+
+def test_a_step_is_traced_once() -> None:
+    objective, batches = tiny_training()
+    traces = []
+
+    def loss(*args: object) -> tuple[jax.Array, jax.Array]:
+        traces.append(1)
+        return objective.loss(*args)
+
+    parallel = parallelize(objective._replace(loss=loss), adam(0.01), 3, BATCH)
+    state = parallel.init()
+    for step in range(4):
+        state, _ = parallel.step(state, parallel.put_batch(batches[step]))
+    assert len(traces) == 1
+
+
+@pytest.mark.parametrize("name", LOSSES)
+def test_every_loss_learns(name: str) -> None:
+    objective, batches = tiny_training(name=name, k_negatives=4)
+    parallel = parallelize(objective, adam(0.01), 3, BATCH)
+    state, told = parallel.init(), []
+    for step in range(60):
+        state, info = parallel.step(state, parallel.put_batch(batches[step]))
+        told.append(float(info.loss))
+    assert np.mean(told[-5:]) < 0.95 * np.mean(told[:5])
+
+
+def test_empty_rows_change_nothing() -> None:
+    objective, batches = tiny_training()
+    params = objective.init(jax.random.key(0))
+    batch = batches[0]
+    empty = jax.tree.map(lambda x: np.concatenate([x, np.zeros_like(x)]), batch)
+    whole, filled = (objective.loss(params, b, jax.random.key(1)) for b in (batch, empty))
+    np.testing.assert_allclose(whole, filled, rtol=1e-6)
+
+
+def test_one_step_is_the_one_it_was() -> None:
+    """A golden: parameters after one step, summed by part.
+
+    Update it when the model, the loss, the optimiser or the batches are changed on purpose; nothing else may move it.
+    """
+    objective, batches = tiny_training()
+    parallel = parallelize(objective, adam(0.01), 3, BATCH)
+    state, info = parallel.step(parallel.init(), parallel.put_batch(batches[0]))
+    sums = {
+        "loss": info.loss,
+        "item": jnp.abs(state.params["tables"]["item"]).sum(),
+        "station": jnp.abs(state.params["tables"]["station"]).sum(),
+        "body": sum(jnp.abs(x).sum() for x in jax.tree.leaves(state.params["body"])),
+    }
+    expected = {"loss": 0.0, "item": 0.0, "station": 0.0, "body": 0.0}
+    assert {name: float(value) for name, value in sums.items()} == pytest.approx(expected, rel=1e-4)
+
+
+def test_what_cannot_be_spread_is_refused() -> None:
+    objective, _ = tiny_training()
+    with pytest.raises(ValueError, match="parallel is 'xmap'"):
+        parallelize(objective, adam(0.01), 3, BATCH, "xmap")
+    with pytest.raises(ValueError, match="learning_rate is 0"):
+        adam(0)

@@ -1,0 +1,78 @@
+"""Layers that the models are built from. Dropout takes an explicit key: it is on exactly when one is given."""
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Bool, Float, Int
+
+from urep_jax.core.streams import name_key
+
+
+def dropout(
+    x: Float[Array, "B L D"], rate: float, key: jax.Array | None, row: Int[Array, "B"]
+) -> Float[Array, "B L D"]:
+    """Set a share `rate` of the entries to zero and scale the rest by `1 / (1 - rate)`.
+
+    Draws are named by `row`, so that a shard of a batch drops what the whole batch would. One random byte decides each
+    entry, so `rate` is rounded to a 256th; the scale uses the rounded rate, which keeps the mean exact.
+
+    Args:
+        x: activations.
+        rate: from 0 up to, but not, 1.
+        key: consumed; `None` switches dropout off.
+        row: numbers of the rows in the whole batch.
+    """
+    threshold = round(rate * 256)
+    if key is None or threshold == 0:
+        return x
+    _, L, D = x.shape
+    words = -(-D // 4)
+    draw = jax.vmap(lambda r: jax.random.bits(jax.random.fold_in(key, r), (L, words), jnp.uint32))
+    byte_BxLxD = jax.lax.bitcast_convert_type(draw(row), jnp.uint8).reshape(x.shape[0], L, 4 * words)[..., :D]
+    return jnp.where(byte_BxLxD >= threshold, x * (256 / (256 - threshold)), 0)
+
+
+class SelfAttention(nn.Module):
+    """Multi-head scaled dot-product attention (Vaswani et al. 2017), all projections without bias."""
+
+    heads: int
+
+    @nn.compact
+    def __call__(self, x_BxLxD: Float[Array, "B L D"], mask_Bx1xLxL: Bool[Array, "B 1 #L L"]) -> Float[Array, "B L D"]:
+        """Mix the positions of each row, where `mask_Bx1xLxL` lets a query (first L) see a key (second L)."""
+        _, _, D = x_BxLxD.shape
+        N, H = self.heads, D // self.heads
+        init = nn.initializers.lecun_normal(in_axis=0, out_axis=(1, 2, 3))
+        qkv = jnp.einsum("bld,dcnh->cbnlh", x_BxLxD, self.param("qkv", init, (D, 3, N, H)))
+        query, key, value = qkv[0] * H**-0.5, qkv[1], qkv[2]
+        scores = jnp.where(mask_Bx1xLxL, jnp.einsum("bnlh,bnmh->bnlm", query, key), -1e9)
+        # Divided by its sum only after it was multiplied with the values: one pass less over L x L.
+        weight = jnp.exp(scores - jax.lax.stop_gradient(scores.max(-1, keepdims=True)))
+        mixed = jnp.einsum("bnlm,bnmh->bnlh", weight, value) / weight.sum(-1)[..., None]
+        init = nn.initializers.lecun_normal(in_axis=(0, 1), out_axis=2)
+        return jnp.einsum("bnlh,nhd->bld", mixed, self.param("out", init, (N, H, D)))
+
+
+class Block(nn.Module):
+    """Pre-normalised transformer block: attention, then a two-layer network of GELU, each added to its input."""
+
+    heads: int
+    hidden: int
+    dropout: float
+
+    @nn.compact
+    def __call__(
+        self,
+        x_BxLxD: Float[Array, "B L D"],
+        mask_Bx1xLxL: Bool[Array, "B 1 L L"],
+        row: Int[Array, "B"],
+        key: jax.Array | None,
+    ) -> Float[Array, "B L D"]:
+        """One round of attention and network; `key` switches dropout on."""
+        attended = SelfAttention(self.heads, name="attention")(
+            nn.LayerNorm(name="attention_norm")(x_BxLxD), mask_Bx1xLxL
+        )
+        x_BxLxD = x_BxLxD + dropout(attended, self.dropout, name_key(key, "attention"), row)
+        hidden = nn.gelu(nn.Dense(self.hidden, name="expand")(nn.LayerNorm(name="network_norm")(x_BxLxD)))
+        out = nn.Dense(x_BxLxD.shape[-1], name="contract")(hidden)
+        return x_BxLxD + dropout(out, self.dropout, name_key(key, "network"), row)

@@ -1,0 +1,166 @@
+"""The transformer over feedback sequences: a hybrid of SASRec and BERT4Rec.
+
+Source: Negative Feedback for Music Personalization, §3.
+"""
+
+import dataclasses
+from typing import Literal
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float, Int
+
+from urep_jax.core.streams import name_key
+from urep_jax.core.types import Feedback
+from urep_jax.data.sequences import Batch
+from urep_jax.data.vocabulary import FIRST_ITEM, FIRST_STATION, NULL_STATION, PAD, UNKNOWN, UNKNOWN_STATION
+from urep_jax.models.layers import Block, dropout
+
+Params = dict
+"""`tables`: one array for each embedding that is looked up by id; `body`: all else."""
+
+_INIT_SCALE = 0.02
+
+
+@dataclasses.dataclass(frozen=True)
+class TransformerConfig:
+    """Size and inputs of the model.
+
+    Attributes:
+        num_items: items of the vocabulary.
+        num_stations: stations of the vocabulary; 0 where the data has none.
+        num_devices: devices of the vocabulary, read where `device` is set.
+        max_length: positions L.
+        width: D, a multiple of `heads`.
+        blocks: transformer blocks.
+        heads: attention heads.
+        expansion: width of a block's two-layer network, in multiples of `width`.
+        dropout: share of activations dropped in training, from 0 up to, but not, 1.
+        attention: `bidirectional` sees the whole sequence, `causal` only what came before (SASRec).
+        position: whether positions are embedded.
+        feedback: whether the feedback type is embedded; without it the model can't tell an up from a down.
+        device: whether the device is embedded.
+        hour: whether the hour of the day is embedded.
+
+    Raises:
+        ValueError: if a value is out of range.
+    """
+
+    num_items: int
+    num_stations: int = 0
+    num_devices: int = 0
+    max_length: int = 200
+    width: int = 64
+    blocks: int = 2
+    heads: int = 2
+    expansion: int = 4
+    dropout: float = 0.2
+    attention: Literal["bidirectional", "causal"] = "bidirectional"
+    position: bool = True
+    feedback: bool = True
+    device: bool = False
+    hour: bool = False
+
+    def __post_init__(self) -> None:
+        for name in ("num_items", "max_length", "width", "blocks", "heads", "expansion"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"{name} is {getattr(self, name)}, but must be at least 1")
+        if self.width % self.heads:
+            raise ValueError(f"width is {self.width}, but must be a multiple of heads, {self.heads}")
+        if not 0 <= self.dropout < 1:
+            raise ValueError(f"dropout is {self.dropout}, but must be from 0 up to, but not, 1")
+        if self.attention not in ("bidirectional", "causal"):
+            raise ValueError(f"attention is {self.attention!r}, but must be 'bidirectional' or 'causal'")
+        if self.device and not self.num_devices:
+            raise ValueError("device is true, but the data has no devices; set device=false")
+
+
+def init(key: jax.Array, cfg: TransformerConfig) -> Params:
+    """Fresh parameters.
+
+    Rows that stand for nothing known start at zero, so that an unknown song or station adds nothing to the sum.
+    """
+
+    def table(name: str, rows: int, *zero: int) -> Float[Array, "R D"]:
+        values = _INIT_SCALE * jax.random.normal(name_key(key, name), (rows, cfg.width))
+        return values.at[jnp.array(zero, int)].set(0.0)
+
+    tables = {
+        "item": table("item", FIRST_ITEM + cfg.num_items, PAD, UNKNOWN),
+        "station": table("station", FIRST_STATION + cfg.num_stations, NULL_STATION, UNKNOWN_STATION),
+    }
+    x_1xLxD = jnp.zeros((1, cfg.max_length, cfg.width))
+    context = jnp.zeros((1, cfg.max_length), jnp.int32)
+    body = _Body(cfg).init(name_key(key, "body"), x_1xLxD, context, context, context, jnp.zeros(1, jnp.int32), None)
+    return {"tables": tables, "body": body["params"]}
+
+
+def encode(
+    params: Params, batch: Batch, cfg: TransformerConfig, *, key: jax.Array | None = None
+) -> Float[Array, "B L D"]:
+    """What the model makes of every position: the vector that is multiplied with a song's to score it there.
+
+    The input at a position is the sum of the embeddings of song, station, feedback and position (paper §3), and of
+    device and hour where the config asks for them.
+
+    Args:
+        params: from `init`.
+        batch: right-aligned sequences of at most `cfg.max_length` positions.
+        cfg: as given to `init`.
+        key: consumed by dropout; without one there is no dropout and the result is deterministic.
+    """
+    tables = params["tables"]
+    x_BxLxD = tables["item"][batch.item] + tables["station"][batch.station]
+    return _Body(cfg).apply(
+        {"params": params["body"]}, x_BxLxD, batch.feedback, batch.device, batch.hour, batch.row, key
+    )
+
+
+def at_tasks(hidden: Float[Array, "B L D"], task: Int[Array, "B T"]) -> Float[Array, "B T D"]:
+    """The vectors at the task positions."""
+    return jnp.take_along_axis(hidden, task[:, :, None].astype(jnp.int32), axis=1)
+
+
+def score(hidden: Float[Array, "... D"], items: Float[Array, "... D"]) -> Float[Array, "..."]:
+    """Dot product of each vector with its song's embedding: larger means liked more."""
+    return jnp.sum(hidden * items, axis=-1)
+
+
+class _Body(nn.Module):
+    cfg: TransformerConfig
+
+    @nn.compact
+    def __call__(
+        self,
+        x_BxLxD: Float[Array, "B L D"],
+        feedback_BxL: Int[Array, "B L"],
+        device_BxL: Int[Array, "B L"],
+        hour_BxL: Int[Array, "B L"],
+        row_B: Int[Array, "B"],
+        key: jax.Array | None,
+    ) -> Float[Array, "B L D"]:
+        cfg = self.cfg
+        L = x_BxLxD.shape[1]
+
+        def table(name: str, rows: int) -> Float[Array, "R D"]:
+            return self.param(name, nn.initializers.normal(_INIT_SCALE), (rows, cfg.width))
+
+        if cfg.feedback:
+            x_BxLxD = x_BxLxD + table("feedback", len(Feedback))[feedback_BxL]
+        if cfg.position:
+            # Counted from the end, so that padding on the left moves nothing.
+            x_BxLxD = x_BxLxD + table("position", cfg.max_length)[cfg.max_length - L :]
+        if cfg.device:
+            x_BxLxD = x_BxLxD + table("device", 1 + cfg.num_devices)[device_BxL]
+        if cfg.hour:
+            x_BxLxD = x_BxLxD + table("hour", 25)[hour_BxL]
+        valid_BxL = feedback_BxL != Feedback.NONE
+        mask_Bx1xLxL = valid_BxL[:, None, None, :]
+        if cfg.attention == "causal":
+            mask_Bx1xLxL = mask_Bx1xLxL & jnp.tril(jnp.ones((L, L), bool))
+        x_BxLxD = dropout(x_BxLxD, cfg.dropout, name_key(key, "input"), row_B)
+        for i in range(cfg.blocks):
+            block = Block(cfg.heads, cfg.expansion * cfg.width, cfg.dropout, name=f"block_{i}")
+            x_BxLxD = block(x_BxLxD, mask_Bx1xLxL, row_B, name_key(key, f"block_{i}"))
+        return nn.LayerNorm(name="norm")(x_BxLxD)

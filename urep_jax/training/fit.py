@@ -1,0 +1,279 @@
+"""`fit`: the one training loop. Killed at any moment and called again, it ends where it would have ended."""
+
+import dataclasses
+import os
+import signal
+import threading
+import time
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple, Protocol
+
+import grain
+import jax
+import numpy as np
+import optax
+
+from urep_jax.training.checkpoints import Checkpoints
+from urep_jax.training.objective import Objective, Params, StepInfo, TrainState
+from urep_jax.training.parallel import Parallel, ParallelMode, parallelize
+
+
+class Batches(Protocol):
+    """The training batches of a run, by step."""
+
+    batch_size: int
+
+    @property
+    def steps_per_epoch(self) -> int:
+        """Batches of one epoch."""
+
+    def sequence_ids(self, step: int) -> list[str]:
+        """Whose events make up batch `step`, for messages."""
+
+    def iterate(self, num_steps: int) -> grain.DatasetIterator:
+        """A checkpointable iterator over the first `num_steps` batches."""
+
+
+@dataclasses.dataclass(frozen=True)
+class FitConfig:
+    """How long to train, and how to keep it safe.
+
+    Attributes:
+        epochs: epochs at most.
+        patience: epochs without a better validation before training stops early.
+        seed: names every random stream of the run.
+        parallel: `jit` or `pmap`.
+        checkpoint_every: steps between checkpoints within an epoch; there is one after each epoch besides.
+        converged_within: an epoch has converged if its validation is within this of the best.
+
+    Raises:
+        ValueError: if a value is out of range.
+    """
+
+    epochs: int = 100
+    patience: int = 10
+    seed: int = 0
+    parallel: ParallelMode = "jit"
+    checkpoint_every: int = 1000
+    converged_within: float = 0.002
+
+    def __post_init__(self) -> None:
+        for name in ("epochs", "patience", "checkpoint_every"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"{name} is {getattr(self, name)}, but must be at least 1")
+        if self.seed < 0:
+            raise ValueError(f"seed is {self.seed}, but must be at least 0")
+
+
+class Epoch(NamedTuple):
+    """One line of a training's history."""
+
+    epoch: int
+    step: int
+    loss: float
+    validation: float
+    metrics: dict[str, float]
+    seconds: float
+
+
+class Progress(NamedTuple):
+    """Where a running training stands, for whoever watches it."""
+
+    step: int
+    num_steps: int
+    steps_per_epoch: int
+    examples_per_second: float
+    loss: float
+    history: list[Epoch]
+
+
+class Fit(NamedTuple):
+    """What a training gives back.
+
+    Attributes:
+        params: the parameters with the best validation.
+        best: the epoch they come from.
+        history: every epoch.
+        epochs_to_convergence: the first epoch whose validation is within `converged_within` of the best.
+    """
+
+    params: Params
+    best: Epoch
+    history: list[Epoch]
+    epochs_to_convergence: int
+
+
+class Diverged(RuntimeError):
+    """The loss or its gradient stopped being a number."""
+
+
+class Interrupted(SystemExit):
+    """The run was asked to end (SIGTERM) and has saved where it was. The exit status is the signal's."""
+
+
+def fit(
+    objective: Objective,
+    optimizer: optax.GradientTransformation,
+    batches: Batches,
+    validate: Callable[[Params], tuple[float, Mapping[str, float]]],
+    cfg: FitConfig,
+    folder: str | os.PathLike[str],
+    config: Mapping[str, Any],
+    on_progress: Callable[[Progress], None] = lambda progress: None,
+) -> Fit:
+    """Train until the validation stops rising, and return the best parameters.
+
+    Checkpoints go to `folder`; if it holds some, the training goes on from the latest one, and its result is bit for
+    bit that of a training that never stopped.
+
+    Args:
+        objective: what learns.
+        optimizer: an optax optimiser.
+        batches: what it learns from.
+        validate: `validate(params) -> (value, metrics)`: the number by which epochs are compared, more is better, and
+            others to be recorded.
+        cfg: how long to train.
+        folder: where checkpoints lie.
+        config: stored with every checkpoint, plain JSON values.
+        on_progress: called after each step, and after each validation.
+
+    Raises:
+        Diverged: if the loss is no number any more; names the step, the batch's sequences and the last checkpoint.
+        Interrupted: on SIGTERM, after a checkpoint.
+    """
+    parallel = parallelize(objective, optimizer, cfg.seed, batches.batch_size, cfg.parallel)
+    with Checkpoints(folder, config) as checkpoints, _Sigterm() as sigterm:
+        loop = _Loop(parallel, batches, cfg, checkpoints)
+        while not loop.finished:
+            if loop.due_for_validation:
+                value, metrics = validate(parallel.params(loop.state))
+                loop.end_epoch(value, metrics)
+                on_progress(loop.progress())
+                continue
+            loop.advance()
+            on_progress(loop.progress())
+            if sigterm.received:
+                loop.save()
+                raise Interrupted(128 + signal.SIGTERM)
+        return loop.result()
+
+
+class _Loop:
+    """The moving parts of `fit`: state, iterator, and the books that are kept beside them."""
+
+    def __init__(self, parallel: Parallel, batches: Batches, cfg: FitConfig, checkpoints: Checkpoints) -> None:
+        self.parallel, self.batches, self.cfg, self.checkpoints = parallel, batches, cfg, checkpoints
+        self.steps_per_epoch = batches.steps_per_epoch
+        self.num_steps = cfg.epochs * self.steps_per_epoch
+        self.iterator = batches.iterate(self.num_steps)
+        self.state: TrainState = parallel.init()
+        self.step = 0
+        self.history: list[Epoch] = []
+        self.loss_sum, self.weight_sum, self.seconds = 0.0, 0.0, 0.0
+        self._last: StepInfo | None = None
+        self._rate, self._clock = 0.0, time.perf_counter()
+        if checkpoints.latest is not None:
+            self._resume()
+
+    def _resume(self) -> None:
+        host_state, books = self.checkpoints.restore(self.parallel.get_state(self.state), self.iterator)
+        self.state = self.parallel.put_state(host_state)
+        self.step = int(host_state.step)
+        self.history = [Epoch(**line) for line in books["history"]]
+        self.loss_sum, self.weight_sum, self.seconds = books["loss_sum"], books["weight_sum"], books["seconds"]
+
+    @property
+    def best(self) -> Epoch | None:
+        return max(self.history, key=lambda epoch: epoch.validation, default=None)
+
+    @property
+    def due_for_validation(self) -> bool:
+        return self.step == (len(self.history) + 1) * self.steps_per_epoch
+
+    @property
+    def finished(self) -> bool:
+        epochs = len(self.history)
+        stale = self.best is not None and epochs - self.best.epoch >= self.cfg.patience
+        return stale or epochs >= self.cfg.epochs
+
+    def advance(self) -> None:
+        """Take one step, and look at the one before: the device is never waited for while it has work."""
+        batch = self.parallel.put_batch(next(self.iterator))
+        self.state, info = self.parallel.step(self.state, batch)
+        self._book_last()
+        self.step, self._last = self.step + 1, info
+        now = time.perf_counter()
+        rate = self.batches.batch_size / (now - self._clock)
+        self._rate = rate if not self._rate else 0.9 * self._rate + 0.1 * rate
+        self.seconds, self._clock = self.seconds + now - self._clock, now
+        if self.step % self.cfg.checkpoint_every == 0 and not self.due_for_validation:
+            self.save()
+
+    def _book_last(self) -> None:
+        if self._last is None:
+            return
+        info, self._last = jax.device_get(self._last), None
+        if not (np.isfinite(info.loss) and np.isfinite(info.grad_norm)):
+            at = self.step - 1
+            good = self.checkpoints.latest
+            raise Diverged(
+                f"loss is {info.loss} and the gradient's norm {info.grad_norm} at step {at}, on sequences "
+                f"{', '.join(self.batches.sequence_ids(at))}. "
+                + (f"The last good checkpoint is {self.checkpoints.folder / str(good)}" if good is not None else "")
+                + "; lower the learning rate, or look at those sequences"
+            )
+        self.loss_sum += float(info.loss) * float(info.weight)
+        self.weight_sum += float(info.weight)
+
+    def end_epoch(self, value: float, metrics: Mapping[str, float]) -> None:
+        self._book_last()
+        if not np.isfinite(value):
+            raise Diverged(f"validation is {value} after step {self.step}, but must be a number to compare epochs by")
+        loss = self.loss_sum / max(self.weight_sum, 1.0)
+        epoch = Epoch(len(self.history) + 1, self.step, loss, float(value), dict(metrics), self.seconds)
+        self.history.append(epoch)
+        self.loss_sum, self.weight_sum, self.seconds = 0.0, 0.0, 0.0
+        self.save()
+        self._clock = time.perf_counter()
+
+    def save(self) -> None:
+        self._book_last()
+        books = {
+            "best_step": self.best.step if self.best else -1,
+            "history": [epoch._asdict() for epoch in self.history],
+            "loss_sum": self.loss_sum,
+            "weight_sum": self.weight_sum,
+            "seconds": self.seconds,
+        }
+        self.checkpoints.save(self.parallel.get_state(self.state), self.iterator, books)
+
+    def progress(self) -> Progress:
+        loss = self.loss_sum / self.weight_sum if self.weight_sum else float("nan")
+        return Progress(self.step, self.num_steps, self.steps_per_epoch, self._rate, loss, self.history)
+
+    def result(self) -> Fit:
+        best = self.best
+        assert best is not None
+        params = self.checkpoints.params(best.step, self.parallel.params(self.state))
+        converged = next(e for e in self.history if e.validation >= best.validation - self.cfg.converged_within)
+        return Fit(params, best, self.history, converged.epoch)
+
+
+class _Sigterm:
+    """Notes a SIGTERM while it is entered, in place of dying of it at once."""
+
+    received = False
+
+    def __enter__(self) -> "_Sigterm":
+        # Signals reach the main thread only; elsewhere there is nothing to take over.
+        self._main = threading.current_thread() is threading.main_thread()
+        if self._main:
+            self._before = signal.signal(signal.SIGTERM, self._note)
+        return self
+
+    def _note(self, *_: object) -> None:
+        self.received = True
+
+    def __exit__(self, *error: object) -> None:
+        if self._main:
+            signal.signal(signal.SIGTERM, self._before)

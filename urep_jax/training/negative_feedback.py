@@ -1,0 +1,115 @@
+"""The objective of the negative-feedback recommender: liked songs over disliked or random ones, at masked positions.
+
+Source: Negative Feedback for Music Personalization, §3.
+"""
+
+import dataclasses
+from typing import Literal
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float
+
+from urep_jax.core.streams import name_key
+from urep_jax.data.negatives import NegativeSampler, draw_negatives
+from urep_jax.data.sequences import Batch
+from urep_jax.data.vocabulary import FIRST_ITEM, PAD
+from urep_jax.losses.binary import bce, gbce, gbce_beta
+from urep_jax.losses.hardest import candidate_scores, hardest_negative
+from urep_jax.losses.softmax import full_softmax, sampled_softmax
+from urep_jax.models import transformer
+from urep_jax.models.transformer import TransformerConfig
+from urep_jax.training.objective import Objective, Params
+
+LossName = Literal["bce", "gbce", "sampled_softmax", "softmax"]
+
+
+@dataclasses.dataclass(frozen=True)
+class LossConfig:
+    """What a target is set against.
+
+    Attributes:
+        name: `bce`: one negative, the hard one if the position has one, else the hardest of `k_negatives` random ones.
+            `gbce` and `sampled_softmax`: all `k_negatives`, and the hard negative beside them. `softmax`: the whole
+            catalogue, hard negatives being in it already.
+        k_negatives: random negatives for each position, at least 1.
+        calibration: `gbce` only: from 0, plain, to 1, calibrated.
+        batch_size: rows of the whole batch, which decides how far positions share their negatives.
+
+    Raises:
+        ValueError: if a value is out of range.
+    """
+
+    name: LossName = "bce"
+    k_negatives: int = 1
+    calibration: float = 0.75
+    batch_size: int = 128
+
+    def __post_init__(self) -> None:
+        if self.name not in ("bce", "gbce", "sampled_softmax", "softmax"):
+            raise ValueError(f"loss is {self.name!r}, but must be one of bce, gbce, sampled_softmax, softmax")
+        if not 1 <= self.k_negatives <= 100_000:
+            raise ValueError(f"k_negatives is {self.k_negatives}, but must be from 1 to 100000")
+        gbce_beta(1, 2, self.calibration)
+
+
+def negative_feedback_objective(model: TransformerConfig, loss: LossConfig, sampler: NegativeSampler) -> Objective:
+    """The transformer trained by one of the losses above.
+
+    Args:
+        model: size and inputs of the transformer.
+        loss: what a target is set against.
+        sampler: where random negatives come from.
+    """
+
+    def total(params: Params, batches: tuple[Batch, ...], key: jax.Array) -> tuple[Float[Array, ""], Float[Array, ""]]:
+        sums, weights = zip(*(part(params, batch, key) for batch in batches), strict=True)
+        return sum(sums[1:], sums[0]), sum(weights[1:], weights[0])
+
+    def part(params: Params, batch: Batch, key: jax.Array) -> tuple[Float[Array, ""], Float[Array, ""]]:
+        hidden_BxLxD = transformer.encode(params, batch, model, key=name_key(key, "dropout"))
+        hidden_BxTxD = transformer.at_tasks(hidden_BxLxD, batch.task)
+        item_table = params["tables"]["item"]
+        loss_BxT = _task_losses(item_table, hidden_BxTxD, batch, loss, sampler, name_key(key, "negatives"))
+        is_task_BxT = batch.target != PAD
+        return jnp.sum(jnp.where(is_task_BxT, loss_BxT, 0.0)), jnp.sum(is_task_BxT, dtype=jnp.float32)
+
+    return Objective(init=lambda key: transformer.init(key, model), loss=total)
+
+
+def _task_losses(
+    table: Float[Array, "R D"],
+    hidden: Float[Array, "B T D"],
+    batch: Batch,
+    cfg: LossConfig,
+    sampler: NegativeSampler,
+    key: jax.Array,
+) -> Float[Array, "B T"]:
+    if cfg.name == "softmax":
+        target_N = jnp.maximum(batch.target.reshape(-1) - FIRST_ITEM, 0)
+        loss_N = full_softmax(hidden.reshape(-1, hidden.shape[-1]), table[FIRST_ITEM:], target_N)
+        return loss_N.reshape(batch.target.shape)
+    T = batch.target.shape[1]
+    ids = draw_negatives(key, sampler, batch.row, T, cfg.k_negatives, cfg.batch_size)
+    positive_BxT = transformer.score(hidden, table[batch.target])
+    if cfg.name == "bce":
+        random_BxT = hardest_negative(hidden, table, ids, batch.target)
+        negative_BxT = jnp.where(batch.negative != PAD, batch.negative, random_BxT)
+        return bce(positive_BxT, transformer.score(hidden, table[negative_BxT]), where=negative_BxT != PAD)
+
+    hard_BxT1 = batch.negative[..., None]
+    random_BxTxK = candidate_scores(hidden, table, ids)
+    scores_BxTxK1 = jnp.concatenate(
+        [random_BxTxK, transformer.score(hidden, table[batch.negative])[..., None]], axis=-1
+    )
+    # A random draw that is the target or the hard negative would be counted twice.
+    fresh_BxTxK = (ids != batch.target[..., None]) & (ids != hard_BxT1)
+    where_BxTxK1 = jnp.concatenate([fresh_BxTxK, hard_BxT1 != PAD], axis=-1)
+    if cfg.name == "gbce":
+        beta = gbce_beta(cfg.k_negatives, len(sampler.cumulative), cfg.calibration)
+        return gbce(positive_BxT, scores_BxTxK1, beta, where=where_BxTxK1)
+    # Each of K draws is item j with probability q_j, so the sum over draws of e^s / (K q) has the full sum as its mean.
+    log_expected = jnp.log(cfg.k_negatives) + sampler.log_q[ids]
+    log_expected = jnp.broadcast_to(log_expected, random_BxTxK.shape)
+    log_expected = jnp.concatenate([log_expected, jnp.zeros_like(scores_BxTxK1[..., :1])], axis=-1)
+    return sampled_softmax(positive_BxT, scores_BxTxK1, log_expected, where=where_BxTxK1)

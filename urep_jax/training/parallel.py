@@ -1,0 +1,148 @@
+"""The training step on all devices: `jit` over one mesh, or `pmap` with a replica on each. Same step, same result."""
+
+from collections.abc import Callable
+from typing import Any, Literal, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+
+from urep_jax.core.mesh import by_rows, data_mesh, put_batch, replicated
+from urep_jax.core.streams import stream
+from urep_jax.training.objective import Objective, Params, StepInfo, TrainState
+
+ParallelMode = Literal["jit", "pmap"]
+Step = Callable[[TrainState, Any], tuple[TrainState, StepInfo]]
+
+_AXIS = "device"
+
+
+class Parallel(NamedTuple):
+    """A compiled training step, and how to bring things to the devices and back.
+
+    Attributes:
+        init: makes the state, laid out as the step wants it.
+        put_state: lays out a state that was restored on the host.
+        get_state: the state as one host copy.
+        params: the parameters as a single copy that other compiled functions can read.
+        put_batch: lays out a host batch.
+        step: `step(state, batch) -> (state, info)`; the given state is consumed.
+    """
+
+    init: Callable[[], TrainState]
+    put_state: Callable[[TrainState], TrainState]
+    get_state: Callable[[TrainState], TrainState]
+    params: Callable[[TrainState], Params]
+    put_batch: Callable[[Any], Any]
+    step: Step
+
+
+def parallelize(
+    objective: Objective,
+    optimizer: optax.GradientTransformation,
+    seed: int,
+    batch_size: int,
+    mode: ParallelMode = "jit",
+) -> Parallel:
+    """Compile the training of `objective` for all devices.
+
+    Args:
+        objective: what learns.
+        optimizer: an optax optimiser.
+        seed: names the random streams `init` and `step`.
+        batch_size: rows of the whole batch, a multiple of the number of devices.
+        mode: `jit` (the default) or `pmap`.
+
+    Raises:
+        ValueError: if the batch can't be spread evenly or `mode` is unknown.
+    """
+    devices = jax.device_count()
+    if batch_size % devices:
+        raise ValueError(f"batch_size is {batch_size}, but must be a multiple of the number of devices, {devices}")
+    make = {"jit": _jit, "pmap": _pmap}.get(mode)
+    if make is None:
+        raise ValueError(f"parallel is {mode!r}, but must be 'jit' or 'pmap'")
+    return make(objective, optimizer, seed)
+
+
+def train_step(
+    objective: Objective,
+    optimizer: optax.GradientTransformation,
+    seed: int,
+    state: TrainState,
+    batch: Any,
+    axis: str | None = None,
+) -> tuple[TrainState, StepInfo]:
+    """One step of gradient descent on the mean loss over the whole batch; pure.
+
+    Args:
+        axis: the `pmap` axis over which the batch is spread, if it is.
+    """
+
+    def total(params: Params) -> tuple[jax.Array, jax.Array]:
+        return objective.loss(params, batch, stream(seed, "step", state.step))
+
+    (loss, weight), grads = jax.value_and_grad(total, has_aux=True)(state.params)
+    if axis is not None:
+        loss, weight, grads = jax.lax.psum((loss, weight, grads), axis)
+    weight = jnp.maximum(weight, 1.0)
+    grads = jax.tree.map(lambda g: g / weight, grads)
+    updates, opt_state = optimizer.update(grads, state.opt_state, state.params)
+    params = optax.apply_updates(state.params, updates)
+    info = StepInfo(loss / weight, weight, optax.tree.norm(grads))
+    return TrainState(state.step + 1, params, opt_state), info
+
+
+def initial_state(objective: Objective, optimizer: optax.GradientTransformation, seed: int) -> TrainState:
+    """The state before the first step; pure."""
+    params = objective.init(stream(seed, "init"))
+    return TrainState(jnp.zeros((), jnp.int32), params, optimizer.init(params))
+
+
+def _jit(objective: Objective, optimizer: optax.GradientTransformation, seed: int) -> Parallel:
+    mesh = data_mesh()
+    everywhere = replicated(mesh)
+    step = jax.jit(
+        lambda state, batch: train_step(objective, optimizer, seed, state, batch),
+        in_shardings=(everywhere, by_rows(mesh)),
+        out_shardings=everywhere,
+        donate_argnums=0,
+    )
+    return Parallel(
+        init=jax.jit(lambda: initial_state(objective, optimizer, seed), out_shardings=everywhere),
+        put_state=lambda state: jax.device_put(state, everywhere),
+        get_state=jax.device_get,
+        params=lambda state: state.params,
+        put_batch=lambda batch: put_batch(batch, mesh),
+        step=step,
+    )
+
+
+def _pmap(objective: Objective, optimizer: optax.GradientTransformation, seed: int) -> Parallel:
+    local = jax.local_device_count()
+
+    def replicate(tree: Any) -> Any:
+        return jax.pmap(lambda _: tree, axis_name=_AXIS)(np.zeros(local))
+
+    def first(tree: Any) -> Any:
+        return jax.tree.map(lambda x: x.addressable_shards[0].data.reshape(x.shape[1:]), tree)
+
+    step = jax.pmap(
+        lambda state, batch: train_step(objective, optimizer, seed, state, batch, _AXIS),
+        axis_name=_AXIS,
+        donate_argnums=0,
+    )
+
+    def stepped(state: TrainState, batch: Any) -> tuple[TrainState, StepInfo]:
+        state, info = step(state, batch)
+        return state, first(info)
+
+    return Parallel(
+        init=lambda: replicate(jax.jit(lambda: initial_state(objective, optimizer, seed))()),
+        put_state=replicate,
+        get_state=lambda state: jax.device_get(first(state)),
+        params=lambda state: first(state).params,
+        put_batch=lambda batch: jax.tree.map(lambda x: np.reshape(x, (local, -1, *x.shape[1:])), batch),
+        step=stepped,
+    )
