@@ -1,0 +1,58 @@
+"""The data set of a run: prepared once for the workspace, then opened and split."""
+
+import os
+from pathlib import Path
+
+from hydra.utils import instantiate
+from omegaconf import DictConfig
+from rich.console import Console
+
+from urep_jax.data.cases import Split
+from urep_jax.data.log import EventLog
+from urep_jax.data.prepare import prepare
+from urep_jax.data.stats import format_table1, table1
+
+
+def load_log(cfg: DictConfig, console: Console) -> EventLog:
+    """The log that `cfg.data` describes.
+
+    Raises:
+        FileNotFoundError: if the data isn't there.
+        IngestError: if it can't be read.
+    """
+    overrides = {} if cfg.data.get("path") is None else {"path": str(find(cfg.data.path))}
+    source = instantiate(cfg.data.source, **overrides, _convert_="all")
+    with console.status(f"preparing {cfg.data.name}"):
+        return prepare(source, cfg.workspace)
+
+
+def load_data(cfg: DictConfig, console: Console) -> tuple[EventLog, Split]:
+    """The log, and which of its events train, validate and test.
+
+    Raises:
+        ValueError: if the split leaves nobody to train on, to validate on or to test.
+    """
+    log = load_log(cfg, console)
+    split: Split = instantiate(cfg.data.split)(log)
+    console.print(
+        f"{log.name}: {log.num_events:,} events, {log.num_sequences:,} {log.granularity}s, {log.num_items:,} items; "
+        f"{split.validation.num_users:,} validate, {split.test.num_users:,} are tested"
+    )
+    for name, cases in (("validation", split.validation), ("test", split.test)):
+        if not len(cases):
+            raise ValueError(
+                f"the split leaves no {name} cases: no {log.granularity} has enough events, then an up and a down or "
+                "skip on one station; look at data.stats=true, and at data.split.cut, test_days and min_events"
+            )
+    return log, split
+
+
+def print_stats(cfg: DictConfig, console: Console) -> None:
+    """Print the paper's Table 1 for the data set."""
+    console.print(format_table1(table1(load_log(cfg, console), cfg.get("max_length"))), markup=False)
+
+
+def find(path: str) -> Path:
+    """Where `data.path` leads: a relative path is looked up in the folder that `UREP_DATA` names, if it is set."""
+    folder = os.environ.get("UREP_DATA")
+    return (Path(folder) / path if folder else Path(path)).absolute()

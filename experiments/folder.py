@@ -1,0 +1,138 @@
+"""The run folder: what every run leaves behind, and how a run finds out that it is being continued."""
+
+import importlib.metadata
+import json
+import platform
+import subprocess
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import jax
+import yaml
+from tensorboardX import SummaryWriter
+
+from urep_jax.training.fit import Epoch
+
+_PACKAGES = ("urep_jax", "jax", "jaxlib", "flax", "optax", "orbax-checkpoint", "grain", "numpy", "duckdb", "pyarrow")
+_MAY_DIFFER = ("workspace",)
+
+
+class RunFolder:
+    """One run's folder.
+
+    | file | holds |
+    |---|---|
+    | `config.yaml` | the resolved config |
+    | `versions.json` | packages, devices, git commit |
+    | `checkpoints/` | Orbax checkpoints: the latest, and the best |
+    | `history.jsonl` | one line for each epoch |
+    | `events.out.tfevents.*` | the same for TensorBoard |
+    | `metrics.json` | the results |
+    | `figures/` | PNG |
+    | `report.md` | the results, to be read |
+
+    Args:
+        path: made if missing.
+        config: the resolved config, plain values.
+
+    Raises:
+        ValueError: if the folder belongs to a run of another config.
+    """
+
+    def __init__(self, path: Path, config: Mapping[str, Any]) -> None:
+        self.path = path
+        self.config = config
+        path.mkdir(parents=True, exist_ok=True)
+        saved = path / "config.yaml"
+        if saved.exists():
+            self._refuse_other_config(yaml.safe_load(saved.read_text()))
+        else:
+            write_whole(saved, yaml.safe_dump(dict(config), sort_keys=False))
+        write_whole(path / "versions.json", json.dumps(versions(), indent=1))
+
+    def _refuse_other_config(self, saved: Mapping[str, Any]) -> None:
+        before, now = flatten(saved), flatten(self.config)
+        differing = [
+            f"{key} was {before.get(key, 'not there')} and is now {now.get(key, 'not there')}"
+            for key in sorted({*before, *now})
+            if before.get(key) != now.get(key) and key.split(".")[0] not in _MAY_DIFFER
+        ]
+        if differing:
+            raise ValueError(
+                f"{self.path} holds a run of another config: {'; '.join(differing)}. Give the new run a folder of its "
+                "own with hydra.run.dir=..., or repeat the old run's command to continue it"
+            )
+
+    @property
+    def figures(self) -> Path:
+        """Where figures go."""
+        folder = self.path / "figures"
+        folder.mkdir(exist_ok=True)
+        return folder
+
+    @property
+    def metrics(self) -> dict[str, float] | None:
+        """The results, if the run has ended."""
+        path = self.path / "metrics.json"
+        return json.loads(path.read_text()) if path.exists() else None
+
+    def write_history(self, history: Sequence[Epoch]) -> None:
+        """Write the epochs, as JSON lines and for TensorBoard. What an interrupted call left is replaced."""
+        lines = [epoch._asdict() for epoch in history]
+        write_whole(self.path / "history.jsonl", "".join(json.dumps(line) + "\n" for line in lines))
+        for old in self.path.glob("events.out.tfevents.*"):
+            old.unlink()
+        with SummaryWriter(str(self.path)) as board:
+            for epoch in history:
+                for name, value in (("loss", epoch.loss), ("validation", epoch.validation), *epoch.metrics.items()):
+                    board.add_scalar(name, value, epoch.step)
+
+    def write_report(self, text: str) -> None:
+        """Write the results for a person."""
+        write_whole(self.path / "report.md", text)
+
+    def write_metrics(self, metrics: Mapping[str, float]) -> None:
+        """Write the results; that they are there says that the run has ended."""
+        write_whole(self.path / "metrics.json", json.dumps(dict(metrics), indent=1) + "\n")
+
+
+def write_whole(path: Path, text: str) -> None:
+    """Write a file so that it is there whole or not at all."""
+    draft = path.with_name(f".{path.name}.draft")
+    draft.write_text(text)
+    draft.replace(path)
+
+
+def flatten(tree: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Nested keys joined by dots."""
+    flat: dict[str, Any] = {}
+    for key, value in tree.items():
+        if isinstance(value, Mapping):
+            flat |= flatten(value, f"{prefix}{key}.")
+        else:
+            flat[f"{prefix}{key}"] = value
+    return flat
+
+
+def versions() -> dict[str, Any]:
+    """What a result depends on besides its config."""
+    return {
+        "python": platform.python_version(),
+        "packages": {name: importlib.metadata.version(name) for name in _PACKAGES},
+        "devices": [f"{device.platform} {device.device_kind}" for device in jax.devices()],
+        "git": _git_commit(),
+    }
+
+
+def _git_commit() -> str | None:
+    """The checkout's commit, with `+changes` if files differ from it; nothing outside a checkout."""
+
+    def git(*args: str) -> str:
+        here = Path(__file__).parent
+        return subprocess.run(["git", *args], cwd=here, capture_output=True, text=True, check=True).stdout.strip()
+
+    try:
+        return git("rev-parse", "HEAD") + ("+changes" if git("status", "--porcelain") else "")
+    except (OSError, subprocess.CalledProcessError):
+        return None

@@ -1,0 +1,63 @@
+"""What a person sees while a training runs: a bar in a terminal, a line for each epoch elsewhere."""
+
+from types import TracebackType
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
+from urep_jax.training.fit import Progress as FitProgress
+
+
+class TrainingBar:
+    """A bar over the epochs of one training. Call it with the progress after each step.
+
+    Args:
+        console: where to draw.
+        title: which training it is.
+        unit: what `validation` is called.
+    """
+
+    def __init__(self, console: Console, title: str, unit: str = "validation") -> None:
+        self._console, self._title, self._unit = console, title, unit
+        self._bar = Progress(
+            TextColumn("{task.description}"),
+            BarColumn(bar_width=24),
+            TextColumn("{task.fields[epoch]}  loss {task.fields[loss]}  {task.fields[rate]} examples/s"),
+            TextColumn("{task.fields[best]}"),
+            TimeElapsedColumn(),
+            TextColumn("left at most"),
+            TimeRemainingColumn(),
+            console=console,
+            transient=True,
+        )
+        self._task = self._bar.add_task(title, total=None, epoch="", loss="", rate="", best="")
+        self._told = 0
+
+    def __enter__(self) -> "TrainingBar":
+        self._bar.start()
+        return self
+
+    def __exit__(self, kind: type | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self._bar.stop()
+
+    def __call__(self, progress: FitProgress) -> None:
+        """Show where the training stands."""
+        history = progress.history
+        best = max((e.validation for e in history), default=None)
+        epochs = progress.num_steps // progress.steps_per_epoch
+        self._bar.update(
+            self._task,
+            total=progress.num_steps,
+            completed=progress.step,
+            epoch=f"epoch {min(1 + (progress.step - 1) // progress.steps_per_epoch, epochs)}/{epochs}",
+            loss=f"{progress.loss:.3f}",
+            rate=f"{progress.examples_per_second:,.0f}",
+            best=f"best {self._unit} {best:.3f}" if best is not None else "",
+        )
+        if not self._console.is_terminal:
+            for epoch in history[self._told :]:
+                self._console.print(
+                    f"{self._title}: epoch {epoch.epoch}/{epochs}  loss {epoch.loss:.3f}  "
+                    f"{self._unit} {epoch.validation:.3f}  {epoch.seconds:.1f} s"
+                )
+            self._told = len(history)
