@@ -11,8 +11,8 @@ from urep_jax.evaluation.by_user import ByUser
 from urep_jax.training.fit import Epoch
 
 matplotlib.use("Agg")
-import matplotlib.pyplot as plt  
-from matplotlib.figure import Figure  
+import matplotlib.pyplot as plt
+from matplotlib.figure import Figure
 
 _INK, _ACCENT, _QUIET = "#222222", "#1f6f8b", "#b9c4c9"
 _RUNG_LOOK = {

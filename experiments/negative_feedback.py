@@ -53,6 +53,7 @@ class Recipe:
     fit: FitConfig
     learning_rate: float
     negative_power: float
+    strata: int
 
     @classmethod
     def from_config(cls, cfg: DictConfig, vocabulary: Vocabulary) -> "Recipe":
@@ -77,6 +78,7 @@ class Recipe:
             fit=FitConfig(train.epochs, train.patience, cfg.seed, train.parallel, train.checkpoint_every),
             learning_rate=train.learning_rate,
             negative_power=train.negative_power,
+            strata=train.strata,
         )
 
     def positive_only(self) -> "Recipe":
@@ -161,7 +163,7 @@ def train(
     Epochs are compared by pair accuracy on the validation cases, whatever the recipe trains on.
     """
     sequences = Sequences(log, vocabulary, recipe.sequences)
-    batches = TrainingBatches(sequences, split, recipe.loss.batch_size, recipe.fit.seed)
+    batches = TrainingBatches(sequences, split, recipe.loss.batch_size, recipe.fit.seed, recipe.strata)
     sampler = negative_sampler(item_counts(log, split, vocabulary), recipe.negative_power)
 
     def validate(params: Params) -> tuple[float, Mapping[str, float]]:

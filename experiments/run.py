@@ -5,6 +5,7 @@ import sys
 from pathlib import Path
 
 import hydra
+import jax
 from hydra.core.hydra_config import HydraConfig
 from hydra.utils import get_method
 from omegaconf import DictConfig, OmegaConf
@@ -22,6 +23,8 @@ _USER_ERRORS = (ValueError, FileNotFoundError, Diverged)
 
 def run(cfg: DictConfig, folder: Path, console: Console) -> dict[str, float]:
     """Run the experiment that `cfg` describes in `folder`, or go on with it, or tell its results if it has ended."""
+    # A program that was compiled once is not compiled again by a continued run, or by the next of a sweep.
+    jax.config.update("jax_compilation_cache_dir", str(Path(cfg.workspace).absolute() / "cache" / "compiled"))
     plain = OmegaConf.to_container(cfg, resolve=True)
     run_folder = RunFolder(folder, plain)
     metrics = run_folder.metrics

@@ -29,7 +29,7 @@ def batch_of(lengths: list[int], width: int = 12, seed: int = 0) -> Batch:
         return values
 
     nothing = np.zeros((B, 0), np.int32)
-    return Batch(
+    batch = Batch(
         row=np.arange(B, dtype=np.int32),
         item=column(FIRST_ITEM, FIRST_ITEM + 20),
         station=column(0, FIRST_STATION + 3),
@@ -41,6 +41,7 @@ def batch_of(lengths: list[int], width: int = 12, seed: int = 0) -> Batch:
         negative=nothing,
         rung=nothing.astype(np.int8),
     )
+    return jax.tree.map(jnp.asarray, batch)
 
 
 def test_padding_changes_nothing() -> None:
@@ -62,8 +63,7 @@ def test_the_future_leaves_a_causal_models_past_untouched(changed: int) -> None:
     params = transformer.init(jax.random.key(0), CAUSAL)
     batch = batch_of([12])
     place = 12 - 1 - 3 * changed
-    item = batch.item.copy()
-    item[0, place] = FIRST_ITEM + (item[0, place] - FIRST_ITEM + 1) % 20
+    item = batch.item.at[0, place].set(FIRST_ITEM + (batch.item[0, place] - FIRST_ITEM + 1) % 20)
     before = transformer.encode(params, batch, CAUSAL)
     after = transformer.encode(params, batch._replace(item=item), CAUSAL)
     np.testing.assert_array_equal(before[:, :place], after[:, :place])
@@ -72,8 +72,7 @@ def test_the_future_leaves_a_causal_models_past_untouched(changed: int) -> None:
 
 def test_a_bidirectional_model_sees_the_future() -> None:
     batch = batch_of([12])
-    item = batch.item.copy()
-    item[0, -1] = FIRST_ITEM + (item[0, -1] - FIRST_ITEM + 1) % 20
+    item = batch.item.at[0, -1].set(FIRST_ITEM + (batch.item[0, -1] - FIRST_ITEM + 1) % 20)
     before, after = (transformer.encode(PARAMS, b, CFG) for b in (batch, batch._replace(item=item)))
     assert not np.allclose(before[:, 0], after[:, 0])
 
@@ -84,7 +83,7 @@ def test_renaming_items_permutes_scores() -> None:
     # The item that was number i is now number renamed[i].
     moved = table.at[FIRST_ITEM + renamed].set(table[FIRST_ITEM:])
     batch = batch_of([8, 12])
-    item = np.where(batch.item >= FIRST_ITEM, FIRST_ITEM + renamed[batch.item - FIRST_ITEM], batch.item)
+    item = jnp.where(batch.item >= FIRST_ITEM, FIRST_ITEM + renamed[batch.item - FIRST_ITEM], batch.item)
     before = transformer.encode(PARAMS, batch, CFG) @ table[FIRST_ITEM:].T
     params = {**PARAMS, "tables": {**PARAMS["tables"], "item": moved}}
     after = transformer.encode(params, batch._replace(item=item), CFG) @ moved[FIRST_ITEM:].T
@@ -103,7 +102,7 @@ def test_each_input_counts_exactly_when_it_is_on(name: str) -> None:
     batch = batch_of([12])
     changed = {
         "position": jax.tree.map(lambda x: x[:, ::-1] if x.ndim == 2 else x, batch),
-        "feedback": batch._replace(feedback=np.where(batch.feedback == Feedback.UP, Feedback.DOWN, batch.feedback)),
+        "feedback": batch._replace(feedback=jnp.where(batch.feedback == Feedback.UP, int(Feedback.DOWN), batch.feedback)),
         "device": batch._replace(device=(batch.device + 1) % 3),
         "hour": batch._replace(hour=1 + batch.hour % 24),
     }[name]
@@ -136,7 +135,7 @@ def test_the_papers_full_size_has_the_shapes_it_should() -> None:
     ("wrong", "told"),
     [
         ({"num_items": 0}, "num_items is 0"),
-        ({"width": 15}, "multiple of heads, 2"),
+        ({"width": 15, "heads": 2}, "multiple of heads, 2"),
         ({"dropout": 1.0}, "dropout is 1.0"),
         ({"attention": "both"}, "attention is 'both'"),
         ({"device": True}, "set device=false"),

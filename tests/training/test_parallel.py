@@ -46,10 +46,10 @@ def test_every_loss_learns(name: str) -> None:
     objective, batches = tiny_training(name=name, k_negatives=4)
     parallel = parallelize(objective, adam(0.01), 3, BATCH)
     state, told = parallel.init(), []
-    for step in range(60):
+    for step in range(150):
         state, info = parallel.step(state, parallel.put_batch(batches[step]))
         told.append(float(info.loss))
-    assert np.mean(told[-5:]) < 0.95 * np.mean(told[:5])
+    assert np.mean(told[-20:]) < 0.95 * np.mean(told[:20])
 
 
 def test_empty_rows_change_nothing() -> None:
@@ -57,7 +57,8 @@ def test_empty_rows_change_nothing() -> None:
     params = objective.init(jax.random.key(0))
     batch = batches[0]
     empty = jax.tree.map(lambda x: np.concatenate([x, np.zeros_like(x)]), batch)
-    whole, filled = (objective.loss(params, b, jax.random.key(1)) for b in (batch, empty))
+    loss = jax.jit(objective.loss)
+    whole, filled = (loss(params, b, jax.random.key(1)) for b in (batch, empty))
     np.testing.assert_allclose(whole, filled, rtol=1e-6)
 
 
@@ -75,7 +76,7 @@ def test_one_step_is_the_one_it_was() -> None:
         "station": jnp.abs(state.params["tables"]["station"]).sum(),
         "body": sum(jnp.abs(x).sum() for x in jax.tree.leaves(state.params["body"])),
     }
-    expected = {"loss": 0.0, "item": 0.0, "station": 0.0, "body": 0.0}
+    expected = {"loss": 1.375869, "item": 4.214577, "station": 0.3113746, "body": 413.3024}
     assert {name: float(value) for name, value in sums.items()} == pytest.approx(expected, rel=1e-4)
 
 

@@ -64,7 +64,7 @@ class Block(nn.Module):
     def __call__(
         self,
         x_BxLxD: Float[Array, "B L D"],
-        mask_Bx1xLxL: Bool[Array, "B 1 L L"],
+        mask_Bx1xLxL: Bool[Array, "B 1 #L L"],
         row: Int[Array, "B"],
         key: jax.Array | None,
     ) -> Float[Array, "B L D"]:

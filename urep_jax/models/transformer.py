@@ -53,7 +53,7 @@ class TransformerConfig:
     max_length: int = 200
     width: int = 64
     blocks: int = 2
-    heads: int = 2
+    heads: int = 1
     expansion: int = 4
     dropout: float = 0.2
     attention: Literal["bidirectional", "causal"] = "bidirectional"

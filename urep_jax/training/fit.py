@@ -6,7 +6,7 @@ import signal
 import threading
 import time
 from collections.abc import Callable, Mapping
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 import grain
 import jax
@@ -18,6 +18,7 @@ from urep_jax.training.objective import Objective, Params, StepInfo, TrainState
 from urep_jax.training.parallel import Parallel, ParallelMode, parallelize
 
 
+@runtime_checkable
 class Batches(Protocol):
     """The training batches of a run, by step."""
 
