@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 
 from omegaconf import DictConfig
+from rich import box
 from rich.table import Table
 
 from urep_jax.data.cases import Split
@@ -25,27 +26,23 @@ _TITLES = {
 
 
 def rows(metrics: Mapping[str, float]) -> list[list[str]]:
-    """One row for each model in `metrics.json`, one column for each metric; the header comes first."""
-    names = ["model", *dict.fromkeys(key.rsplit("/", 1)[0] for key in metrics if key.endswith("/pair_accuracy"))]
-    table = [["", *_TITLES.values()]]
-    for name in names:
-        prefix = "" if name == "model" else f"{name}/"
-        table.append([name.replace("_", " ")])
-        for metric in _TITLES:
-            value, half = metrics.get(prefix + metric), metrics.get(f"{prefix}{metric}_ci95")
-            digits = 4 if metric.startswith(("mrr", "recall")) else 3
-            table[-1].append("–" if value is None else f"{value:.{digits}f} ± {half:.{digits}f}")
+    """One row for each metric in `metrics.json`, one column for each model; the header comes first."""
+    names = ["", *dict.fromkeys(key.removesuffix("pair_accuracy") for key in metrics if key.endswith("/pair_accuracy"))]
+    table = [["", *(name.rstrip("/").replace("_", " ") or "model" for name in names)]]
+    for metric, title in _TITLES.items():
+        digits = 4 if metric.startswith(("mrr", "recall")) else 3
+        cells = ((metrics.get(name + metric), metrics.get(f"{name}{metric}_ci95")) for name in names)
+        table.append([title, *("–" if v is None else f"{v:.{digits}f} ±{h:.{digits}f}" for v, h in cells)])
     return table
 
 
 def terminal_table(metrics: Mapping[str, float], title: str) -> Table:
     """The results for a terminal."""
     header, *body = rows(metrics)
-    table = Table(
-        title=title, title_justify="left", caption="± is half a 95 % interval, by users", caption_justify="left"
-    )
+    caption = "± is half a 95 % interval, by users"
+    table = Table(title=title, title_justify="left", caption=caption, caption_justify="left", box=box.SIMPLE_HEAD)
     for i, name in enumerate(header):
-        table.add_column(name, justify="left" if i == 0 else "right")
+        table.add_column(name, justify="left" if i == 0 else "right", no_wrap=True)
     for row in body:
         table.add_row(*row)
     return table

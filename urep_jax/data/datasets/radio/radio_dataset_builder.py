@@ -22,7 +22,7 @@ class RadioConfig(EventsConfig):
         world: its seed, at least 0.
     """
 
-    params: RadioParams = RadioParams()
+    params: RadioParams = dataclasses.field(default_factory=RadioParams)
     world: int = 0
 
     def builder(self, data_dir: str | os.PathLike[str]) -> "Builder":
