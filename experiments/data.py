@@ -2,7 +2,9 @@
 
 import os
 from pathlib import Path
+from typing import Any
 
+from hydra.errors import InstantiationException
 from hydra.utils import instantiate
 from omegaconf import DictConfig
 from rich.console import Console
@@ -19,9 +21,12 @@ def load_log(cfg: DictConfig, console: Console) -> EventLog:
     Raises:
         FileNotFoundError: if the data isn't there.
         IngestError: if it can't be read.
+        ValueError: if it isn't said where the data is, or a setting is wrong.
     """
-    overrides = {} if cfg.data.get("path") is None else {"path": str(find(cfg.data.path))}
-    source = instantiate(cfg.data.source, **overrides, _convert_="all")
+    path = cfg.data.get("path")
+    if path == "":
+        raise ValueError(f"{cfg.data.name} needs data.path=..., the file or folder where the data is")
+    source = _made(cfg.data.source, **({} if path is None else {"path": str(find(path))}))
     with console.status(f"preparing {cfg.data.name}"):
         return prepare(source, cfg.workspace)
 
@@ -33,7 +38,7 @@ def load_data(cfg: DictConfig, console: Console) -> tuple[EventLog, Split]:
         ValueError: if the split leaves nobody to train on, to validate on or to test.
     """
     log = load_log(cfg, console)
-    split: Split = instantiate(cfg.data.split)(log)
+    split: Split = _made(cfg.data.split)(log)
     console.print(
         f"{log.name}: {log.num_events:,} events, {log.num_sequences:,} {log.granularity}s, {log.num_items:,} items; "
         f"{split.validation.num_users:,} validate, {split.test.num_users:,} are tested"
@@ -56,3 +61,13 @@ def find(path: str) -> Path:
     """Where `data.path` leads: a relative path is looked up in the folder that `UREP_DATA` names, if it is set."""
     folder = os.environ.get("UREP_DATA")
     return (Path(folder) / path if folder else Path(path)).absolute()
+
+
+def _made(node: DictConfig, **overrides: Any) -> Any:
+    """What a `_target_` of the config describes; a value that its constructor refuses is told in its words."""
+    try:
+        return instantiate(node, **overrides, _convert_="all")
+    except InstantiationException as error:
+        if isinstance(error.__cause__, ValueError | TypeError):
+            raise ValueError(f"{error.__cause__} (in data.{node._key()})") from error
+        raise

@@ -2,17 +2,20 @@
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import matplotlib
 import numpy as np
 
 from urep_jax.data.hard_negatives import Rung
-from urep_jax.evaluation.by_user import ByUser
 from urep_jax.training.fit import Epoch
 
 matplotlib.use("Agg")
 import matplotlib.pyplot as plt
 from matplotlib.figure import Figure
+
+_BASELINES = ("popularity", "like_rate", "like rate", "oracle")
+"""Drawn in ink; what is trained stands out."""
 
 _INK, _ACCENT, _QUIET = "#222222", "#1f6f8b", "#b9c4c9"
 _RUNG_LOOK = {
@@ -22,7 +25,7 @@ _RUNG_LOOK = {
     Rung.FUTURE_SKIP: ("future skip", "#f3d9a4"),
     Rung.RANDOM: ("random", "#d5dde0"),
 }
-_STYLE = {
+_STYLE: Any = {
     "figure.dpi": 150,
     "font.size": 9,
     "axes.spines.top": False,
@@ -42,10 +45,8 @@ def training_curves(history: Sequence[Epoch], path: Path) -> None:
         left.set(xlabel="epoch", ylabel="training loss")
         right.plot(epochs, [e.validation for e in history], color=_ACCENT)
         right.plot(best.epoch, best.validation, "o", color=_ACCENT)
-        right.annotate(
-            f"best: {best.validation:.3f}", (best.epoch, best.validation), xytext=(0, 5), textcoords="offset points",
-            ha="center",
-        )  # fmt: skip
+        place: Any = {"xytext": (0, 5), "textcoords": "offset points", "ha": "center"}
+        right.annotate(f"best: {best.validation:.3f}", (best.epoch, best.validation), **place)
         right.margins(y=0.15)
         right.set(xlabel="epoch", ylabel="validation pair accuracy")
         for axes in (left, right):
@@ -53,24 +54,21 @@ def training_curves(history: Sequence[Epoch], path: Path) -> None:
         _save(figure, path)
 
 
-def pair_accuracies(results: Mapping[str, ByUser], data: str, path: Path) -> None:
-    """Test pair accuracy of the model and its baselines, with 95 % intervals by users."""
-    names = sorted(results, key=lambda name: results[name].value)
+def pair_accuracies(results: Mapping[str, tuple[float, float]], path: Path) -> None:
+    """Test pair accuracy of models and baselines: means with half-widths of 95 % intervals (NaN for none)."""
+    names = sorted(results, key=lambda name: results[name])
     with plt.rc_context(_STYLE):
         figure, axes = plt.subplots(figsize=(5.2, 0.6 + 0.38 * len(names)), layout="constrained")
         for y, name in enumerate(names):
-            color = _ACCENT if name == "model" else _INK
-            axes.errorbar(
-                results[name].value, y, xerr=results[name].ci95, fmt="o", color=color, ecolor=color, capsize=3
-            )
-            axes.annotate(
-                f"{results[name].value:.3f}", (results[name].value, y), xytext=(0, 6), textcoords="offset points",
-                ha="center", color=color, fontsize=8,
-            )  # fmt: skip
+            value, half = results[name]
+            color = _INK if name in _BASELINES else _ACCENT
+            axes.errorbar(value, y, xerr=np.nan_to_num(half), fmt="o", color=color, capsize=3)
+            place: Any = {"xytext": (0, 6), "textcoords": "offset points", "ha": "center"}
+            axes.annotate(f"{value:.3f}", (value, y), **place, color=color, fontsize=8)
         axes.axvline(0.5, color=_QUIET, lw=1, ls="--", zorder=0)
         axes.set_yticks(range(len(names)), [name.replace("_", " ") for name in names])
         axes.margins(y=0.25)
-        axes.set(xlabel=f"test pair accuracy on {data} (dashed: a coin)")
+        axes.set(xlabel="test pair accuracy (dashed: a coin)")
         _save(figure, path)
 
 

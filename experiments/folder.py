@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import jax
+import numpy as np
 import yaml
 from tensorboardX import SummaryWriter
 
@@ -29,7 +30,7 @@ class RunFolder:
     | `history.jsonl` | one line for each epoch |
     | `events.out.tfevents.*` | the same for TensorBoard |
     | `metrics.json` | the results |
-    | `figures/` | PNG |
+    | `figures/` | PNG, and CSV of the numbers behind them |
     | `report.md` | the results, to be read |
 
     Args:
@@ -87,6 +88,11 @@ class RunFolder:
             for epoch in history:
                 for name, value in (("loss", epoch.loss), ("validation", epoch.validation), *epoch.metrics.items()):
                     board.add_scalar(name, value, epoch.step)
+
+    def write_table(self, name: str, header: Sequence[str], rows: np.ndarray) -> None:
+        """Write the numbers behind a figure as CSV, beside it."""
+        lines = [",".join(header), *(",".join(f"{value:.6g}" for value in row) for row in rows)]
+        write_whole(self.figures / name, "\n".join(lines) + "\n")
 
     def write_report(self, text: str) -> None:
         """Write the results for a person."""

@@ -38,6 +38,7 @@ from urep_jax.evaluation.pairs import pair_accuracy
 from urep_jax.evaluation.random_pairs import random_pair_accuracy
 from urep_jax.evaluation.scorer import Scorer
 from urep_jax.models.transformer import Params, TransformerConfig
+from urep_jax.serving.restore import stored_config
 from urep_jax.training.fit import Fit, FitConfig, Progress, fit
 from urep_jax.training.negative_feedback import LossConfig, negative_feedback_objective
 from urep_jax.training.optimizers import adam
@@ -138,9 +139,11 @@ def run(cfg: DictConfig, folder: RunFolder, console: Console) -> dict[str, float
 
     folder.write_history(model.result.history)
     figures.training_curves(model.result.history, folder.figures / "training.png")
-    accuracies = {name: results["pair_accuracy"] for name, results in table.items()}
-    figures.pair_accuracies(accuracies, log.name, folder.figures / "pair_accuracy.png")
-    figures.hard_negative_sources(rung_shares(model.batches), folder.figures / "hard_negative_sources.png")
+    accuracies = {name: (r["pair_accuracy"].value, r["pair_accuracy"].ci95) for name, r in table.items()}
+    figures.pair_accuracies(accuracies, folder.figures / "pair_accuracy.png")
+    shares_Lx5 = rung_shares(model.batches)
+    folder.write_table("hard_negative_sources.csv", [rung.name.lower() for rung in Rung], shares_Lx5)
+    figures.hard_negative_sources(shares_Lx5, folder.figures / "hard_negative_sources.png")
     folder.write_report(report(cfg, log, split, metrics, model.result))
     folder.write_metrics(metrics)
     return metrics
@@ -170,11 +173,7 @@ def train(
         scorer = transformer_scorer(params, recipe.model, sequences, split.validation)
         return pair_accuracy(scorer, split.validation).value, {}
 
-    config = {
-        "system": "negative_feedback",
-        "model": dataclasses.asdict(recipe.model),
-        "sequences": dataclasses.asdict(recipe.sequences),
-    }
+    config = stored_config(recipe.model, recipe.sequences)
     objective = negative_feedback_objective(recipe.model, recipe.loss, sampler)
     optimizer = adam(recipe.learning_rate)
     result = fit(objective, optimizer, batches, validate, recipe.fit, path / "checkpoints", config, on_progress)

@@ -3,6 +3,7 @@
 import os
 import sys
 from pathlib import Path
+from typing import Any, cast
 
 import hydra
 import jax
@@ -25,7 +26,7 @@ def run(cfg: DictConfig, folder: Path, console: Console) -> dict[str, float]:
     """Run the experiment that `cfg` describes in `folder`, or go on with it, or tell its results if it has ended."""
     # A program that was compiled once is not compiled again by a continued run, or by the next of a sweep.
     jax.config.update("jax_compilation_cache_dir", str(Path(cfg.workspace).absolute() / "cache" / "compiled"))
-    plain = OmegaConf.to_container(cfg, resolve=True)
+    plain = cast(dict[str, Any], OmegaConf.to_container(cfg, resolve=True))
     run_folder = RunFolder(folder, plain)
     metrics = run_folder.metrics
     if metrics is None:

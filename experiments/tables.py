@@ -31,9 +31,19 @@ def rows(metrics: Mapping[str, float]) -> list[list[str]]:
     table = [["", *(name.rstrip("/").replace("_", " ") or "model" for name in names)]]
     for metric, title in _TITLES.items():
         digits = 4 if metric.startswith(("mrr", "recall")) else 3
-        cells = ((metrics.get(name + metric), metrics.get(f"{name}{metric}_ci95")) for name in names)
-        table.append([title, *("–" if v is None else f"{v:.{digits}f} ±{h:.{digits}f}" for v, h in cells)])
+        table.append([title, *(_cell(metrics, name + metric, digits) for name in names)])
     return table
+
+
+def _cell(metrics: Mapping[str, float], name: str, digits: int) -> str:
+    if name not in metrics:
+        return "–"
+    return f"{short(metrics[name], digits)} ±{short(metrics[f'{name}_ci95'], digits)}"
+
+
+def short(value: float, digits: int) -> str:
+    """A share as tables of the field print it: `.701`."""
+    return f"{value:.{digits}f}".replace("0.", ".", 1)
 
 
 def terminal_table(metrics: Mapping[str, float], title: str) -> Table:

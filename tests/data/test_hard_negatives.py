@@ -52,7 +52,7 @@ def test_rules_hold_for_any_sequence(data: st.DataObject) -> None:
     feedback = data.draw(column)
     day = sorted(data.draw(st.lists(st.integers(0, 3), min_size=width, max_size=width)))
     station = data.draw(st.lists(st.integers(0, 1), min_size=width, max_size=width))
-    position = [i for i in range(width) if feedback[i] == U][:6] + [0]
+    position = [*[i for i in range(width) if feedback[i] == U][:6], 0]
     wanted = [feedback[p] == U and data.draw(st.booleans()) for p in position]
     got, rungs = draw(data.draw(st.integers(0, 99)), feedback, day, station, position, wanted)
 

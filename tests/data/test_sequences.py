@@ -89,9 +89,7 @@ def test_the_day_is_the_listeners() -> None:
     log = log_of([Row(0, DAY - 3600, 0, "down"), Row(0, DAY + 3600, 1, "up")])
     local = EventLog(**{**vars(log), "utc_offset": np.full(2, 7200, np.int32)})
     for zone, rung in ((log, Rung.RANDOM), (local, Rung.SAME_DAY_DOWN)):
-        batch = sequences_of(zone, max_length=4).training_batch(
-            np.random.default_rng(0), np.array([0]), np.array([2])
-        )
+        batch = sequences_of(zone, max_length=4).training_batch(np.random.default_rng(0), np.array([0]), np.array([2]))
         assert batch.rung[0].tolist() == [rung]
 
 
@@ -139,14 +137,12 @@ def test_a_batch_reads_nothing_past_the_training_period(events: list[Row], seed:
             "station": np.where(later, -1, log.station).astype(np.int32),
         }
     )
-    try:
-        before, after = (
-            TrainingBatches(Sequences(one, build_vocabulary(one, split), SequenceConfig(max_length=6)), split, 2, seed, 2)
-            for one in (log, changed)
-        )
-    except ValueError as error:
-        assert "holds an up" in str(error)
+    if not any((log.feedback[split.start[s] : split.stop[s]] == Feedback.UP).any() for s in split.train):
         return
+    cfg = SequenceConfig(max_length=6)
+    before, after = (
+        TrainingBatches(Sequences(one, build_vocabulary(one, split), cfg), split, 2, seed, 2) for one in (log, changed)
+    )
     for step in range(before.steps_per_epoch):
         for a, b in zip(before[step], after[step], strict=True):
             for x, y in zip(a, b, strict=True):

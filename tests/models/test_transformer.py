@@ -102,7 +102,7 @@ def test_each_input_counts_exactly_when_it_is_on(name: str) -> None:
     batch = batch_of([12])
     changed = {
         "position": jax.tree.map(lambda x: x[:, ::-1] if x.ndim == 2 else x, batch),
-        "feedback": batch._replace(feedback=jnp.where(batch.feedback == Feedback.UP, int(Feedback.DOWN), batch.feedback)),
+        "feedback": batch._replace(feedback=1 + batch.feedback % 3),
         "device": batch._replace(device=(batch.device + 1) % 3),
         "hour": batch._replace(hour=1 + batch.hour % 24),
     }[name]

@@ -42,14 +42,15 @@ def test_a_step_is_traced_once() -> None:
 
 
 @pytest.mark.parametrize("name", LOSSES)
-def test_every_loss_learns(name: str) -> None:
+def test_every_loss_learns_one_batch_by_heart(name: str) -> None:
     objective, batches = tiny_training(name=name, k_negatives=4)
     parallel = parallelize(objective, adam(0.01), 3, BATCH)
     state, told = parallel.init(), []
-    for step in range(150):
-        state, info = parallel.step(state, parallel.put_batch(batches[step]))
+    batch = parallel.put_batch(batches[0])
+    for _ in range(100):
+        state, info = parallel.step(state, batch)
         told.append(float(info.loss))
-    assert np.mean(told[-20:]) < 0.95 * np.mean(told[:20])
+    assert np.mean(told[-5:]) < 0.7 * np.mean(told[:5])
 
 
 def test_empty_rows_change_nothing() -> None:
@@ -76,7 +77,7 @@ def test_one_step_is_the_one_it_was() -> None:
         "station": jnp.abs(state.params["tables"]["station"]).sum(),
         "body": sum(jnp.abs(x).sum() for x in jax.tree.leaves(state.params["body"])),
     }
-    expected = {"loss": 1.375869, "item": 4.214577, "station": 0.3113746, "body": 413.3024}
+    expected = {"loss": 1.379358, "item": 4.322393, "station": 0.3663539, "body": 414.0212}
     assert {name: float(value) for name, value in sums.items()} == pytest.approx(expected, rel=1e-4)
 
 

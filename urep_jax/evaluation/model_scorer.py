@@ -102,10 +102,12 @@ def _rows(count: int, chunk: int) -> Iterator[Int32[np.ndarray, "B"]]:
 
 
 def feedback_cosines(params: Params) -> dict[str, float]:
-    """Cosine similarity of the learned embeddings of each two kinds of feedback.
+    """Cosine similarity of the learned embeddings of each two kinds of feedback; empty for a model without them.
 
     Source: Negative Feedback for Music Personalization, §5.3.
     """
+    if "feedback" not in params["body"]:
+        return {}
     table = np.asarray(params["body"]["feedback"], np.float64)
     unit = table / np.maximum(np.linalg.norm(table, axis=1, keepdims=True), 1e-12)
     pairs = ((Feedback.UP, Feedback.DOWN), (Feedback.UP, Feedback.SKIP), (Feedback.DOWN, Feedback.SKIP))

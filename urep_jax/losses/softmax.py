@@ -4,6 +4,9 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int
 
+_BLOCK_SCORES = 1 << 22
+"""Scores of the full softmax that exist at a time, if one position of each row is not more."""
+
 
 def sampled_softmax(
     positive: Float[Array, "*N"],
@@ -49,3 +52,64 @@ def full_softmax(hidden: Float[Array, "N D"], items: Float[Array, "V D"], target
     scores_NxV = hidden @ items.T
     positive_N = jnp.take_along_axis(scores_NxV, target[:, None], axis=1)[:, 0]
     return jax.nn.logsumexp(scores_NxV, axis=1) - positive_N
+
+
+def full_softmax_sum(
+    hidden: Float[Array, "B T D"], items: Float[Array, "V D"], target: Int[Array, "B T"], where: Bool[Array, "B T"]
+) -> Float[Array, ""]:
+    """`full_softmax` summed over the tasks that count, without ever holding all scores.
+
+    A sum's gradient is known as soon as the scores are, so it is taken with them, block by block: three matrix
+    products in place of four, and memory for one block.
+
+    Args:
+        hidden: vectors at the task positions.
+        items: embeddings of all items that may be recommended.
+        target: index of each target among `items`.
+        where: which tasks count.
+    """
+    positive_BxT = jnp.sum(hidden * items[target], axis=-1)
+    return _log_partition(hidden, items, where) - jnp.sum(jnp.where(where, positive_BxT, 0.0))
+
+
+@jax.custom_vjp
+def _log_partition(
+    hidden: Float[Array, "B T D"], items: Float[Array, "V D"], where: Bool[Array, "B T"]
+) -> Float[Array, ""]:
+    return _log_partition_and_gradient(hidden, items, where)[0]
+
+
+def _log_partition_and_gradient(
+    hidden: Float[Array, "B T D"], items: Float[Array, "V D"], where: Bool[Array, "B T"]
+) -> tuple[Float[Array, ""], tuple[Float[Array, "B T D"], Float[Array, "V D"]]]:
+    B, T, D = hidden.shape
+    blocks = max(1, min(T, -(-B * T * len(items) // _BLOCK_SCORES)))
+
+    # Blocks are cut along T: B may be spread over devices.
+    def cut(x_BxTx: Array) -> Array:
+        padded = jnp.pad(x_BxTx, ((0, 0), (0, -T % blocks), *((0, 0) for _ in x_BxTx.shape[2:])))
+        return jnp.moveaxis(padded.reshape(B, blocks, -1, *x_BxTx.shape[2:]), 1, 0)
+
+    def one(carry: tuple[Array, Array], block: tuple[Array, Array]) -> tuple[tuple[Array, Array], Array]:
+        total, items_grad_VxD = carry
+        hidden_NxD, where_N1 = block[0].reshape(-1, D), block[1].reshape(-1, 1)
+        scores_NxV = hidden_NxD @ items.T
+        largest_N1 = scores_NxV.max(axis=1, keepdims=True)
+        exp_NxV = jnp.exp(scores_NxV - largest_N1)
+        partition_N1 = exp_NxV.sum(axis=1, keepdims=True)
+        weight_N1 = where_N1 / partition_N1
+        total += jnp.sum(jnp.where(where_N1, jnp.log(partition_N1) + largest_N1, 0.0))
+        items_grad_VxD += exp_NxV.T @ (hidden_NxD * weight_N1)
+        return (total, items_grad_VxD), ((exp_NxV @ items) * weight_N1).reshape(block[0].shape)
+
+    nothing = (jnp.zeros((), hidden.dtype), jnp.zeros_like(items))
+    (total, items_grad_VxD), grad = jax.lax.scan(one, nothing, (cut(hidden), cut(where)))
+    return total, (jnp.moveaxis(grad, 0, 1).reshape(B, -1, D)[:, :T], items_grad_VxD)
+
+
+def _log_partition_backward(gradient: tuple[Array, Array], cotangent: Array) -> tuple[Array, Array, None]:
+    hidden_grad_BxTxD, items_grad_VxD = gradient
+    return cotangent * hidden_grad_BxTxD, cotangent * items_grad_VxD, None
+
+
+_log_partition.defvjp(_log_partition_and_gradient, _log_partition_backward)

@@ -40,17 +40,20 @@ class SelfAttention(nn.Module):
     @nn.compact
     def __call__(self, x_BxLxD: Float[Array, "B L D"], mask_Bx1xLxL: Bool[Array, "B 1 #L L"]) -> Float[Array, "B L D"]:
         """Mix the positions of each row, where `mask_Bx1xLxL` lets a query (first L) see a key (second L)."""
-        _, _, D = x_BxLxD.shape
+        B, L, D = x_BxLxD.shape
         N, H = self.heads, D // self.heads
         init = nn.initializers.lecun_normal(in_axis=0, out_axis=(1, 2, 3))
-        qkv = jnp.einsum("bld,dcnh->cbnlh", x_BxLxD, self.param("qkv", init, (D, 3, N, H)))
-        query, key, value = qkv[0] * H**-0.5, qkv[1], qkv[2]
-        scores = jnp.where(mask_Bx1xLxL, jnp.einsum("bnlh,bnmh->bnlm", query, key), -1e9)
+        weight_DxO = self.param("qkv", init, (D, 3, N, H)).reshape(D, 3 * D)
+        # Projections are plain matrix products: as einsums over many axes they are transposed in memory, there and back.
+        qkv_BxLx3xNxH = (x_BxLxD.reshape(B * L, D) @ weight_DxO).reshape(B, L, 3, N, H)
+        query, key, value = (jnp.moveaxis(qkv_BxLx3xNxH[:, :, i], 1, 2) for i in range(3))
+        scores = jnp.where(mask_Bx1xLxL, jnp.einsum("bnlh,bnmh->bnlm", query * H**-0.5, key), -1e9)
         # Divided by its sum only after it was multiplied with the values: one pass less over L x L.
         weight = jnp.exp(scores - jax.lax.stop_gradient(scores.max(-1, keepdims=True)))
-        mixed = jnp.einsum("bnlm,bnmh->bnlh", weight, value) / weight.sum(-1)[..., None]
+        mixed_BxNxLxH = jnp.einsum("bnlm,bnmh->bnlh", weight, value) / weight.sum(-1)[..., None]
+        mixed_PxD = jnp.moveaxis(mixed_BxNxLxH, 1, 2).reshape(B * L, D)
         init = nn.initializers.lecun_normal(in_axis=(0, 1), out_axis=2)
-        return jnp.einsum("bnlh,nhd->bld", mixed, self.param("out", init, (N, H, D)))
+        return (mixed_PxD @ self.param("out", init, (N, H, D)).reshape(D, D)).reshape(B, L, D)
 
 
 class Block(nn.Module):

@@ -16,7 +16,7 @@ from urep_jax.data.sequences import Batch
 from urep_jax.data.vocabulary import FIRST_ITEM, PAD
 from urep_jax.losses.binary import bce, gbce, gbce_beta
 from urep_jax.losses.hardest import candidate_scores, hardest_negative
-from urep_jax.losses.softmax import full_softmax, sampled_softmax
+from urep_jax.losses.softmax import full_softmax_sum, sampled_softmax
 from urep_jax.models import transformer
 from urep_jax.models.transformer import TransformerConfig
 from urep_jax.training.objective import Objective, Params
@@ -70,9 +70,13 @@ def negative_feedback_objective(model: TransformerConfig, loss: LossConfig, samp
         hidden_BxLxD = transformer.encode(params, batch, model, key=name_key(key, "dropout"))
         hidden_BxTxD = transformer.at_tasks(hidden_BxLxD, batch.task)
         item_table = params["tables"]["item"]
-        loss_BxT = _task_losses(item_table, hidden_BxTxD, batch, loss, sampler, name_key(key, "negatives"))
         is_task_BxT = batch.target != PAD
-        return jnp.sum(jnp.where(is_task_BxT, loss_BxT, 0.0)), jnp.sum(is_task_BxT, dtype=jnp.float32)
+        num_tasks = jnp.sum(is_task_BxT, dtype=jnp.float32)
+        if loss.name == "softmax":
+            index_BxT = jnp.maximum(batch.target - FIRST_ITEM, 0)
+            return full_softmax_sum(hidden_BxTxD, item_table[FIRST_ITEM:], index_BxT, is_task_BxT), num_tasks
+        loss_BxT = _task_losses(item_table, hidden_BxTxD, batch, loss, sampler, name_key(key, "negatives"))
+        return jnp.sum(jnp.where(is_task_BxT, loss_BxT, 0.0)), num_tasks
 
     return Objective(init=lambda key: transformer.init(key, model), loss=total)
 
@@ -85,10 +89,6 @@ def _task_losses(
     sampler: NegativeSampler,
     key: jax.Array,
 ) -> Float[Array, "B T"]:
-    if cfg.name == "softmax":
-        target_N = jnp.maximum(batch.target.reshape(-1) - FIRST_ITEM, 0)
-        loss_N = full_softmax(hidden.reshape(-1, hidden.shape[-1]), table[FIRST_ITEM:], target_N)
-        return loss_N.reshape(batch.target.shape)
     T = batch.target.shape[1]
     ids = draw_negatives(key, sampler, batch.row, T, cfg.k_negatives, cfg.batch_size)
     positive_BxT = transformer.score(hidden, table[batch.target])

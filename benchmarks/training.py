@@ -1,0 +1,203 @@
+"""Training positions/s of our causal model under each loss, beside RecTools' SASRec in the same run.
+
+    pip install torch==2.13.0 && pip install "rectools[torch]==0.19.0" torch==2.13.0      # in an environment of its own
+    python -m benchmarks.training --rectools ENVIRONMENT/bin/python
+
+Both train on the same log (MovieLens-1M if `UREP_DATA` holds it, every rating a positive interaction; otherwise a
+generated look-alike), with the same width, length, batch, blocks, heads, expansion and dropout, on the same cores. Each
+system is a process of its own that trains a few batches whenever it is its turn, so that whatever else the machine does
+falls on all of them. A position is a real target: padding is not counted on either side.
+"""
+
+import argparse
+import json
+import os
+import resource
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from benchmarks import logs
+from benchmarks.machine import describe
+
+WIDTH, BLOCKS, HEADS, EXPANSION, MAX_LENGTH, BATCH, DROPOUT = 128, 2, 1, 1, 200, 128, 0.2
+RECTOOLS = "rectools_softmax"
+_RECTOOLS_SCRIPT = Path(__file__).parent / "rectools_sasrec.py"
+
+
+class Case(NamedTuple):
+    """A loss, its negatives, and whether the whole batch has to share them."""
+
+    loss: str
+    k_negatives: int = 1
+    shared_by_batch: bool = False
+
+
+CASES = {
+    "softmax": Case("softmax"),
+    "bce_1": Case("bce", 1),
+    "sampled_softmax_256": Case("sampled_softmax", 256),
+    "sampled_softmax_256_shared": Case("sampled_softmax", 256, shared_by_batch=True),
+    "gbce_256_shared": Case("gbce", 256, shared_by_batch=True),
+}
+
+
+class System:
+    """A process that trains when it is told to."""
+
+    def __init__(self, command: list[str]) -> None:
+        self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+
+    def train(self, batches: int) -> dict[str, Any]:
+        """Train some batches; returns their `seconds` and `positions`."""
+        assert self._process.stdin is not None
+        print(batches, file=self._process.stdin, flush=True)
+        return self._answer()
+
+    def end(self) -> dict[str, Any]:
+        """End the process; returns what it knows of itself."""
+        assert self._process.stdin is not None
+        self._process.stdin.close()
+        told = self._answer()
+        self._process.wait()
+        return told
+
+    def _answer(self) -> dict[str, Any]:
+        assert self._process.stdout is not None
+        line = self._process.stdout.readline()
+        if not line:
+            raise RuntimeError(f"{' '.join(map(str, self._process.args))} ended with {self._process.wait()}")  # type: ignore[arg-type]
+        answer: dict[str, Any] = json.loads(line)
+        return answer
+
+
+def serve(folder: Path, case: Case, strata: int, batch_size: int) -> None:
+    """Our side: train as many batches as each line of standard input says."""
+    import jax
+
+    from urep_jax.data.log import load_log
+    from urep_jax.data.negatives import MAX_DRAWN_IDS, negative_sampler
+    from urep_jax.data.sequences import SequenceConfig, Sequences
+    from urep_jax.data.source import TrainingBatches
+    from urep_jax.data.vocabulary import build_vocabulary, item_counts
+    from urep_jax.models.transformer import TransformerConfig
+    from urep_jax.training.negative_feedback import LossConfig, negative_feedback_objective
+    from urep_jax.training.optimizers import adam
+    from urep_jax.training.parallel import parallelize
+
+    log = load_log(folder)
+    split = logs.all_trains(log)
+    vocabulary = build_vocabulary(log, split)
+    sequences = Sequences(log, vocabulary, SequenceConfig(MAX_LENGTH, inputs=("up",), p_hard=0.0, tasks="next"))
+    batches = TrainingBatches(sequences, split, batch_size, seed=0, strata=strata)
+    model = TransformerConfig(
+        num_items=len(vocabulary.item_ids),
+        max_length=MAX_LENGTH,
+        width=WIDTH,
+        blocks=BLOCKS,
+        heads=HEADS,
+        expansion=EXPANSION,
+        dropout=DROPOUT,
+        attention="causal",
+        feedback=False,
+    )
+    # The larger the batch is said to be, the further its positions share: past MAX_DRAWN_IDS rows, all of them do.
+    loss = LossConfig(case.loss, case.k_negatives, batch_size=MAX_DRAWN_IDS if case.shared_by_batch else batch_size)  # type: ignore[arg-type]
+    sampler = negative_sampler(item_counts(log, split, vocabulary))
+    parallel = parallelize(negative_feedback_objective(model, loss, sampler), adam(1e-3), 0, batch_size)
+    iterator = batches.iterate(sys.maxsize)
+    state = parallel.init()
+    jitted: Any = parallel.step
+    before = time.perf_counter()
+    step = jitted.lower(state, parallel.put_batch(batches[0])).compile()
+    compile_s = time.perf_counter() - before
+    for line in sys.stdin:
+        before, told = time.perf_counter(), []
+        for _ in range(int(line)):
+            state, info = step(state, parallel.put_batch(next(iterator)))
+            told.append(info.weight)
+        positions = int(sum(jax.device_get(told)))
+        print(json.dumps({"seconds": time.perf_counter() - before, "positions": positions}), flush=True)
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
+    print(json.dumps({"compile_s": round(compile_s, 2), "peak_rss_gib": round(peak / 2**30, 3)}), flush=True)
+
+
+def measure(systems: dict[str, System], rounds: int, steps: int) -> dict[str, list[dict[str, Any]]]:
+    """Let the systems take turns; the first turn of each warms up and is not told."""
+    for system in systems.values():
+        system.train(2)
+    turns: dict[str, list[dict[str, Any]]] = {name: [] for name in systems}
+    for _ in range(rounds):
+        for name, system in systems.items():
+            turns[name].append(system.train(steps))
+    return turns
+
+
+def summary(turns: dict[str, list[dict[str, Any]]], steps: int) -> dict[str, dict[str, Any]]:
+    """Rates of each system, and its ratio to RecTools in each round."""
+    rate = {name: [turn["positions"] / turn["seconds"] for turn in own] for name, own in turns.items()}
+    results: dict[str, dict[str, Any]] = {}
+    for name, own in turns.items():
+        results[name] = {
+            "positions_per_s": round(statistics.median(rate[name])),
+            "positions_per_s_spread": [round(min(rate[name])), round(max(rate[name]))],
+            "ms_per_batch": round(1000 * statistics.median(turn["seconds"] for turn in own) / steps, 1),
+            "positions_per_batch": round(statistics.mean(turn["positions"] for turn in own) / steps),
+        }
+        if RECTOOLS in turns and name != RECTOOLS:
+            ratio = [ours / theirs for ours, theirs in zip(rate[name], rate[RECTOOLS], strict=True)]
+            results[name]["times_rectools"] = round(statistics.median(ratio), 2)
+            results[name]["times_rectools_spread"] = [round(min(ratio), 2), round(max(ratio), 2)]
+    return results
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    beside = parser.add_mutually_exclusive_group(required=True)
+    beside.add_argument("--rectools", metavar="PYTHON", help="interpreter of an environment that has rectools[torch]")
+    beside.add_argument("--without-rectools", action="store_true", help="measure our side only")
+    parser.add_argument("--cases", nargs="+", choices=CASES, default=list(CASES))
+    parser.add_argument("--rounds", type=int, default=9)
+    parser.add_argument("--steps", type=int, default=8, help="batches of each system in each round")
+    parser.add_argument("--strata", type=int, default=4)
+    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--batch-size", type=int, default=BATCH)
+    parser.add_argument("--users", type=int, help="train on a generated log of so many users")
+    parser.add_argument("--serve", nargs=2, metavar=("CASE", "LOG"), help=argparse.SUPPRESS)
+    arguments = parser.parse_args()
+    if arguments.serve is not None:
+        serve(Path(arguments.serve[1]), CASES[arguments.serve[0]], arguments.strata, arguments.batch_size)
+        return
+
+    from urep_jax.data.log import save_log
+
+    if hasattr(os, "sched_setaffinity"):
+        os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[: arguments.threads])
+    source = logs.movielens_events()
+    log = logs.read_events(source) if source and arguments.users is None else logs.generated(arguments.users or 6040)
+    with tempfile.TemporaryDirectory() as folder:
+        save_log(logs.all_liked(log), f"{folder}/log")
+        shape = [f"--strata={arguments.strata}", f"--batch-size={arguments.batch_size}", "--without-rectools"]
+        ours = [sys.executable, "-m", "benchmarks.training", *shape, "--serve"]
+        systems = {name: System([*ours, name, f"{folder}/log"]) for name in arguments.cases}
+        if arguments.rectools:
+            size = {"width": WIDTH, "blocks": BLOCKS, "heads": HEADS, "max-length": MAX_LENGTH, "dropout": DROPOUT}
+            size |= {"batch-size": arguments.batch_size, "threads": arguments.threads}
+            options = [f"--{name}={value}" for name, value in size.items()]
+            systems[RECTOOLS] = System([arguments.rectools, str(_RECTOOLS_SCRIPT), f"{folder}/log", *options])
+        results = summary(measure(systems, arguments.rounds, arguments.steps), arguments.steps)
+        for name, system in systems.items():
+            results[name] |= system.end()
+    about = {"log": log.name, "users": log.num_sequences, "events": log.num_events, "items": log.num_items}
+    about |= {"width": WIDTH, "blocks": BLOCKS, "heads": HEADS, "expansion": EXPANSION, "max_length": MAX_LENGTH}
+    about |= {"batch_size": arguments.batch_size, "dropout": DROPOUT, "strata": arguments.strata}
+    about |= {"threads": arguments.threads, "rounds": arguments.rounds, "steps": arguments.steps}
+    print(json.dumps({"machine": describe(), "about": about, "training": results}, indent=1))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,218 @@
+"""The command line as its user meets it: `python -m experiments.run`, whole, on a radio of 150 listeners."""
+
+import json
+import runpy
+import signal
+import struct
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+import jax
+import matplotlib.image
+import numpy as np
+import pytest
+import yaml
+from tensorboardX.proto.event_pb2 import Event
+
+ROOT = Path(__file__).parents[2]
+SMALL = (
+    *("data.source.params.num_listeners=150", "data.split.test_days=90"),
+    *("train.epochs=2", "train.batch_size=32", "max_length=20", "model.width=8"),
+)
+METRICS = ("pair_accuracy", "random_pair_accuracy", "mrr_up", "mrr_down", "recall_up@10", "recall_down@10")
+
+
+class Said(NamedTuple):
+    """How a command ended, and what it told."""
+
+    status: int
+    out: str
+    err: str
+
+
+Command = Callable[..., Said]
+
+
+@pytest.fixture(scope="module")
+def workspace(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """One for all runs, so that the radio is made, and each program compiled, once."""
+    return tmp_path_factory.mktemp("workspace")
+
+
+@pytest.fixture
+def command(
+    workspace: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> Iterator[Command]:
+    """`python -m experiments.run ARGUMENTS`, in this process: a new one takes seconds to start."""
+    monkeypatch.delenv("UREP_DATA", raising=False)
+
+    def call(*arguments: str, folder: Path = tmp_path / "run") -> Said:
+        places = (f"workspace={workspace}", f"hydra.run.dir={folder}")
+        monkeypatch.setattr(sys, "argv", ["experiments.run", *arguments, *places])
+        monkeypatch.delitem(sys.modules, "experiments.run", raising=False)
+        status: int | str | None = 0
+        try:
+            runpy.run_module("experiments.run", run_name="__main__", alter_sys=True)
+        except SystemExit as end:
+            status = end.code
+        assert isinstance(status, int)
+        return Said(status, *capsys.readouterr())
+
+    cache = jax.config.jax_compilation_cache_dir
+    yield call
+    jax.config.update("jax_compilation_cache_dir", cache)
+
+
+def test_help_is_the_projects_own(command: Command) -> None:
+    said = command("--help")
+    assert said.status == 0
+    for told in ("python -m experiments.run -m p_hard=0,0.5,1", "movielens_1m", "UREP_DATA", "k_negatives: 1"):
+        assert told in said.out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (["p_hrd=0"], ["negative_feedback", "did you mean p_hard?", "p_task", "k_negatives", "max_length"]),
+        (["data=movielens"], ["data=movielens does not exist", "movielens_1m", "radio", "interactions"]),
+        (["experiment=positive"], ["experiment=positive does not exist", "negative_feedback"]),
+        ([*SMALL, "p_hard=2"], ["p_hard is 2, but must be between 0 and 1"]),
+        ([*SMALL, "loss=hinge"], ["loss is 'hinge', but must be one of bce, gbce, sampled_softmax, softmax"]),
+        ([*SMALL, "train.epochs=0"], ["epochs is 0, but must be at least 1"]),
+        (["data.source.params.num_listeners=0"], ["num_listeners is 0", "(in data.source)"]),
+        ([*SMALL, "data.split.test_days=0"], ["test_days is 0", "(in data.split)"]),
+        (["data=interactions"], ["interactions needs data.path=..."]),
+        (["data=interactions", "data.stats=true"], ["interactions needs data.path=..."]),
+        (["data=interactions", "data.path=nowhere"], ["nowhere doesn't exist", "Parquet or CSV"]),
+    ],
+    ids=lambda words: words[-1] if "=" in words[-1] and " " not in words[-1] else "",
+)
+def test_a_mistake_is_told_in_one_line(command: Command, arguments: list[str], told: list[str]) -> None:
+    said = command(*arguments)
+    assert said.status == 1
+    assert said.err.startswith("error: ")
+    assert said.err.count("\n") == 1, "one line, and no traceback"
+    for words in told:
+        assert words in said.err
+
+
+def test_a_relative_path_is_looked_up_in_urep_data(
+    command: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("UREP_DATA", str(tmp_path))
+    (tmp_path / "logs.csv").write_text("user_id,item_id,timestamp,feedback\nann,a,1,up\nann,b,2,skip\n")
+    said = command("data=interactions", "data.path=logs.csv", "data.name=mine", "data.stats=true")
+    assert said.status == 0, said.err
+    assert "mine" in said.out
+    assert "+, /" in said.out
+
+
+def test_stats_describe_the_data_and_nothing_is_run(command: Command, tmp_path: Path) -> None:
+    said = command("data.stats=true", *SMALL)
+    assert said.status == 0, said.err
+    for row in ("Granularity", "Ratio of +:/:−", "Median seq. length", "No. of sequences", "Sequences with no up"):
+        assert row in said.out
+    assert not [path for path in (tmp_path / "run").rglob("*") if path.is_file()]
+
+
+def test_a_whole_run(command: Command, tmp_path: Path) -> None:
+    """The default experiment, shrunk: what it leaves, and what the same and another command in its folder do."""
+    folder = tmp_path / "run"
+    said = command(*SMALL)
+    assert said.status == 0, said.err
+    assert said.out.endswith(f"run folder: {folder}\n")
+
+    left = {path.name for path in folder.iterdir() if not path.name.startswith("events.out.tfevents.")}
+    assert left == {
+        *("config.yaml", "versions.json", "metrics.json", "history.jsonl", "report.md"),
+        *("checkpoints", "figures", "vocabulary", "positive_only"),
+    }
+    check_metrics(json.loads((folder / "metrics.json").read_text()))
+    check_config(folder)
+    check_history(folder)
+    check_figures(folder)
+
+    table = said.out[said.out.index("negative_feedback on radio") :]
+    before = stamps(folder)
+    again = command(*SMALL)
+    assert again.status == 0, again.err
+    assert again.out == f"this run has ended before; its results are\n{table}"
+
+    other = command(*SMALL, "p_hard=0.5")
+    assert other.status == 1
+    assert "p_hard was 1.0 and is now 0.5" in other.err
+    assert "hydra.run.dir" in other.err
+    assert stamps(folder) == before
+
+
+def check_metrics(metrics: dict[str, float]) -> None:
+    names = [prefix + name for prefix in ("", "popularity/", "like_rate/", "positive_only/") for name in METRICS]
+    for name in names:
+        assert 0 <= metrics[name] <= 1
+        assert 0 <= metrics[f"{name}_ci95"] < 0.5
+    assert metrics["epochs_to_convergence"] in (1, 2)
+    assert metrics["popularity/random_pair_accuracy"] > 0.6, "popular tracks are heard more often than random ones"
+
+
+def check_config(folder: Path) -> None:
+    config = yaml.safe_load((folder / "config.yaml").read_text())
+    assert (config["max_length"], config["p_hard"], config["data"]["name"]) == (20, 1.0, "radio")
+    assert "${" not in (folder / "config.yaml").read_text()
+    versions = json.loads((folder / "versions.json").read_text())
+    assert versions["packages"]["jax"] == jax.__version__
+    head = subprocess.run(["git", "rev-parse", "HEAD"], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert (versions["git"] or "").removesuffix("+changes") == head.stdout.strip()
+
+
+def check_history(folder: Path) -> None:
+    history = [json.loads(line) for line in (folder / "history.jsonl").read_text().splitlines()]
+    assert [epoch["epoch"] for epoch in history] == [1, 2]
+    (board,) = folder.glob("events.out.tfevents.*")
+    values = [(event.step, value) for event in events(board.read_bytes()) for value in event.summary.value]
+    told = {(step, value.tag): value.simple_value for step, value in values}
+    for epoch in history:
+        for name in ("loss", "validation"):
+            assert told[epoch["step"], name] == pytest.approx(epoch[name], rel=1e-6)
+
+
+def check_figures(folder: Path) -> None:
+    report = (folder / "report.md").read_text()
+    figures = sorted((folder / "figures").glob("*.png"))
+    assert [path.name for path in figures] == ["hard_negative_sources.png", "pair_accuracy.png", "training.png"]
+    for path in figures:
+        assert f"(figures/{path.name})" in report
+        pixels = matplotlib.image.imread(path)
+        assert min(pixels.shape[:2]) >= 200
+        assert len(np.unique(pixels.reshape(-1, pixels.shape[-1]), axis=0)) > 50, "more than a frame"
+
+
+def events(record: bytes) -> Iterator[Event]:
+    """The events of a TensorBoard file: each has its length and a checksum before it, and a checksum after it."""
+    while record:
+        (length,) = struct.unpack("<Q", record[:8])
+        yield Event.FromString(record[12 : 12 + length])
+        record = record[16 + length :]
+
+
+def stamps(folder: Path) -> dict[Path, int]:
+    """When each of a run's results was written."""
+    return {path: path.stat().st_mtime_ns for path in folder.rglob("*") if path.name in ("config.yaml", "metrics.json")}
+
+
+def test_sigterm_saves_says_so_and_ends_with_its_own_status(workspace: Path, tmp_path: Path) -> None:
+    endless = (*SMALL, "train.epochs=1000", "train.patience=1000")
+    places = (f"workspace={workspace}", f"hydra.run.dir={tmp_path}")
+    call = [sys.executable, "-m", "experiments.run", *endless, *places]
+    with subprocess.Popen(call, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as run:
+        assert run.stdout is not None
+        next(line for line in run.stdout if "epoch 3/" in line)
+        run.send_signal(signal.SIGTERM)
+        out, err = run.communicate()
+    assert run.returncode == 128 + signal.SIGTERM
+    assert "stopped, and saved; the same command with the same hydra.run.dir goes on" in " ".join(out.split())
+    assert "Traceback" not in err
+    assert list((tmp_path / "checkpoints").iterdir())
+    assert not (tmp_path / "metrics.json").exists()

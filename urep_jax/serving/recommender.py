@@ -1,0 +1,273 @@
+"""`Recommender`: a trained model of listeners' feedback, ready to rank and to recommend.
+
+Its methods are thin over pure functions of parameters and questions. The input is made, and encoded, by the very code
+that evaluates the model, so what is ranked here is what was measured there.
+"""
+
+import dataclasses
+import functools
+from collections.abc import Iterator, Sequence
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pyarrow as pa
+from jaxtyping import Array, Float, Float32, Int, Int32
+
+from urep_jax.core.types import Feedback
+from urep_jax.data.sequences import Batch, SequenceConfig
+from urep_jax.data.vocabulary import FIRST_ITEM, PAD, UNKNOWN, UNKNOWN_STATION, Vocabulary
+from urep_jax.evaluation import model_scorer
+from urep_jax.models import transformer
+from urep_jax.models.transformer import Params, TransformerConfig
+from urep_jax.serving.events import Events, Id, Ids, as_item_ids
+from urep_jax.serving.questions import Questions, power_of_two, questions
+
+_LISTENERS = 64
+"""Listeners who are answered at once; it changes no result."""
+
+
+class Unknown(NamedTuple):
+    """What training never saw, and the model therefore read as its unknown row."""
+
+    items: int
+    """Events of the model's input whose item is unknown."""
+    stations: int
+    """Positions of the model's input whose station is unknown, the question's included."""
+    candidates: tuple[str, ...]
+    """Candidates that are unknown; all of them have one score."""
+
+
+class Ranking(NamedTuple):
+    """Items, best first."""
+
+    items: list[str]
+    """The source's ids."""
+    scores: Float32[np.ndarray, "M"]
+    """Their scores, descending. Only their order means anything, and only among one question's scores."""
+    unknown: Unknown
+    """What training never saw."""
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Recommender:
+    """A trained model with all that is needed to call it; `urep_jax.restore` makes one from a run folder.
+
+    Attributes:
+        params: trained parameters.
+        cfg: the model's size and inputs.
+        sequences: how its input is made from events.
+        vocabulary: the items and stations that it knows.
+
+    Raises:
+        ValueError: if the vocabulary is not the one that the model was trained with.
+
+    Example:
+        >>> vocabulary = Vocabulary(pa.array(["a", "b", "c"]), pa.array(["jazz"]), pa.array([], pa.string()))
+        >>> cfg = TransformerConfig(num_items=3, num_stations=1, max_length=8, width=4)
+        >>> params = transformer.init(jax.random.key(0), cfg)
+        >>> model = Recommender(params, cfg, SequenceConfig(max_length=8), vocabulary)
+        >>> events = {"item_id": ["a", "b"], "feedback": ["up", "skip"]}
+        >>> sorted(model.rank(events, ["a", "b", "c"], station="jazz").items)
+        ['a', 'b', 'c']
+        >>> sorted(model.recommend(events, station="jazz").items)
+        ['b', 'c']
+    """
+
+    params: Params = dataclasses.field(repr=False)
+    cfg: TransformerConfig
+    sequences: SequenceConfig
+    vocabulary: Vocabulary = dataclasses.field(repr=False)
+
+    def __post_init__(self) -> None:
+        for kind in ("item", "station", "device"):
+            known, trained = len(getattr(self.vocabulary, f"{kind}_ids")), getattr(self.cfg, f"num_{kind}s")
+            if known != trained:
+                raise ValueError(
+                    f"the vocabulary holds {known} {kind}s, but the model was trained with {trained}; "
+                    "take the vocabulary of the model's own run"
+                )
+
+    def rank(self, events: Events, candidates: Ids, station: Id | None = None) -> Ranking:
+        """Order some items by what a listener is up for next.
+
+        Args:
+            events: the listener's events, as `read_events` takes them; the latest are the ones that count. None at all
+                is a listener of whom nothing is known.
+            candidates: the items' ids, at least one. Those that training never saw are scored by the unknown row.
+            station: the station that will play them, None for none.
+
+        Returns:
+            All candidates, best first; equal scores in the order given.
+
+        Raises:
+            ValueError: if there is no candidate, or if events, candidates or the station can't be read.
+        """
+        ids = as_item_ids("candidates", candidates)
+        if not len(ids):
+            raise ValueError("candidates is empty, but must hold at least one item to rank")
+        rows_M = self.vocabulary.item_rows(ids)
+        asked = self._ask([events], [station])
+        vectors_BxD = self._encode(asked)
+        scores_M = score_items(self.params, vectors_BxD[0], rows_M)
+        best_M = np.argsort(-scores_M, kind="stable")
+        names = ids.to_pylist()
+        new = tuple(dict.fromkeys(names[i] for i in np.flatnonzero(rows_M == UNKNOWN)))
+        return Ranking([names[i] for i in best_M], scores_M[best_M], _unknown(asked.batch, 0, new))
+
+    def recommend(self, events: Events, station: Id | None = None, *, k: int = 10, exclude_ups: bool = True) -> Ranking:
+        """The items of the whole catalogue that a listener is most up for next.
+
+        Args:
+            events: as in `rank`.
+            station: as in `rank`. It colours the question; items that the station never played may be recommended.
+            k: how many, at least 1. Fewer come back where fewer are left.
+            exclude_ups: whether items that the listener was up for already are left out.
+
+        Returns:
+            Items of the vocabulary, best first; never one that training did not see.
+
+        Raises:
+            ValueError: if `k` is below 1, or if events or the station can't be read.
+        """
+        return self.recommend_many([events], [station], k=k, exclude_ups=exclude_ups)[0]
+
+    def recommend_many(
+        self,
+        listeners: Sequence[Events],
+        stations: Sequence[Id | None] | None = None,
+        *,
+        k: int = 10,
+        exclude_ups: bool = True,
+    ) -> list[Ranking]:
+        """`recommend` for many listeners at once, which is faster than one by one.
+
+        Args:
+            listeners: events of each listener, as in `rank`.
+            stations: the station for each listener; None for none at all.
+            k: as in `recommend`.
+            exclude_ups: as in `recommend`.
+
+        Raises:
+            ValueError: if there is not one station for each listener, and as `recommend` does.
+        """
+        stations = [None] * len(listeners) if stations is None else stations
+        if len(stations) != len(listeners):
+            raise ValueError(
+                f"stations has {len(stations)} entries for {len(listeners)} listeners; give one for each, or None"
+            )
+        if k < 1:
+            raise ValueError(f"k is {k}, but must be at least 1 item to recommend")
+        return [
+            ranking
+            for first in range(0, len(listeners), _LISTENERS)
+            for ranking in self._recommend(
+                self._ask(listeners[first : first + _LISTENERS], stations[first : first + _LISTENERS]), k, exclude_ups
+            )
+        ]
+
+    def encode(self, events: Events, station: Id | None = None) -> Float32[np.ndarray, "D"]:
+        """What the model makes of a listener on a station: the vector that every item's embedding is multiplied with.
+
+        Raises:
+            ValueError: if events or the station can't be read.
+        """
+        return self._encode(self._ask([events], [station]))[0]
+
+    @property
+    def feedback_embeddings(self) -> dict[str, Float32[np.ndarray, "D"]]:
+        """What the model adds to a song for each feedback that it was trained with, by the feedback's word.
+
+        Raises:
+            ValueError: if the model has none.
+        """
+        self._check_feedback()
+        table = np.asarray(self.params["body"]["feedback"])
+        return {word: table[Feedback.from_word(word)] for word in self.sequences.inputs}
+
+    def feedback_cosines(self) -> dict[str, float]:
+        """Cosine similarity of the feedback embeddings: `up_down`, `up_skip` and `down_skip`.
+
+        Source: Negative Feedback for Music Personalization, §5.3.
+
+        Raises:
+            ValueError: if the model has none.
+        """
+        self._check_feedback()
+        return model_scorer.feedback_cosines(self.params)
+
+    def _check_feedback(self) -> None:
+        if not self.cfg.feedback:
+            raise ValueError("feedback is false in this model's config: it has no feedback embeddings; restore another")
+
+    def _ask(self, listeners: Sequence[Events], stations: Sequence[Id | None]) -> Questions:
+        return questions(listeners, stations, self.vocabulary, self.sequences, timed=self.cfg.hour)
+
+    def _encode(self, asked: Questions) -> Float32[np.ndarray, "B D"]:
+        return model_scorer.encode_questions(self.params, self.cfg, iter([asked.batch]))
+
+    def _recommend(self, asked: Questions, k: int, exclude_ups: bool) -> Iterator[Ranking]:
+        vectors_BxD = self._encode(asked)
+        excluded_BxX = _rectangle(asked.ups if exclude_ups else [], len(vectors_BxD))
+        k = min(k, self.cfg.num_items)
+        scores_Bxk, rows_Bxk = jax.device_get(best_items(self.params, vectors_BxD, excluded_BxX, k=k))
+        for c in range(len(asked.ups)):
+            left = np.isfinite(scores_Bxk[c])
+            items = self.vocabulary.item_ids.take(pa.array(rows_Bxk[c][left] - FIRST_ITEM)).to_pylist()
+            yield Ranking(items, scores_Bxk[c][left], _unknown(asked.batch, c))
+
+
+def score_items(
+    params: Params, vector: Float32[np.ndarray, "D"], rows: Int32[np.ndarray, "M"]
+) -> Float32[np.ndarray, "M"]:
+    """Scores of some items for one question.
+
+    Args:
+        params: trained parameters.
+        vector: what the model makes of the question.
+        rows: the items' rows in the item table.
+    """
+    # The number of candidates is filled up to a power of two, so that few different shapes are compiled.
+    padded = np.pad(rows, (0, power_of_two(len(rows)) - len(rows)), constant_values=PAD)
+    return np.asarray(_scores(params["tables"]["item"], vector, padded))[: len(rows)]
+
+
+@jax.jit
+def _scores(table_RxD: Float[Array, "R D"], vector_D: Float[Array, "D"], rows_M: Int[Array, "M"]) -> Float[Array, "M"]:
+    return transformer.score(vector_D, table_RxD[rows_M])
+
+
+@functools.partial(jax.jit, static_argnames="k")
+def best_items(
+    params: Params, vectors: Float[Any, "B D"], excluded: Int[Any, "B X"], *, k: int
+) -> tuple[Float[Array, "B k"], Int[Array, "B k"]]:
+    """The k best items of the catalogue for each question.
+
+    Args:
+        params: trained parameters.
+        vectors: what the model makes of each question.
+        excluded: rows of the item table that are not to be recommended; `PAD` names none.
+        k: how many, at most the number of items.
+
+    Returns:
+        Scores, descending, and rows of the item table; where nothing is left the score is -inf.
+    """
+    table_RxD = params["tables"]["item"]
+    scores_BxR = (vectors @ table_RxD.T).at[:, :FIRST_ITEM].set(-jnp.inf)
+    scores_BxR = scores_BxR.at[jnp.arange(len(vectors))[:, None], excluded].set(-jnp.inf)
+    scores_Bxk, rows_Bxk = jax.lax.top_k(scores_BxR, k)
+    return scores_Bxk, rows_Bxk
+
+
+def _rectangle(rows: Sequence[Int32[np.ndarray, "_"]], count: int) -> Int32[np.ndarray, "B X"]:
+    """Ragged rows as a rectangle of `count` rows, filled with `PAD`; its width is a power of two."""
+    rectangle_BxX = np.full((count, power_of_two(max(map(len, rows), default=0))), PAD, np.int32)
+    for place, values in enumerate(rows):
+        rectangle_BxX[place, : len(values)] = values
+    return rectangle_BxX
+
+
+def _unknown(batch: Batch, row: int, candidates: tuple[str, ...] = ()) -> Unknown:
+    items, stations = batch.item[row] == UNKNOWN, batch.station[row] == UNKNOWN_STATION
+    return Unknown(int(items.sum()), int(stations.sum()), candidates)

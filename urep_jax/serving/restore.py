@@ -1,0 +1,99 @@
+"""From a run's folder to a model that is ready to call; and what a checkpoint must say of a model for that."""
+
+import dataclasses
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import jax
+
+from urep_jax.core.mesh import data_mesh, replicated
+from urep_jax.data.sequences import SequenceConfig
+from urep_jax.data.vocabulary import load_vocabulary
+from urep_jax.models import transformer
+from urep_jax.models.transformer import TransformerConfig
+from urep_jax.serving.recommender import Recommender
+from urep_jax.training.checkpoints import read_best_params, read_config
+
+SYSTEM = "negative_feedback"
+FORMAT = 1
+
+
+def stored_config(model: TransformerConfig, sequences: SequenceConfig) -> dict[str, Any]:
+    """What checkpoints of a recommender keep beside its parameters, so that `restore` can build it again."""
+    return {
+        "system": SYSTEM,
+        "format": FORMAT,
+        "model": dataclasses.asdict(model),
+        "sequences": dataclasses.asdict(sequences),
+    }
+
+
+def restore(run_folder: str | os.PathLike[str]) -> Recommender:
+    """The best model of a run, on all devices of this process, whatever it was trained on.
+
+    Only parameters are read: no optimiser state, no data, and no config but the one that the checkpoint holds.
+
+    Args:
+        run_folder: the folder that the run named at its end, or the folder of a baseline in it (`positive_only`).
+
+    Raises:
+        FileNotFoundError: if there is no such folder, or nothing in it was trained yet.
+        ValueError: if it is a run of another system, or was written by a version that this one does not read.
+
+    Example, after `python -m experiments.run hydra.run.dir=outputs/mine`::
+
+        model = urep_jax.restore("outputs/mine")
+        events = {"item_id": ["track 7", "track 12"], "feedback": ["up", "skip"]}
+        model.rank(events, candidates=["track 1", "track 2"], station="station 3").items
+        model.recommend(events, station="station 3", k=5).items
+    """
+    folder = Path(run_folder)
+    checkpoints = folder / "checkpoints"
+    _check_folder(folder, checkpoints)
+    config = read_config(checkpoints)
+    _check_config(folder, config)
+    cfg = TransformerConfig(**config["model"])
+    like = jax.eval_shape(lambda: transformer.init(jax.random.key(0), cfg))
+    _, params = read_best_params(checkpoints, like)
+    # A baseline that was trained within a run shares the run's vocabulary.
+    home = folder if (folder / "vocabulary").is_dir() else folder.absolute().parent
+    if not (home / "vocabulary").is_dir():
+        raise FileNotFoundError(
+            f"{folder} holds no vocabulary/, nor does the folder above it; copy the run's folder whole"
+        )
+    return Recommender(
+        params=jax.device_put(params, replicated(data_mesh())),
+        cfg=cfg,
+        sequences=SequenceConfig(**config["sequences"]),
+        vocabulary=load_vocabulary(home / "vocabulary"),
+    )
+
+
+def _check_folder(folder: Path, checkpoints: Path) -> None:
+    if not folder.is_dir():
+        raise FileNotFoundError(f"{folder} is no folder; name a run's folder, which the run prints at its end")
+    if checkpoints.is_dir() and any(checkpoints.iterdir()):
+        return
+    if (folder / "config.yaml").is_file():
+        raise FileNotFoundError(
+            f"{folder} holds a run that has saved no checkpoint yet; repeat the run's command to continue it, "
+            "and restore it once an epoch is done"
+        )
+    raise FileNotFoundError(
+        f"{folder} is no run's folder: it holds no checkpoints/; name a run's folder, which the run prints at its end"
+    )
+
+
+def _check_config(folder: Path, config: Mapping[str, Any]) -> None:
+    system, version = config.get("system"), config.get("format")
+    if system != SYSTEM:
+        raise ValueError(
+            f"{folder} holds a model of the system {system!r}, but only {SYSTEM!r} can be restored; name such a run"
+        )
+    if version != FORMAT:
+        raise ValueError(
+            f"{folder} was written in format {version}, but this version reads {FORMAT}; "
+            "train it again, or restore it with the version that wrote it (see versions.json)"
+        )
