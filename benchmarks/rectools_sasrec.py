@@ -26,7 +26,7 @@ class Lockstep(Callback):
     """Lets the trainer go on only as far as the numbers on standard input say."""
 
     def __init__(self) -> None:
-        self.left, self.began, self.positions = 0, 0.0, 0
+        self.left, self.began, self.cpu_began, self.positions = 0, 0.0, 0.0, 0
 
     def on_train_batch_start(self, trainer: Trainer, module: LightningModule, batch: dict, index: int) -> None:
         """Wait for the next number if what was asked for is done."""
@@ -36,7 +36,7 @@ class Lockstep(Callback):
         if not line:
             finish()
         self.left, self.positions = int(line), 0
-        self.began = time.perf_counter()
+        self.began, self.cpu_began = time.perf_counter(), time.process_time()
 
     def on_train_batch_end(
         self, trainer: Trainer, module: LightningModule, outputs: Any, batch: dict, index: int
@@ -45,7 +45,8 @@ class Lockstep(Callback):
         self.left -= 1
         self.positions += int((batch["y"] != 0).sum())
         if not self.left:
-            tell(seconds=time.perf_counter() - self.began, positions=self.positions)
+            seconds, cpu_seconds = time.perf_counter() - self.began, time.process_time() - self.cpu_began
+            tell(seconds=seconds, cpu_seconds=cpu_seconds, positions=self.positions)
 
 
 def tell(**told: Any) -> None:

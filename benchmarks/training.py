@@ -47,13 +47,15 @@ CASES = {
 
 
 class System:
-    """A process that trains when it is told to."""
+    """A process that trains when it is told to; its first two batches warm it up."""
 
     def __init__(self, command: list[str]) -> None:
         self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        # Waited for, so that no two systems compile or warm up at a time.
+        self.train(2)
 
     def train(self, batches: int) -> dict[str, Any]:
-        """Train some batches; returns their `seconds` and `positions`."""
+        """Train some batches; returns their `seconds`, `cpu_seconds` and `positions`."""
         assert self._process.stdin is not None
         print(batches, file=self._process.stdin, flush=True)
         return self._answer()
@@ -116,20 +118,19 @@ def serve(folder: Path, case: Case, strata: int, batch_size: int) -> None:
     step = jitted.lower(state, parallel.put_batch(batches[0])).compile()
     compile_s = time.perf_counter() - before
     for line in sys.stdin:
-        before, told = time.perf_counter(), []
+        before, cpu_before, told = time.perf_counter(), time.process_time(), []
         for _ in range(int(line)):
             state, info = step(state, parallel.put_batch(next(iterator)))
             told.append(info.weight)
         positions = int(sum(jax.device_get(told)))
-        print(json.dumps({"seconds": time.perf_counter() - before, "positions": positions}), flush=True)
+        seconds, cpu_seconds = time.perf_counter() - before, time.process_time() - cpu_before
+        print(json.dumps({"seconds": seconds, "cpu_seconds": cpu_seconds, "positions": positions}), flush=True)
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
     print(json.dumps({"compile_s": round(compile_s, 2), "peak_rss_gib": round(peak / 2**30, 3)}), flush=True)
 
 
 def measure(systems: dict[str, System], rounds: int, steps: int) -> dict[str, list[dict[str, Any]]]:
-    """Let the systems take turns; the first turn of each warms up and is not told."""
-    for system in systems.values():
-        system.train(2)
+    """Let the systems take turns."""
     turns: dict[str, list[dict[str, Any]]] = {name: [] for name in systems}
     for _ in range(rounds):
         for name, system in systems.items():
@@ -138,20 +139,28 @@ def measure(systems: dict[str, System], rounds: int, steps: int) -> dict[str, li
 
 
 def summary(turns: dict[str, list[dict[str, Any]]], steps: int) -> dict[str, dict[str, Any]]:
-    """Rates of each system, and its ratio to RecTools in each round."""
-    rate = {name: [turn["positions"] / turn["seconds"] for turn in own] for name, own in turns.items()}
+    """Rates of each system, and its ratio to RecTools in each round: by the clock, and by the time its threads ran.
+
+    On a machine that does other things besides, the second is the steadier.
+    """
     results: dict[str, dict[str, Any]] = {}
     for name, own in turns.items():
+        rate = [turn["positions"] / turn["seconds"] for turn in own]
         results[name] = {
-            "positions_per_s": round(statistics.median(rate[name])),
-            "positions_per_s_spread": [round(min(rate[name])), round(max(rate[name]))],
+            "positions_per_s": round(statistics.median(rate)),
+            "positions_per_s_spread": [round(min(rate)), round(max(rate))],
             "ms_per_batch": round(1000 * statistics.median(turn["seconds"] for turn in own) / steps, 1),
+            "cpu_ms_per_batch": round(1000 * statistics.median(turn["cpu_seconds"] for turn in own) / steps, 1),
             "positions_per_batch": round(statistics.mean(turn["positions"] for turn in own) / steps),
         }
         if RECTOOLS in turns and name != RECTOOLS:
-            ratio = [ours / theirs for ours, theirs in zip(rate[name], rate[RECTOOLS], strict=True)]
-            results[name]["times_rectools"] = round(statistics.median(ratio), 2)
-            results[name]["times_rectools_spread"] = [round(min(ratio), 2), round(max(ratio), 2)]
+            for clock, told in {"seconds": "times_rectools", "cpu_seconds": "times_rectools_cpu"}.items():
+                ratio = [
+                    (ours["positions"] / ours[clock]) / (theirs["positions"] / theirs[clock])
+                    for ours, theirs in zip(own, turns[RECTOOLS], strict=True)
+                ]
+                results[name][told] = round(statistics.median(ratio), 2)
+                results[name][f"{told}_spread"] = [round(min(ratio), 2), round(max(ratio), 2)]
     return results
 
 

@@ -19,16 +19,16 @@ import pytest
 
 from tests.data.test_log import assert_same, small_log
 from urep_jax.core.types import Feedback
-from urep_jax.data.companions import write_companion
 from urep_jax.data.datasets import movielens_1m, movielens_100k
 from urep_jax.data.datasets.base import EventsBuilder, EventsConfig
 from urep_jax.data.datasets.interactions import InteractionsConfig
 from urep_jax.data.datasets.movielens_1m import Movielens1mConfig
 from urep_jax.data.datasets.movielens_100k import Movielens100kConfig
-from urep_jax.data.files import IngestError, TextFormat
+from urep_jax.data.ingest.companions import write_companion
+from urep_jax.data.ingest.files import IngestError, TextFormat
+from urep_jax.data.ingest.schema import COMPANIONS, EVENTS
 from urep_jax.data.log import EventLog, Granularity
 from urep_jax.data.prepare import prepare
-from urep_jax.data.schema import COMPANIONS, EVENTS
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

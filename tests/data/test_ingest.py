@@ -16,10 +16,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from urep_jax.core.types import FEEDBACK_WORDS, Feedback
-from urep_jax.data.files import IngestError, TextFormat
 from urep_jax.data.ingest import IngestReport, ingest
+from urep_jax.data.ingest.files import IngestError, TextFormat
+from urep_jax.data.ingest.rules import Thresholds
 from urep_jax.data.log import NO_STATION, EventLog, load_log, save_log
-from urep_jax.data.rules import Thresholds
 
 HEADER = ("user_id", "item_id", "timestamp", "feedback")
 GOOD = "user_id,item_id,timestamp,feedback\n" + "".join(f"u{n % 3},i{n},{1000 + n},up\n" for n in range(20))
@@ -424,8 +424,8 @@ def test_a_log_written_as_a_table_comes_back(tmp_path: Path, events: list[Event]
 
 
 def test_many_events_in_one_moment_across_pieces(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("urep_jax.data.ingest._CHUNK", 64)
-    monkeypatch.setattr("urep_jax.data.files._BLOCK", 128)
+    monkeypatch.setattr("urep_jax.data.ingest.events._CHUNK", 64)
+    monkeypatch.setattr("urep_jax.data.ingest.files._BLOCK", 128)
     rows = [(f"u{n % 2}", f"i{n % 50}", 5 + n // 900, "up") for n in range(1000)]
     log, report = read(write_csv(tmp_path / "e.csv", rows), tmp_path / "log")
     expected, duplicates, _ = reference([(*row, None) for row in rows])

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import jaxtyping
 import numpy as np
 import pyarrow as pa
 import pytest
@@ -9,9 +10,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from urep_jax.data.draft import draft_folder
+from urep_jax.data.ingest.repeats import find_repeats
 from urep_jax.data.log import ID_COLUMNS, EventLog, load_log, save_log
 from urep_jax.data.log_writer import LogWriter
-from urep_jax.data.repeats import find_repeats
 
 
 def small_log() -> EventLog:
@@ -66,7 +67,8 @@ def test_loading_what_is_no_log(tmp_path: Path) -> None:
         load_log(tmp_path / "log")
 
 
-def test_a_log_checks_its_columns() -> None:
+def test_a_log_checks_its_columns_for_those_who_do_not_check_shapes(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(jaxtyping.config, "jaxtyping_disable", True)
     columns = {"item": np.zeros(2, np.int32), "timestamp": np.zeros(2, np.int64), "feedback": np.zeros(1, np.int8)}
     with pytest.raises(ValueError, match="column 'feedback' has 1 events"):
         EventLog("x", "user", np.array([0, 2]), **columns, sequence_ids=pa.array(["a"]), item_ids=pa.array(["x"]))

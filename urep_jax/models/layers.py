@@ -44,7 +44,7 @@ class SelfAttention(nn.Module):
         N, H = self.heads, D // self.heads
         init = nn.initializers.lecun_normal(in_axis=0, out_axis=(1, 2, 3))
         weight_DxO = self.param("qkv", init, (D, 3, N, H)).reshape(D, 3 * D)
-        # Projections are plain matrix products: as einsums over many axes they are transposed in memory, there and back.
+        # Projections are plain matrix products: einsums over many axes are transposed in memory, there and back.
         qkv_BxLx3xNxH = (x_BxLxD.reshape(B * L, D) @ weight_DxO).reshape(B, L, 3, N, H)
         query, key, value = (jnp.moveaxis(qkv_BxLx3xNxH[:, :, i], 1, 2) for i in range(3))
         scores = jnp.where(mask_Bx1xLxL, jnp.einsum("bnlh,bnmh->bnlm", query * H**-0.5, key), -1e9)

@@ -11,8 +11,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from urep_jax.core.types import FEEDBACK_WORDS, Feedback
+from urep_jax.data.ingest.schema import EVENTS
 from urep_jax.data.log import EventLog
-from urep_jax.data.schema import EVENTS
 
 
 @runtime_checkable

@@ -24,10 +24,10 @@ import tensorflow_datasets as tfds
 from absl import logging
 from etils import epath
 
-from urep_jax.data.ingest import REPORT_FILE, ingest
+from urep_jax.data.ingest.events import REPORT_FILE, ingest
+from urep_jax.data.ingest.rejects import REJECTS_FILE
+from urep_jax.data.ingest.schema import COMPANIONS
 from urep_jax.data.log import ID_COLUMNS, OPTIONAL_COLUMNS, REQUIRED_COLUMNS, EventLog, Granularity, load_log
-from urep_jax.data.rejects import REJECTS_FILE
-from urep_jax.data.schema import COMPANIONS
 
 SPLIT = "events"
 """The one TFDS split of a prepared set; train, validation and test are cut from the log later."""

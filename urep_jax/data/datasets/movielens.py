@@ -4,7 +4,7 @@ import os
 import zipfile
 from pathlib import Path
 
-from urep_jax.data.rules import Thresholds
+from urep_jax.data.ingest.rules import Thresholds
 
 RATING = Thresholds(column="rating", up_from=4, down_to=3)
 """4 or 5 stars are an up, 3 or fewer a down; nothing lies between."""

@@ -5,12 +5,12 @@ import os
 from collections.abc import Mapping
 from pathlib import Path
 
-from urep_jax.data.companions import write_companion
 from urep_jax.data.datasets.base import EventsBuilder, EventsConfig
-from urep_jax.data.files import TextFormat, find_files
+from urep_jax.data.ingest.companions import write_companion
+from urep_jax.data.ingest.files import TextFormat, find_files
+from urep_jax.data.ingest.rules import Thresholds
+from urep_jax.data.ingest.schema import COMPANIONS
 from urep_jax.data.log import EventLog, Granularity
-from urep_jax.data.rules import Thresholds
-from urep_jax.data.schema import COMPANIONS
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

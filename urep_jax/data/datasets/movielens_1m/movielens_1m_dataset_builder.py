@@ -4,10 +4,10 @@ import dataclasses
 import os
 from pathlib import Path
 
-from urep_jax.data.companions import write_companion
 from urep_jax.data.datasets.base import EventsBuilder, EventsConfig
 from urep_jax.data.datasets.movielens import RATING, find_source, unpack
-from urep_jax.data.files import TextFormat
+from urep_jax.data.ingest.companions import write_companion
+from urep_jax.data.ingest.files import TextFormat
 from urep_jax.data.log import EventLog
 
 URL = "https://files.grouplens.org/datasets/movielens/ml-1m.zip"

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import duckdb
 
-from urep_jax.data.fields import literal
-from urep_jax.data.files import IngestError
+from urep_jax.data.ingest.fields import literal
+from urep_jax.data.ingest.files import IngestError
 
 REJECTS_FILE = "rejects.csv"
 """Beside the log: every rejected row with its file, line, column, value and the reason."""

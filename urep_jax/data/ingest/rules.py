@@ -5,7 +5,7 @@ import math
 from collections.abc import Mapping
 
 from urep_jax.core.types import FEEDBACK_WORDS, Feedback
-from urep_jax.data.fields import literal, name
+from urep_jax.data.ingest.fields import literal, name
 
 UTC_OFFSET_LIMIT = 14 * 3600
 """Seconds: no clock on Earth is further from UTC."""

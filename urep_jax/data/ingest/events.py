@@ -14,14 +14,14 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from urep_jax.data.draft import draft_folder
-from urep_jax.data.fields import find_columns, literal, parquet_columns, parquet_fields, text_fields, unreadable
-from urep_jax.data.files import IngestError, TextFormat, find_files, is_parquet, read_lines, text_columns
+from urep_jax.data.ingest.fields import find_columns, literal, parquet_columns, parquet_fields, text_fields, unreadable
+from urep_jax.data.ingest.files import IngestError, TextFormat, find_files, is_parquet, read_lines, text_columns
+from urep_jax.data.ingest.rejects import CONTRADICTED, REJECTS_FILE, Rejects
+from urep_jax.data.ingest.repeats import find_repeats
+from urep_jax.data.ingest.rules import Checks, Thresholds, checked, event_checks
+from urep_jax.data.ingest.schema import EVENTS
 from urep_jax.data.log import NO_STATION, REQUIRED_COLUMNS, Granularity
 from urep_jax.data.log_writer import LogWriter
-from urep_jax.data.rejects import CONTRADICTED, REJECTS_FILE, Rejects
-from urep_jax.data.repeats import find_repeats
-from urep_jax.data.rules import Checks, Thresholds, checked, event_checks
-from urep_jax.data.schema import EVENTS
 
 REPORT_FILE = "ingest.json"
 """Beside the log: the `IngestReport`."""

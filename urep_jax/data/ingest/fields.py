@@ -6,8 +6,8 @@ from pathlib import Path
 
 import duckdb
 
-from urep_jax.data.files import IngestError, TextFormat
-from urep_jax.data.schema import Table
+from urep_jax.data.ingest.files import IngestError, TextFormat
+from urep_jax.data.ingest.schema import Table
 
 
 def name(text: str) -> str:

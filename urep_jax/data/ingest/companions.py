@@ -8,9 +8,17 @@ from pathlib import Path
 import duckdb
 import pyarrow as pa
 
-from urep_jax.data.fields import find_columns, literal, name, parquet_columns, parquet_fields, text_fields, unreadable
-from urep_jax.data.files import IngestError, TextFormat, find_files, is_parquet, read_lines, text_columns
-from urep_jax.data.schema import COMPANIONS, Column, Table
+from urep_jax.data.ingest.fields import (
+    find_columns,
+    literal,
+    name,
+    parquet_columns,
+    parquet_fields,
+    text_fields,
+    unreadable,
+)
+from urep_jax.data.ingest.files import IngestError, TextFormat, find_files, is_parquet, read_lines, text_columns
+from urep_jax.data.ingest.schema import COMPANIONS, Column, Table
 
 _SQL_TYPES = {
     pa.string(): "VARCHAR",

@@ -1,0 +1,50 @@
+"""Every benchmark runs, tiny, and prints the JSON that its README promises. No time is judged."""
+
+import json
+import subprocess
+import sys
+from typing import Any
+
+import pytest
+
+RATES = {"positions_per_s", "positions_per_s_spread", "ms_per_batch", "cpu_ms_per_batch", "positions_per_batch"}
+
+
+def told(*command: str) -> dict[str, Any]:
+    """What `python -m benchmarks...` prints."""
+    output = subprocess.run([sys.executable, "-m", *command], check=True, capture_output=True, text=True).stdout
+    answer: dict[str, Any] = json.loads(output)
+    assert {"cpu", "cores", "ram_gib", "packages"} <= set(answer["machine"])
+    return answer
+
+
+def test_ingest() -> None:
+    results = told("benchmarks.ingest", "--rows", "1000")["ingest"]
+    assert set(results) == {"parquet", "csv"}
+    for result in results.values():
+        assert result["rows"] == 1000
+        assert {"events", "seconds", "rows_per_s", "peak_rss_gib"} <= set(result)
+
+
+def test_input() -> None:
+    command = ("benchmarks.input", "--generated-only", "--users", "64", "--steps", "2", "--repeats", "2")
+    results = told(*command, "--batch-size", "16")["input"]
+    for name in ("random_negatives", "hard_negatives"):
+        assert 0 < results["generated"][name]["events_per_batch"] <= 16 * 200
+        assert {"events_per_s", "ms_per_batch", "setup_s"} <= set(results["generated"][name])
+
+
+def test_training() -> None:
+    command = ("benchmarks.training", "--without-rectools", "--users", "16", "--steps", "1", "--rounds", "2")
+    answer = told(*command, "--batch-size", "4", "--strata", "1", "--cases", "softmax", "sampled_softmax_256_shared")
+    assert {"width", "max_length", "batch_size", "threads", "log"} <= set(answer["about"])
+    assert set(answer["training"]) == {"softmax", "sampled_softmax_256_shared"}
+    for result in answer["training"].values():
+        assert set(result) == RATES | {"compile_s", "peak_rss_gib"}
+        assert 0 < result["positions_per_batch"] <= 4 * 199
+
+
+def test_whether_rectools_is_measured_has_to_be_said() -> None:
+    with pytest.raises(subprocess.CalledProcessError) as refused:
+        told("benchmarks.training", "--users", "16")
+    assert "--without-rectools" in refused.value.stderr
