@@ -46,7 +46,8 @@ class RunFolder:
         self.config = config
         path.mkdir(parents=True, exist_ok=True)
         saved = path / "config.yaml"
-        if saved.exists():
+        # A run that was refused before it trained has left nothing to lose.
+        if saved.exists() and ((path / "checkpoints").exists() or (path / "metrics.json").exists()):
             self._refuse_other_config(yaml.safe_load(saved.read_text()))
         else:
             write_whole(saved, yaml.safe_dump(dict(config), sort_keys=False))

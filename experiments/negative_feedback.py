@@ -1,7 +1,7 @@
 """System B whole: train the negative-feedback recommender, test it and its baselines, draw and report."""
 
 import dataclasses
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -108,6 +108,7 @@ class Trained:
 def run(cfg: DictConfig, folder: RunFolder, console: Console) -> dict[str, float]:
     """Train, test and report; returns what `metrics.json` holds."""
     log, split = load_data(cfg, console)
+    check_baselines(cfg.baselines, log)
     vocabulary = build_vocabulary(log, split)
     save_vocabulary(vocabulary, folder.path / "vocabulary")
     recipe = Recipe.from_config(cfg, vocabulary)
@@ -151,6 +152,18 @@ def run(cfg: DictConfig, folder: RunFolder, console: Console) -> dict[str, float
 
 BASELINES = {"popularity": popularity, "like_rate": like_rate}
 """Baselines that need no training, by the name that the config gives them."""
+
+
+def check_baselines(names: Sequence[str], log: EventLog) -> None:
+    """Refuse a baseline that is not there, before anything is trained.
+
+    Raises:
+        ValueError: naming it, and those that there are.
+    """
+    known = [*BASELINES, "positive_only", *(["oracle"] if log.affinity is not None else [])]
+    for name in names:
+        if name not in known:
+            raise ValueError(f"baselines names {name!r}, but on {log.name} there are: {', '.join(known)}")
 
 
 def train(

@@ -47,7 +47,9 @@ def _main(cfg: DictConfig) -> None:
             return
         run(cfg, Path(HydraConfig.get().runtime.output_dir), console)
     except Interrupted:
-        console.print("stopped, and saved; the same command with the same hydra.run.dir goes on from here")
+        console.print(
+            "stopped, and saved; the same command with the same hydra.run.dir goes on from here", soft_wrap=True
+        )
         raise
     except _USER_ERRORS as error:
         if os.environ.get("HYDRA_FULL_ERROR"):

@@ -37,7 +37,8 @@ def unbroken(tmp_path_factory: pytest.TempPathFactory) -> Fit:
 
 
 @pytest.mark.parametrize("mode", ["jit", "pmap"])
-def test_killed_again_and_again_it_ends_where_it_would_have_ended(unbroken: Fit, tmp_path: Path, mode: str) -> None:
+def test_killed_again_and_again_it_ends_where_it_would_have_ended(tmp_path: Path, mode: str) -> None:
+    unbroken = tiny_fit(tmp_path / "unbroken", parallel=mode)
     for step in (1, 3, 5, 6, 8, 12, 14):
 
         def kill(progress: Progress, step: int = step) -> None:
@@ -45,8 +46,8 @@ def test_killed_again_and_again_it_ends_where_it_would_have_ended(unbroken: Fit,
                 raise Killed
 
         with pytest.raises(Killed):
-            tiny_fit(tmp_path, kill, parallel=mode)
-    assert_same(tiny_fit(tmp_path, parallel=mode), unbroken)
+            tiny_fit(tmp_path / "killed", kill, parallel=mode)
+    assert_same(tiny_fit(tmp_path / "killed", parallel=mode), unbroken)
 
 
 def test_on_sigterm_it_saves_and_goes_on_from_there(unbroken: Fit, tmp_path: Path) -> None:

@@ -44,16 +44,15 @@ class SelfAttention(nn.Module):
         N, H = self.heads, D // self.heads
         init = nn.initializers.lecun_normal(in_axis=0, out_axis=(1, 2, 3))
         weight_DxO = self.param("qkv", init, (D, 3, N, H)).reshape(D, 3 * D)
-        # Projections are plain matrix products: einsums over many axes are transposed in memory, there and back.
+        # A plain matrix product: as an einsum over all axes it is transposed in memory, there and back.
         qkv_BxLx3xNxH = (x_BxLxD.reshape(B * L, D) @ weight_DxO).reshape(B, L, 3, N, H)
         query, key, value = (jnp.moveaxis(qkv_BxLx3xNxH[:, :, i], 1, 2) for i in range(3))
         scores = jnp.where(mask_Bx1xLxL, jnp.einsum("bnlh,bnmh->bnlm", query * H**-0.5, key), -1e9)
         # Divided by its sum only after it was multiplied with the values: one pass less over L x L.
         weight = jnp.exp(scores - jax.lax.stop_gradient(scores.max(-1, keepdims=True)))
         mixed_BxNxLxH = jnp.einsum("bnlm,bnmh->bnlh", weight, value) / weight.sum(-1)[..., None]
-        mixed_PxD = jnp.moveaxis(mixed_BxNxLxH, 1, 2).reshape(B * L, D)
         init = nn.initializers.lecun_normal(in_axis=(0, 1), out_axis=2)
-        return (mixed_PxD @ self.param("out", init, (N, H, D)).reshape(D, D)).reshape(B, L, D)
+        return jnp.einsum("bnlh,nhd->bld", mixed_BxNxLxH, self.param("out", init, (N, H, D)))
 
 
 class Block(nn.Module):
