@@ -175,6 +175,9 @@ def main() -> None:
     parser.add_argument("--strata", type=int, default=4)
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--batch-size", type=int, default=BATCH)
+    parser.add_argument(
+        "--huge-pages", action="store_true", help="let every system allocate memory in huge pages (Linux)"
+    )
     parser.add_argument("--users", type=int, help="train on a generated log of so many users")
     parser.add_argument("--serve", nargs=2, metavar=("CASE", "LOG"), help=argparse.SUPPRESS)
     arguments = parser.parse_args()
@@ -184,6 +187,9 @@ def main() -> None:
 
     from urep_jax.data.log import save_log
 
+    if arguments.huge_pages:
+        # Read by the C library when a process starts, so it reaches the systems and not this process.
+        os.environ["GLIBC_TUNABLES"] = "glibc.malloc.hugetlb=1"
     if hasattr(os, "sched_setaffinity"):
         os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[: arguments.threads])
     source = logs.movielens_events()
@@ -204,7 +210,12 @@ def main() -> None:
     about = {"log": log.name, "users": log.num_sequences, "events": log.num_events, "items": log.num_items}
     about |= {"width": WIDTH, "blocks": BLOCKS, "heads": HEADS, "expansion": EXPANSION, "max_length": MAX_LENGTH}
     about |= {"batch_size": arguments.batch_size, "dropout": DROPOUT, "strata": arguments.strata}
-    about |= {"threads": arguments.threads, "rounds": arguments.rounds, "steps": arguments.steps}
+    about |= {
+        "huge_pages": arguments.huge_pages,
+        "threads": arguments.threads,
+        "rounds": arguments.rounds,
+        "steps": arguments.steps,
+    }
     print(json.dumps({"machine": describe(), "about": about, "training": results}, indent=1))
 
 
