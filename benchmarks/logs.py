@@ -4,6 +4,7 @@ import dataclasses
 import os
 import tempfile
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -28,7 +29,8 @@ def read_events(path: Path) -> EventLog:
     with tempfile.TemporaryDirectory() as folder:
         ingest(path, Path(folder) / "log")
         log = load_log(Path(folder) / "log")
-        return dataclasses.replace(log, name="movielens_1m", **{name: np.array(x) for name, x in log.columns()})
+        in_memory: dict[str, Any] = {name: np.array(column) for name, column in log.columns()}
+        return dataclasses.replace(log, name="movielens_1m", **in_memory)
 
 
 def generated(users: int = MOVIELENS_USERS, seed: int = 0) -> EventLog:

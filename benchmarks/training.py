@@ -19,7 +19,7 @@ import sys
 import tempfile
 import time
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 from benchmarks import logs
 from benchmarks.machine import describe
@@ -32,7 +32,7 @@ _RECTOOLS_SCRIPT = Path(__file__).parent / "rectools_sasrec.py"
 class Case(NamedTuple):
     """A loss, its negatives, and whether the whole batch has to share them."""
 
-    loss: str
+    loss: Literal["softmax", "bce", "gbce", "sampled_softmax"]
     k_negatives: int = 1
     shared_by_batch: bool = False
 
@@ -50,6 +50,7 @@ class System:
     """A process that trains when it is told to; its first two batches warm it up."""
 
     def __init__(self, command: list[str]) -> None:
+        self._command = command
         self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
         # Waited for, so that no two systems compile or warm up at a time.
         self.train(2)
@@ -72,7 +73,7 @@ class System:
         assert self._process.stdout is not None
         line = self._process.stdout.readline()
         if not line:
-            raise RuntimeError(f"{' '.join(map(str, self._process.args))} ended with {self._process.wait()}")  # type: ignore[arg-type]
+            raise RuntimeError(f"{' '.join(self._command)} ended with {self._process.wait()}")
         answer: dict[str, Any] = json.loads(line)
         return answer
 
@@ -108,7 +109,7 @@ def serve(folder: Path, case: Case, strata: int, batch_size: int) -> None:
         feedback=False,
     )
     # The larger the batch is said to be, the further its positions share: past MAX_DRAWN_IDS rows, all of them do.
-    loss = LossConfig(case.loss, case.k_negatives, batch_size=MAX_DRAWN_IDS if case.shared_by_batch else batch_size)  # type: ignore[arg-type]
+    loss = LossConfig(case.loss, case.k_negatives, batch_size=MAX_DRAWN_IDS if case.shared_by_batch else batch_size)
     sampler = negative_sampler(item_counts(log, split, vocabulary))
     parallel = parallelize(negative_feedback_objective(model, loss, sampler), adam(1e-3), 0, batch_size)
     iterator = batches.iterate(sys.maxsize)
