@@ -37,35 +37,47 @@ def start(folder: Path, workspace: Path) -> subprocess.Popen[bytes]:
     return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
 
 
+def finished(folder: Path, workspace: Path) -> float:
+    """Run the command to its end; the seconds that it took."""
+    began = time.monotonic()
+    child = start(folder, workspace)
+    told, _ = child.communicate()
+    assert child.returncode == 0, told.decode()
+    return time.monotonic() - began
+
+
+def assert_same_end(one: Path, other: Path) -> None:
+    """Two runs ended in the same parameters, to the bit, and the same results."""
+    for part in (".", "positive_only"):
+        params = [urep_jax.restore(run / part).params for run in (one, other)]
+        jax.tree.map(np.testing.assert_array_equal, *params)
+    first, second = (json.loads((run / "metrics.json").read_text()) for run in (one, other))
+    assert first == second
+
+
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM], ids=["SIGKILL", "SIGTERM"])
 def test_killed_at_random_moments_a_run_ends_the_same(
     number: signal.Signals, tmp_path: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
     workspace = tmp_path_factory.getbasetemp() / "kill-workspace"
-    began = time.monotonic()
-    unbroken = start(tmp_path / "unbroken", workspace)
-    told, _ = unbroken.communicate()
-    assert unbroken.returncode == 0, told.decode()
-    whole = time.monotonic() - began
+    unbroken, rng = tmp_path / "unbroken", np.random.default_rng(int(number))
+    finished(unbroken, workspace)
+    # Programs are compiled and the data is prepared by now: a second run tells how long the killed ones will take.
+    whole = finished(tmp_path / "warm", workspace)
+    assert_same_end(unbroken, tmp_path / "warm")
 
-    rng = np.random.default_rng(int(number))
-    killed = 0
-    for _ in range(-(-KILLS // 2)):
-        child = start(tmp_path / "killed", workspace)
+    killed, folder = 0, tmp_path / "killed-0"
+    while killed < -(-KILLS // 2):
+        child = start(folder, workspace)
         try:
-            # Anywhere in a run: while it starts, compiles, trains, saves or tests.
-            child.wait(rng.uniform(0.2, 0.9) * whole)
+            # Anywhere in a run: while it starts, trains, saves or tests.
+            child.wait(rng.uniform(0.3, 1.0) * whole)
         except subprocess.TimeoutExpired:
             child.send_signal(number)
             killed += 1
         child.communicate()
-    last = start(tmp_path / "killed", workspace)
-    told, _ = last.communicate()
-    assert last.returncode == 0, told.decode()
-
-    assert killed
-    for part in (".", "positive_only"):
-        params = [urep_jax.restore(tmp_path / run / part).params for run in ("unbroken", "killed")]
-        jax.tree.map(np.testing.assert_array_equal, *params)
-    metrics = [json.loads((tmp_path / run / "metrics.json").read_text()) for run in ("unbroken", "killed")]
-    assert metrics[0] == metrics[1]
+        if (folder / "metrics.json").exists():
+            assert_same_end(unbroken, folder)
+            folder = tmp_path / f"killed-{killed}"
+    finished(folder, workspace)
+    assert_same_end(unbroken, folder)

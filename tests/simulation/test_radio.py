@@ -43,7 +43,7 @@ def _affinity(catalogue, listener, track, station, seconds, mood, heard):
 )
 def test_affinity_is_the_equation(scene, track, station, seconds, heard):
     catalogue, listener = scene
-    mood = 0.3 * np.ones(SMALL.latent_dim, np.float32)
+    mood = 0.3 * jnp.ones(SMALL.latent_dim)
     a = radio.affinity(SMALL, catalogue, listener, track, station, seconds=seconds, mood=mood, heard=heard)
     expected = _affinity(catalogue, listener, track, station, seconds, mood, heard)
     np.testing.assert_allclose(a, expected, rtol=1e-5, atol=1e-5)
