@@ -1,1 +1,1 @@
-"""What every room may use and what uses none of ours: types, random streams, masks, the device mesh."""
+"""What every room may use and what uses none of ours: types, random streams, the device mesh."""
