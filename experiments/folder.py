@@ -51,7 +51,9 @@ class RunFolder:
             self._refuse_other_config(yaml.safe_load(saved.read_text()))
         else:
             write_whole(saved, yaml.safe_dump(dict(config), sort_keys=False))
-        write_whole(path / "versions.json", json.dumps(versions(), indent=1))
+        # A run that has ended keeps the versions that its results were made with.
+        if self.metrics is None:
+            write_whole(path / "versions.json", json.dumps(versions(), indent=1))
 
     def _refuse_other_config(self, saved: Mapping[str, Any]) -> None:
         before, now = flatten(saved), flatten(self.config)
