@@ -11,9 +11,6 @@ from typing import Any
 import jax
 import numpy as np
 import yaml
-from tensorboardX import SummaryWriter
-
-from urep_jax.training.fit import Epoch
 
 _PACKAGES = ("urep_jax", "jax", "jaxlib", "flax", "optax", "orbax-checkpoint", "grain", "numpy", "duckdb", "pyarrow")
 _MAY_DIFFER = ("workspace",)
@@ -27,7 +24,7 @@ class RunFolder:
     | `config.yaml` | the resolved config |
     | `versions.json` | packages, devices, git commit |
     | `checkpoints/` | Orbax checkpoints: the latest, and the best |
-    | `history.jsonl` | one line for each epoch |
+    | `history.jsonl` | one line for each epoch, while it trains |
     | `events.out.tfevents.*` | the same for TensorBoard |
     | `metrics.json` | the results |
     | `figures/` | PNG, and CSV of the numbers behind them |
@@ -80,17 +77,6 @@ class RunFolder:
         """The results, if the run has ended."""
         path = self.path / "metrics.json"
         return json.loads(path.read_text()) if path.exists() else None
-
-    def write_history(self, history: Sequence[Epoch]) -> None:
-        """Write the epochs, as JSON lines and for TensorBoard. What an interrupted call left is replaced."""
-        lines = [epoch._asdict() for epoch in history]
-        write_whole(self.path / "history.jsonl", "".join(json.dumps(line) + "\n" for line in lines))
-        for old in self.path.glob("events.out.tfevents.*"):
-            old.unlink()
-        with SummaryWriter(str(self.path)) as board:
-            for epoch in history:
-                for name, value in (("loss", epoch.loss), ("validation", epoch.validation), *epoch.metrics.items()):
-                    board.add_scalar(name, value, epoch.step)
 
     def write_table(self, name: str, header: Sequence[str], rows: np.ndarray) -> None:
         """Write the numbers behind a figure as CSV, beside it."""

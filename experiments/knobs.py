@@ -1,45 +1,110 @@
-"""Refuses a knob that the chosen experiment does not have, before anything is run, and names those that it has."""
+"""Refuses a knob that is not there, or a value of another kind than the knob's, before anything is run."""
 
 import difflib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.core.override_parser.types import ChoiceSweep, Override, QuotedString
+from hydra.errors import OverrideParseException
 from omegaconf import OmegaConf
 
 CONF = Path(__file__).resolve().parent.parent / "conf"
 
+_KINDS: tuple[tuple[type | tuple[type, ...], str], ...] = (
+    # A truth value is a number to Python, so it comes first.
+    (bool, "true or false"),
+    (int, "a whole number"),
+    ((int, float), "a number"),
+    (list, "a list, such as [a,b]"),
+    (dict, "a mapping, such as {a: b}"),
+)
 
-class UnknownKnobError(ValueError):
-    """An override names a knob, or a group's option, that is not there."""
+
+class KnobError(ValueError):
+    """An override names a knob, or a group's option, that is not there, or gives a value of the wrong kind."""
 
 
-def check_overrides(overrides: Sequence[str]) -> None:
+def check_overrides(arguments: Sequence[str]) -> None:
     """Look at the overrides of a command line.
 
     Args:
-        overrides: such as `["p_hard=0", "data=radio"]`; flags and additions (`+x=1`) are passed over.
+        arguments: such as `["p_hard=0", "data=radio"]`; flags and additions (`+x=1`) are passed over.
 
     Raises:
-        UnknownKnobError: naming the knob, the nearest one that exists, and all that exist.
+        KnobError: naming the knob, the nearest one that exists, and all that exist; or the value, and its kind.
     """
-    given = dict(o.split("=", 1) for o in overrides if "=" in o and o[0] not in "-+~")
+    try:
+        parsed = OverridesParser.create().parse_overrides([a for a in arguments if "=" in a and a[0] not in "-+~"])
+    except OverrideParseException as error:
+        raise KnobError(f"{error.override} can't be read: {str(error).splitlines()[0]}") from error
+    given = {override.key_or_group: list(_values(override)) for override in parsed}
     for group in groups():
-        for option in given.get(group, "").split(","):
-            if option and option not in options(group):
-                raise UnknownKnobError(
-                    f"{group}={option} does not exist{_nearest(option, options(group))}. There are: "
+        for option in given.get(group, []):
+            if option not in options(group):
+                raise KnobError(
+                    f"{group}={option} does not exist{_nearest(str(option), options(group))}. There are: "
                     f"{', '.join(options(group))}"
                 )
-    for experiment in given.get("experiment", "negative_feedback").split(","):
-        knobs = knobs_of(experiment)
-        allowed = {*knobs, *groups(), "workspace", "hydra"}
-        for key in given:
-            top = key.split(".")[0].split("/")[0].split("@")[0]
-            if top not in allowed:
-                raise UnknownKnobError(
-                    f"experiment {experiment} has no knob {top!r}{_nearest(top, sorted(allowed))}. Its knobs: "
-                    f"{', '.join(knobs)}; its groups: {', '.join(groups())}"
-                )
+    for experiment in given.get("experiment", ["negative_feedback"]):
+        config = _config(experiment, {group: given[group][0] for group in groups() if given.get(group)})
+        for key, values in given.items():
+            if key.split(".")[0].split("/")[0] not in ("hydra", *groups()) or "." in key:
+                _check_knob(experiment, config, key, values)
+
+
+def _values(override: Override) -> Iterator[Any]:
+    """What an override sets its knob to: one value, or those of a sweep over a list."""
+    value = override._value
+    for one in value.list if isinstance(value, ChoiceSweep) else [] if override.is_sweep_override() else [value]:
+        yield one.text if isinstance(one, QuotedString) else one
+
+
+def _check_knob(experiment: str, config: dict[str, Any], key: str, values: Sequence[Any]) -> None:
+    if key.split(".")[0] == "hydra":
+        return
+    place: Any = config
+    above = f"experiment {experiment}"
+    for part in key.split("."):
+        if not isinstance(place, dict):
+            raise KnobError(f"{above} is a value, {_shown(place)} by default, and has no knob {part!r} below it")
+        if part not in place:
+            knobs = [name for name in place if not name.startswith("_")]
+            top = place is config
+            more = f"the groups: {', '.join(groups())}" if top else f"+{key}=... adds one, where more are understood"
+            told = ", ".join(name for name in knobs if not top or name not in groups())
+            raise KnobError(f"{above} has no knob {part!r}{_nearest(part, knobs)}. Its knobs: {told or 'none'}; {more}")
+        above = part if place is config else f"{above}.{part}"
+        place = place[part]
+    for kind, name in _KINDS:
+        if isinstance(place, kind):
+            for value in values:
+                # null is for the knob's owner to judge, and so is what stands for another value.
+                placeholder = isinstance(value, str) and "${" in value
+                if value is not None and not placeholder and not _is(value, kind):
+                    raise KnobError(f"{key} is {value!r}, but must be {name}; it is {_shown(place)} by default")
+            return
+
+
+def _is(value: Any, kind: Any) -> bool:
+    return isinstance(value, kind) and (kind is bool or not isinstance(value, bool))
+
+
+def _shown(value: Any) -> str:
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def _config(experiment: str, chosen: dict[str, Any]) -> dict[str, Any]:
+    """An experiment's knobs, with those of its groups below each group's name."""
+    own = OmegaConf.to_container(OmegaConf.load(CONF / "experiment" / f"{experiment}.yaml"), resolve=False)
+    assert isinstance(own, dict)
+    defaults = {name.removeprefix("/"): option for entry in own["defaults"] for name, option in entry.items()}
+    config = {"workspace": "outputs"} | {name: own[name] for name in knobs_of(experiment)}
+    for group, option in (defaults | chosen).items():
+        if group != "experiment":
+            config[group] = OmegaConf.to_container(OmegaConf.load(CONF / group / f"{option}.yaml"), resolve=False)
+    return config
 
 
 def knobs_of(experiment: str) -> list[str]:

@@ -11,6 +11,7 @@ from rich.console import Console
 from experiments import figures
 from experiments.data import load_data
 from experiments.folder import RunFolder
+from experiments.history import HistoryWriter
 from experiments.progress import TrainingBar
 from experiments.tables import report
 from urep_jax.baselines.like_rate import like_rate
@@ -114,8 +115,16 @@ def run(cfg: DictConfig, folder: RunFolder, console: Console) -> dict[str, float
     recipe = Recipe.from_config(cfg, vocabulary)
 
     def trained(title: str, recipe: Recipe, path: Path) -> Trained:
-        with TrainingBar(console, title, "pair accuracy") as bar:
-            return train(recipe, log, split, vocabulary, path, bar)
+        with HistoryWriter(path) as history, TrainingBar(console, title, "pair accuracy") as bar:
+
+            def on_progress(progress: Progress) -> None:
+                history(progress.history)
+                bar(progress)
+
+            done = train(recipe, log, split, vocabulary, path, on_progress)
+            # A training that had ended before makes no progress.
+            history(done.result.history)
+            return done
 
     model = trained("model", recipe, folder.path)
     results = test(model.scorer(split.test), log, split.test, cfg.seed)
@@ -138,7 +147,6 @@ def run(cfg: DictConfig, folder: RunFolder, console: Console) -> dict[str, float
         metrics |= {f"{name}/{key}": value for key, value in flat(results).items()}
         table[name] = results
 
-    folder.write_history(model.result.history)
     figures.training_curves(model.result.history, folder.figures / "training.png")
     accuracies = {name: (r["pair_accuracy"].value, r["pair_accuracy"].ci95) for name, r in table.items()}
     figures.pair_accuracies(accuracies, folder.figures / "pair_accuracy.png")

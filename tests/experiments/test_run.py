@@ -78,6 +78,15 @@ def test_help_is_the_projects_own(command: Command) -> None:
     ("arguments", "told"),
     [
         (["p_hrd=0"], ["negative_feedback", "did you mean p_hard?", "p_task", "k_negatives", "max_length"]),
+        (["model.depth=3"], ["model has no knob 'depth'", "width, blocks, heads", "+model.depth=..."]),
+        (["data.name.first=x"], ["data.name is a value, radio by default"]),
+        (["data.source.wrld=1"], ["data.source has no knob 'wrld' (did you mean world?)"]),
+        (["model.width=wide"], ["model.width is 'wide', but must be a whole number; it is 64 by default"]),
+        (["train.batch_size=1.5"], ["train.batch_size is 1.5, but must be a whole number"]),
+        (["seed=true"], ["seed is True, but must be a whole number"]),
+        (["-m", "p_hard=0,much"], ["p_hard is 'much', but must be a number"]),
+        (["inputs=up"], ["inputs is 'up', but must be a list, such as [a,b]"]),
+        (["inputs=[up"], ["inputs=[up can't be read"]),
         (["data=movielens"], ["data=movielens does not exist", "movielens_1m", "radio", "interactions"]),
         (["experiment=positive"], ["experiment=positive does not exist", "negative_feedback"]),
         ([*SMALL, "p_hard=2"], ["p_hard is 2, but must be between 0 and 1"]),
@@ -134,6 +143,7 @@ def test_a_whole_run(command: Command, tmp_path: Path) -> None:
     check_metrics(json.loads((folder / "metrics.json").read_text()))
     check_config(folder)
     check_history(folder)
+    check_history(folder / "positive_only")
     check_figures(folder)
 
     table = said.out[said.out.index("negative_feedback on radio") :]

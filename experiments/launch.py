@@ -1,0 +1,53 @@
+"""One run from its config to its table, and what a person is told when it ends otherwise."""
+
+import os
+from pathlib import Path
+from typing import Any, cast
+
+import jax
+from hydra.utils import get_method
+from omegaconf import DictConfig, OmegaConf
+from rich.console import Console
+
+from experiments.data import print_stats
+from experiments.errors import fail
+from experiments.folder import RunFolder
+from experiments.tables import terminal_table
+from urep_jax.training.fit import Diverged, Interrupted
+
+_USER_ERRORS = (ValueError, FileNotFoundError, Diverged)
+
+
+def launch(cfg: DictConfig, folder: Path) -> None:
+    """Do what a command line asks for, in `folder`; errors that a user can mend are told in one line."""
+    console = Console()
+    try:
+        if cfg.data.stats:
+            print_stats(cfg, console)
+            return
+        run(cfg, folder, console)
+    except Interrupted:
+        console.print(
+            "stopped, and saved; the same command with the same hydra.run.dir goes on from here", soft_wrap=True
+        )
+        raise
+    except _USER_ERRORS as error:
+        if os.environ.get("HYDRA_FULL_ERROR"):
+            raise
+        fail(error)
+
+
+def run(cfg: DictConfig, folder: Path, console: Console) -> dict[str, float]:
+    """Run the experiment that `cfg` describes in `folder`, or go on with it, or tell its results if it has ended."""
+    # A program that was compiled once is not compiled again by a continued run, or by the next of a sweep.
+    jax.config.update("jax_compilation_cache_dir", str(Path(cfg.workspace).absolute() / "cache" / "compiled"))
+    plain = cast(dict[str, Any], OmegaConf.to_container(cfg, resolve=True))
+    run_folder = RunFolder(folder, plain)
+    metrics = run_folder.metrics
+    if metrics is None:
+        metrics = get_method(cfg.main)(cfg, run_folder, console)
+    else:
+        console.print("this run has ended before; its results are")
+    console.print(terminal_table(metrics, f"{cfg.system} on {cfg.data.name}"))
+    console.print(f"run folder: {folder}", soft_wrap=True)
+    return metrics
