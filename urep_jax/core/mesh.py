@@ -27,4 +27,19 @@ def by_rows(mesh: Mesh) -> NamedSharding:
 
 def put_batch(batch: Any, mesh: Mesh) -> Any:
     """Lay a host batch on the mesh, its rows spread over the devices; every process brings its own rows."""
+    check_rows(batch, mesh.size // jax.process_count())
     return jax.tree.map(lambda x: jax.make_array_from_process_local_data(by_rows(mesh), np.asarray(x)), batch)
+
+
+def check_rows(batch: Any, devices: int) -> None:
+    """Refuse a host batch that can't be spread evenly.
+
+    Raises:
+        ValueError: if the rows of an array are not a multiple of the devices.
+    """
+    for rows in {len(x) for x in jax.tree.leaves(batch)}:
+        if rows % devices:
+            raise ValueError(
+                f"a part of the batch has {rows} rows, but they must be a multiple of the number of devices, "
+                f"{devices}; make the batch larger, or its strata fewer"
+            )

@@ -39,28 +39,15 @@ def sampled_softmax(
     return jax.nn.logsumexp(everything, axis=-1) - positive
 
 
-def full_softmax(hidden: Float[Array, "N D"], items: Float[Array, "V D"], target: Int[Array, "N"]) -> Float[Array, "N"]:
-    r"""Cross-entropy of the target against the whole catalogue.
-
-    .. math:: -s_t + \log\sum_v e^{s_v}, \quad s_v = h \cdot e_v
-
-    Args:
-        hidden: vectors at the task positions.
-        items: embeddings of all items that may be recommended.
-        target: index of each target among `items`.
-    """
-    scores_NxV = hidden @ items.T
-    positive_N = jnp.take_along_axis(scores_NxV, target[:, None], axis=1)[:, 0]
-    return jax.nn.logsumexp(scores_NxV, axis=1) - positive_N
-
-
 def full_softmax_sum(
     hidden: Float[Array, "B T D"], items: Float[Array, "V D"], target: Int[Array, "B T"], where: Bool[Array, "B T"]
 ) -> Float[Array, ""]:
-    """`full_softmax` summed over the tasks that count, without ever holding all scores.
+    r"""Cross-entropy of each target against the whole catalogue, summed over the tasks that count.
 
-    A sum's gradient is known as soon as the scores are, so it is taken with them, block by block: three matrix
-    products in place of four, and memory for one block.
+    .. math:: \sum_i -s_{i t_i} + \log\sum_v e^{s_{iv}}, \quad s_{iv} = h_i \cdot e_v
+
+    Scores never exist all at once. A sum's gradient is known as soon as the scores are, so it is taken with them, block
+    by block: three matrix products in place of four, and memory for one block.
 
     Args:
         hidden: vectors at the task positions.
