@@ -66,7 +66,7 @@ def pair_accuracies(results: Mapping[str, tuple[float, float]], path: Path) -> N
             place: Any = {"xytext": (0, 6), "textcoords": "offset points", "ha": "center"}
             axes.annotate(f"{value:.3f}", (value, y), **place, color=color, fontsize=8)
         axes.axvline(0.5, color=_QUIET, lw=1, ls="--", zorder=0)
-        axes.set_yticks(range(len(names)), [name.replace("_", " ") for name in names])
+        axes.set_yticks(range(len(names)), [name if "=" in name else name.replace("_", " ") for name in names])
         axes.margins(y=0.25)
         axes.set(xlabel="test pair accuracy (dashed: a coin)")
         _save(figure, path)

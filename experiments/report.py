@@ -132,7 +132,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
         parser.exit(1, f"error: {error}\n")
     tables = [markdown_table(table) for table in (table_of(rows), differences(rows))]
     text = "\n\n".join([*tables, "± is half a 95 % interval, by seeds.\n"])
-    Console().print(Markdown(text))
+    console = Console()
+    # A pipe or a file has no width of its own: tables keep theirs.
+    Console(width=console.width if console.is_terminal else max(map(len, text.splitlines()))).print(Markdown(text))
     if given.out is not None:
         write_whole(given.out, text)
     if given.figure is not None:
