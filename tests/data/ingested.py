@@ -1,13 +1,14 @@
 """How the tests of ingest write sources, read them in, and tell what came of it."""
 
 import csv
+import dataclasses
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import numpy as np
 
 from urep_jax.core.types import Feedback
-from urep_jax.data.ingest import IngestReport, ingest
+from urep_jax.data.ingest import IngestReport, Part, ingest
 from urep_jax.data.log import EventLog, load_log
 
 HEADER = ("user_id", "item_id", "timestamp", "feedback")
@@ -28,7 +29,10 @@ def told(log: EventLog) -> list[tuple[str, str, int, str]]:
 
 
 def read(source: Path, out: Path, **options: object) -> tuple[EventLog, IngestReport]:
-    report = ingest(source, out, **{"now": NOW, "max_rejected_share": 1.0, **options})  # type: ignore[arg-type]
+    """Ingest one part; options of the part and of `ingest` may be mixed."""
+    told = {field.name: options.pop(field.name) for field in dataclasses.fields(Part) if field.name in options}
+    part = Part(source=source, **told)  # type: ignore[arg-type]
+    report = ingest(part, out, **{"now": NOW, "max_rejected_share": 1.0, **options})  # type: ignore[arg-type]
     return load_log(out), report
 
 

@@ -1,13 +1,11 @@
 """Builders: prepared once, read back as they were, whatever the source's layout."""
 
 import dataclasses
-import http.server
 import json
 import os
 import shutil
 import subprocess
 import sys
-import threading
 import zipfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -17,6 +15,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from tests.data.published import served
 from tests.data.test_log import assert_same, small_log
 from urep_jax.core.types import Feedback
 from urep_jax.data.datasets import movielens_1m, movielens_100k
@@ -26,6 +25,7 @@ from urep_jax.data.datasets.movielens_1m import Movielens1mConfig
 from urep_jax.data.datasets.movielens_100k import Movielens100kConfig
 from urep_jax.data.ingest.companions import write_companion
 from urep_jax.data.ingest.files import IngestError, TextFormat
+from urep_jax.data.ingest.rules import Clock
 from urep_jax.data.ingest.schema import COMPANIONS, EVENTS
 from urep_jax.data.log import EventLog, Granularity
 from urep_jax.data.prepare import prepare
@@ -118,6 +118,21 @@ def test_sessions(tmp_path: Path) -> None:
     (tmp_path / "events.csv").write_text(EVENTS_CSV.replace("user_id", "session_id"))
     config = InteractionsConfig(path=tmp_path, granularity="session", columns={"user_id": "session_id"})
     assert prepare(config, tmp_path / "workspace").granularity == "session"
+
+
+def test_sessions_with_a_clock_of_some_contexts(tmp_path: Path) -> None:
+    rows = ["s,a,2020-01-01,9,2,up,radio", "s,b,2020-01-01,9,1,skip,radio", "s,c,2020-01-01,9,3,up,album"]
+    (tmp_path / "events.csv").write_text("\n".join(["session,item_id,day,hour,n,feedback,context", *rows, ""]))
+    config = InteractionsConfig(
+        path=tmp_path / "events.csv",
+        granularity="session",
+        columns={"user_id": "session"},
+        clock=Clock(day="day", hour="hour", place="n"),
+        where={"context": ["radio"]},
+    )
+    log = prepare(config, tmp_path / "workspace")
+    nine = 1_577_836_800 + 9 * 3600
+    assert (log.timestamp.tolist(), log.feedback.tolist()) == ([nine + 1, nine + 2], [Feedback.SKIP, Feedback.UP])
 
 
 def test_a_changed_source_is_prepared_anew(tmp_path: Path) -> None:
@@ -251,20 +266,8 @@ def server(tmp_path: Path) -> Iterator[str]:
     with zipfile.ZipFile(folder / "ml-1m.zip", "w") as archive:
         for path in sorted((folder / "ml-1m").iterdir()):
             archive.write(path, f"ml-1m/{path.name}")
-
-    class Handler(http.server.SimpleHTTPRequestHandler):
-        def __init__(self, *args: object) -> None:
-            super().__init__(*args, directory=str(folder))  # type: ignore[arg-type]
-
-        def log_message(self, *args: object) -> None:
-            pass
-
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler) as served:
-        thread = threading.Thread(target=served.serve_forever)
-        thread.start()
-        yield f"http://127.0.0.1:{served.server_port}/ml-1m.zip"
-        served.shutdown()
-        thread.join()
+    with served(folder) as address:
+        yield f"{address}/ml-1m.zip"
 
 
 def test_movielens_downloads_without_a_path(server: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -259,9 +259,9 @@ def test_a_missing_column_is_told_with_those_found_and_the_mapping(tmp_path: Pat
         ingest(source, tmp_path / "log")
     assert all(part in str(error.value) for part in ("e.csv", "'user', 'track'", "columns={'user_id': ..., 'item_id'"))
     with pytest.raises(IngestError, match="no column 'nobody'"):
-        ingest(source, tmp_path / "log", columns={"user_id": "nobody", "item_id": "track"})
+        read(source, tmp_path / "log", columns={"user_id": "nobody", "item_id": "track"})
     with pytest.raises(IngestError, match="columns maps 'uid', but the events table has only"):
-        ingest(source, tmp_path / "log", columns={"uid": "user"})
+        read(source, tmp_path / "log", columns={"uid": "user"})
 
 
 def test_nothing_to_read(tmp_path: Path) -> None:
@@ -284,7 +284,7 @@ def test_nothing_to_read(tmp_path: Path) -> None:
 )
 def test_bad_options(tmp_path: Path, options: dict[str, object], message: str) -> None:
     with pytest.raises(ValueError, match=message):
-        ingest(tmp_path, tmp_path / "log", **options)  # type: ignore[arg-type]
+        read(tmp_path, tmp_path / "log", **options)
 
 
 def test_bad_formats() -> None:

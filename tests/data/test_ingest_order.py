@@ -123,16 +123,3 @@ def test_movielens_1m(data_folder: Callable[[str], Path], tmp_path: Path) -> Non
     np.testing.assert_array_equal(np.array(log.item_ids.to_pylist(), int)[log.item], item[order])
     is_up = np.array(table["feedback"].to_pylist())[order] == "up"
     np.testing.assert_array_equal(log.feedback == Feedback.UP, is_up)
-
-
-def test_piki_sample(data_folder: Callable[[str], Path], tmp_path: Path) -> None:
-    source = data_folder("piki") / "piki_dataset_sample500.csv"
-    words = {"True": "up", "False": "down", "1": "up", "0": "down"}
-    report = ingest(
-        source,
-        tmp_path / "log",
-        columns={"item_id": "song_id", "feedback": "liked"},
-        feedback_words=words,
-        max_rejected_share=0.0,
-    )
-    assert (report.rows, report.sequences) == (500, 47)

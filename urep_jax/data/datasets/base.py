@@ -13,7 +13,7 @@ import json
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, ClassVar, Generic, TypeVar
 
@@ -25,6 +25,7 @@ from absl import logging
 from etils import epath
 
 from urep_jax.data.ingest.events import REPORT_FILE, ingest
+from urep_jax.data.ingest.parts import Part
 from urep_jax.data.ingest.rejects import REJECTS_FILE
 from urep_jax.data.ingest.schema import COMPANIONS
 from urep_jax.data.log import ID_COLUMNS, OPTIONAL_COLUMNS, REQUIRED_COLUMNS, EventLog, Granularity, load_log
@@ -127,12 +128,23 @@ class EventsBuilder(tfds.core.GeneratorBasedBuilder, Generic[ConfigT], skip_regi
     def _table(self, name: str) -> pa.Table:
         return pq.read_table(str(Path(self.data_dir) / f"{name}.parquet"))
 
-    def _download(self, url: str) -> Path:
-        """Fetch a file, or take it from TFDS's download folder; for use in `_read`."""
-        assert self._dl_manager is not None
-        return Path(self._dl_manager.download(url))
+    def _download(self, url: str, folder: Path | None = None) -> Path:
+        """Fetch a file, or take it from TFDS's download folder; for use in `_read`.
 
-    def _ingest(self, source: str | os.PathLike[str], folder: Path, **options: Any) -> EventLog:
+        Args:
+            url: where the publisher has it.
+            folder: where to show it under the publisher's name, which TFDS doesn't keep.
+        """
+        assert self._dl_manager is not None
+        file = Path(self._dl_manager.download(url))
+        if folder is None:
+            return file
+        folder.mkdir(parents=True, exist_ok=True)
+        named = folder / url.rsplit("/", 1)[-1]
+        named.symlink_to(file.absolute())
+        return named
+
+    def _ingest(self, source: Part | Sequence[Part], folder: Path, **options: Any) -> EventLog:
         """`ingest` for use in `_read`: leaves the rejects and the report in `folder`, to be kept."""
         log_folder = folder / "log"
         ingest(source, log_folder, granularity=self.granularity, **options)

@@ -5,6 +5,7 @@
 
 from urep_jax.data.ingest.events import IngestReport, ingest
 from urep_jax.data.ingest.files import IngestError, TextFormat
-from urep_jax.data.ingest.rules import Thresholds
+from urep_jax.data.ingest.parts import Part
+from urep_jax.data.ingest.rules import Clock, Thresholds
 
-__all__ = ["IngestError", "IngestReport", "TextFormat", "Thresholds", "ingest"]
+__all__ = ["Clock", "IngestError", "IngestReport", "Part", "TextFormat", "Thresholds", "ingest"]

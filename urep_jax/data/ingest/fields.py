@@ -20,7 +20,9 @@ def literal(text: str) -> str:
     return "'" + text.replace("'", "''") + "'"
 
 
-def find_columns(path: Path, found: tuple[str, ...], table: Table, mapping: Mapping[str, str]) -> dict[str, str]:
+def find_columns(
+    path: Path, found: tuple[str, ...], table: Table, mapping: Mapping[str, str], may_lack: tuple[str, ...] = ()
+) -> dict[str, str]:
     """Which column of a file holds which column of a table.
 
     Args:
@@ -28,6 +30,7 @@ def find_columns(path: Path, found: tuple[str, ...], table: Table, mapping: Mapp
         found: the columns that it has.
         table: the table that it should be.
         mapping: names in the file by names in the library, where they differ.
+        may_lack: required columns that the file may lack all the same.
 
     Returns:
         Names in the file by names in the library, of those that are there.
@@ -42,7 +45,8 @@ def find_columns(path: Path, found: tuple[str, ...], table: Table, mapping: Mapp
             f"{', '.join(table.names)}"
         )
     wanted = {column: mapping.get(column, column) for column in table.names}
-    missing = [c for c in table.names if wanted[c] not in found and (c in table.required or c in mapping)]
+    needed = [c for c in table.names if c in mapping or (c in table.required and c not in may_lack)]
+    missing = [column for column in needed if wanted[column] not in found]
     if missing:
         told = ", ".join(repr(wanted[column]) for column in missing)
         example = ", ".join(f"{column!r}: ..." for column in missing)
@@ -91,6 +95,17 @@ def text_fields(columns: tuple[str, ...], wanted: Mapping[str, str], text: TextF
                 FROM lines WHERE line > {header}
             )
         ) WHERE trim(text) <> ''"""
+
+
+def count_lines(text: TextFormat) -> str:
+    """SQL over a table `lines`: how many rows `text_fields` finds in it."""
+    header = 0 if text.names is not None else 1
+    return f"SELECT count(*) FROM lines WHERE line > {header} AND trim(rtrim(text, chr(10) || chr(13))) <> ''"
+
+
+def count_rows(path: Path) -> str:
+    """SQL: how many rows a Parquet file has."""
+    return f"SELECT count(*) FROM {_scan(path, row_number=False)}"
 
 
 def parquet_columns(connection: duckdb.DuckDBPyConnection, path: Path) -> dict[str, str]:

@@ -10,6 +10,7 @@ import dataclasses
 import gzip
 import os
 import re
+import zipfile
 import zlib
 from collections.abc import Iterator
 from pathlib import Path
@@ -23,7 +24,7 @@ _BATCH = 1 << 15
 """Lines in one Arrow batch; DuckDB gives each thread a batch at a time."""
 
 PARQUET_SUFFIXES = (".parquet", ".pq")
-TEXT_SUFFIXES = (".csv", ".tsv", ".csv.gz", ".tsv.gz")
+TEXT_SUFFIXES = tuple(f".{kind}{packed}" for packed in ("", ".gz", ".zip") for kind in ("csv", "tsv"))
 
 
 class IngestError(ValueError):
@@ -134,7 +135,7 @@ def read_lines(path: Path, encoding: str) -> Iterator[pa.Table]:
     r"""The lines of a text file, some megabytes at a time.
 
     Args:
-        path: a text file, gzipped if it ends in `.gz`.
+        path: a text file, packed if it ends in `.gz` or `.zip`.
         encoding: its encoding.
 
     Yields:
@@ -142,7 +143,7 @@ def read_lines(path: Path, encoding: str) -> Iterator[pa.Table]:
         (false where the bytes aren't of the encoding; they are replaced in `text`).
 
     Raises:
-        IngestError: if a gzip file is cut short or damaged.
+        IngestError: if a packed file is cut short or damaged.
     """
     line = 1
     rest = b""
@@ -164,18 +165,37 @@ def read_lines(path: Path, encoding: str) -> Iterator[pa.Table]:
 
 @contextlib.contextmanager
 def open_bytes(path: Path) -> Iterator[IO[bytes]]:
-    """Open a file for reading, unpacked if it ends in `.gz`.
+    """Open a file for reading, unpacked if it ends in `.gz` or `.zip`.
 
     Raises:
-        IngestError: when reading comes upon a gzip file that is cut short or damaged.
+        IngestError: when reading comes upon a packed file that is cut short or damaged, or a zip file of several files.
     """
+    packed = path.suffix.lower()
     try:
-        with path.open("rb") as file:
-            yield cast(IO[bytes], gzip.GzipFile(fileobj=file)) if path.name.lower().endswith(".gz") else file
+        with contextlib.ExitStack() as opened:
+            file: IO[bytes] = opened.enter_context(path.open("rb"))
+            if packed == ".gz":
+                file = cast(IO[bytes], gzip.GzipFile(fileobj=file))
+            elif packed == ".zip":
+                archive = opened.enter_context(zipfile.ZipFile(file))
+                file = opened.enter_context(archive.open(_only_member(path, archive)))
+            yield file
     except EOFError as error:
-        raise IngestError(f"{path} is cut short: its gzip stream has no end; copy it again") from error
-    except (gzip.BadGzipFile, zlib.error) as error:
-        raise IngestError(f"{path} is not an intact gzip file ({error}); copy it again") from error
+        raise IngestError(f"{path} is cut short: what is packed in it has no end; copy it again") from error
+    except (gzip.BadGzipFile, zipfile.BadZipFile, zlib.error) as error:
+        kind = "zip" if packed == ".zip" else "gzip"
+        raise IngestError(f"{path} is not an intact {kind} file ({error}); copy it again") from error
+
+
+def _only_member(path: Path, archive: zipfile.ZipFile) -> str:
+    """The one file of an archive, less what macOS leaves in it."""
+    names = [name for name in archive.namelist() if not name.endswith("/") and not name.startswith("__MACOSX/")]
+    if len(names) != 1:
+        raise IngestError(
+            f"{path} holds {len(names)} files, but a zip file that is read as it is must hold one; unpack it, and give "
+            "the file or the folder"
+        )
+    return names[0]
 
 
 def _lines(block: bytes, first: int, encoding: str) -> pa.Table:

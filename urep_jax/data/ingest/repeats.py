@@ -1,14 +1,18 @@
 """Events that say the same twice, and events that contradict each other."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 import numpy as np
 from jaxtyping import Bool
 
+from urep_jax.core.types import Feedback
+
 Columns = Mapping[str, np.ndarray]
 
 
-def find_repeats(events: Columns) -> tuple[Bool[np.ndarray, "N"], Bool[np.ndarray, "N"]]:
+def find_repeats(
+    events: Columns, exclusive: Collection[Feedback] = tuple(Feedback)
+) -> tuple[Bool[np.ndarray, "N"], Bool[np.ndarray, "N"]]:
     """Which events repeat an earlier one, and which are contradicted.
 
     Two events contradict each other if user, item, station and time are the same and the feedback isn't: there is no
@@ -17,6 +21,7 @@ def find_repeats(events: Columns) -> tuple[Bool[np.ndarray, "N"], Bool[np.ndarra
     Args:
         events: columns `sequence`, `timestamp`, `item` and `feedback`, and any of the optional ones, sorted by
             sequence and time; all events of a moment must be there.
+        exclusive: feedback of which only one kind can hold at a time; the other kinds contradict nothing.
 
     Returns:
         Two masks: exact duplicates (all but the first of each), and contradicted events; no event is in both.
@@ -43,9 +48,11 @@ def find_repeats(events: Columns) -> tuple[Bool[np.ndarray, "N"], Bool[np.ndarra
     new_event = new_key | _changes([column[order] for column in told.values()])
     key = np.cumsum(new_key) - 1
     first = np.flatnonzero(new_key)
-    last = np.append(first[1:], len(key)) - 1
     feedback = told["feedback"][order]
-    clash = (feedback[first] != feedback[last])[key]
+    asserts = np.isin(feedback, [kind.value for kind in exclusive])
+    least = np.minimum.reduceat(np.where(asserts, feedback, len(Feedback)), first)
+    most = np.maximum.reduceat(np.where(asserts, feedback, -1), first)
+    clash = (least < most)[key] & asserts
     contradicted[among] = clash
     duplicate[among] = ~new_event & ~clash
     return duplicate, contradicted

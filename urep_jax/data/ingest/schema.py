@@ -57,7 +57,7 @@ EVENTS = Table(
         _must("user_id", pa.string(), "who listened; the session's id where one sequence is a session"),
         _must("item_id", pa.string(), "the track"),
         _must("timestamp", pa.int64(), "seconds since 1970 in UTC, or a date and time in UTC"),
-        _must("feedback", pa.string(), "up, down, skip or play"),
+        _must("feedback", pa.string(), "up, down, skip or play; undo up or undo down takes one back"),
         _may("station_id", pa.string(), "the station that played the track; empty off any station"),
         _may("device", pa.string(), "what it was heard on"),
         _may("played_ratio", pa.float32(), "share of the track that was heard, 0 to 1"),

@@ -2,13 +2,14 @@
 
 import dataclasses
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from urep_jax.data.datasets.base import EventsBuilder, EventsConfig
 from urep_jax.data.ingest.companions import write_companion
 from urep_jax.data.ingest.files import TextFormat, find_files
-from urep_jax.data.ingest.rules import Thresholds
+from urep_jax.data.ingest.parts import Part
+from urep_jax.data.ingest.rules import Clock, Thresholds
 from urep_jax.data.ingest.schema import COMPANIONS
 from urep_jax.data.log import EventLog, Granularity
 
@@ -24,6 +25,8 @@ class InteractionsConfig(EventsConfig):
         columns: the source's column names by the names of `schema.EVENTS`, where they differ.
         feedback_words: the library's feedback words by the source's, where they differ.
         thresholds: take the feedback from a number instead of a word.
+        clock: put the time together from a date, an hour and a place in the sequence.
+        where: read only rows that hold, in each of these columns, one of these values.
         text: how text files are laid out.
         max_rejected_share: largest share of rows, 0 to 1, that may be rejected.
         companions: files of companion tables by the names of `schema.COMPANIONS`.
@@ -40,6 +43,8 @@ class InteractionsConfig(EventsConfig):
     columns: Mapping[str, str] = dataclasses.field(default_factory=dict)
     feedback_words: Mapping[str, str] = dataclasses.field(default_factory=dict)
     thresholds: Thresholds | None = None
+    clock: Clock | None = None
+    where: Mapping[str, Sequence[str | int]] = dataclasses.field(default_factory=dict)
     text: TextFormat = dataclasses.field(default_factory=TextFormat)
     max_rejected_share: float = 0.01
     companions: Mapping[str, str | os.PathLike[str]] = dataclasses.field(default_factory=dict)
@@ -70,16 +75,17 @@ class Builder(EventsBuilder[InteractionsConfig]):
 
     def _read(self, folder: Path) -> EventLog:
         settings = self.settings
-        log = self._ingest(
-            settings.path,
-            folder,
-            name=settings.name,
+        part = Part(
+            source=settings.path,
             columns=settings.columns,
             feedback_words=settings.feedback_words,
             thresholds=settings.thresholds,
+            clock=settings.clock,
+            where=settings.where,
             text=settings.text,
-            max_rejected_share=settings.max_rejected_share,
         )
+        share = settings.max_rejected_share
+        log = self._ingest(part, folder, name=settings.name, max_rejected_share=share)
         for table, source in settings.companions.items():
             columns = settings.companion_columns.get(table, {})
             write_companion(table, source, folder / f"{table}.parquet", columns=columns, text=settings.text)

@@ -8,6 +8,7 @@ from urep_jax.data.datasets.base import EventsBuilder, EventsConfig
 from urep_jax.data.datasets.movielens import RATING, find_source, unpack
 from urep_jax.data.ingest.companions import write_companion
 from urep_jax.data.ingest.files import TextFormat
+from urep_jax.data.ingest.parts import Part
 from urep_jax.data.log import EventLog
 
 URL = "https://files.grouplens.org/datasets/movielens/ml-100k.zip"
@@ -72,7 +73,7 @@ class Builder(EventsBuilder[Movielens100kConfig]):
         if settings.path is None:
             settings = Movielens100kConfig(path=unpack(self._download(URL), folder))
         ratings, users, items = settings.sources()
-        log = self._ingest(ratings, folder, name=self.name, thresholds=RATING, text=_RATINGS)
+        log = self._ingest(Part(source=ratings, thresholds=RATING, text=_RATINGS), folder, name=self.name)
         write_companion("users", users, folder / "users.parquet", text=_USERS)
         write_companion("items", items, folder / "items.parquet", text=_ITEMS)
         return log

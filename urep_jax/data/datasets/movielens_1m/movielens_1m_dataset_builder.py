@@ -8,6 +8,7 @@ from urep_jax.data.datasets.base import EventsBuilder, EventsConfig
 from urep_jax.data.datasets.movielens import RATING, find_source, unpack
 from urep_jax.data.ingest.companions import write_companion
 from urep_jax.data.ingest.files import TextFormat
+from urep_jax.data.ingest.parts import Part
 from urep_jax.data.log import EventLog
 
 URL = "https://files.grouplens.org/datasets/movielens/ml-1m.zip"
@@ -53,8 +54,9 @@ class Builder(EventsBuilder[Movielens1mConfig]):
         if settings.path is None:
             settings = Movielens1mConfig(path=unpack(self._download(URL), folder))
         ratings, users, movies = settings.sources()
-        rated = {"thresholds": RATING, "text": _RATINGS} if ratings.suffix == ".dat" else {}
-        log = self._ingest(ratings, folder, name=self.name, **rated)
+        published = ratings.suffix == ".dat"
+        part = Part(source=ratings, thresholds=RATING, text=_RATINGS) if published else Part(source=ratings)
+        log = self._ingest(part, folder, name=self.name)
         write_companion("users", users, folder / "users.parquet", text=_USERS)
         write_companion("items", movies, folder / "items.parquet", text=_MOVIES)
         return log

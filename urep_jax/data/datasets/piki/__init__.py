@@ -1,0 +1,5 @@
+"""Piki."""
+
+from urep_jax.data.datasets.piki.piki_dataset_builder import Builder, PikiConfig
+
+__all__ = ["Builder", "PikiConfig"]
