@@ -102,5 +102,7 @@ def _mean_of_rows(shares: np.ndarray) -> np.ndarray:
 
 
 def _save(figure: Figure, path: Path) -> None:
-    figure.savefig(path)
+    # The same numbers give the same file, and words stay words.
+    with plt.rc_context({"svg.fonttype": "none", "svg.hashsalt": path.stem}):
+        figure.savefig(path, metadata={"Date": None} if path.suffix == ".svg" else None)
     plt.close(figure)

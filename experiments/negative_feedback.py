@@ -42,6 +42,7 @@ from urep_jax.models.transformer import Params, TransformerConfig
 from urep_jax.serving.restore import stored_config
 from urep_jax.training.fit import Fit, FitConfig, Progress, fit
 from urep_jax.training.negative_feedback import LossConfig, negative_feedback_objective
+from urep_jax.training.objective import TableMode
 from urep_jax.training.optimizers import adam
 
 
@@ -56,6 +57,7 @@ class Recipe:
     learning_rate: float
     negative_power: float
     strata: int
+    tables: TableMode = "auto"
 
     @classmethod
     def from_config(cls, cfg: DictConfig, vocabulary: Vocabulary) -> "Recipe":
@@ -81,6 +83,7 @@ class Recipe:
             learning_rate=train.learning_rate,
             negative_power=train.negative_power,
             strata=train.strata,
+            tables=train.tables,
         )
 
     def positive_only(self) -> "Recipe":
@@ -195,7 +198,7 @@ def train(
         return pair_accuracy(scorer, split.validation).value, {}
 
     config = stored_config(recipe.model, recipe.sequences)
-    objective = negative_feedback_objective(recipe.model, recipe.loss, sampler)
+    objective = negative_feedback_objective(recipe.model, recipe.loss, sampler, recipe.tables)
     optimizer = adam(recipe.learning_rate)
     result = fit(objective, optimizer, batches, validate, recipe.fit, path / "checkpoints", config, on_progress)
     return Trained(recipe, result, batches)

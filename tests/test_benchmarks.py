@@ -44,6 +44,18 @@ def test_training() -> None:
         assert 0 < result["positions_per_batch"] <= 4 * 199
 
 
+def test_catalogue() -> None:
+    command = ("benchmarks.catalogue", "--items", "50", "400", "--rounds", "2", "--steps", "1")
+    answer = told(*command, "--batch-size", "4", "--max-length", "8")
+    assert {"width", "max_length", "batch_size", "threads", "loss", "k_negatives"} <= set(answer["about"])
+    assert set(answer["catalogue"]) == {"50", "400"}
+    for result in answer["catalogue"].values():
+        assert result["ids_per_step"] == 4 * 8 + 3 * 4
+        assert result["dense_over_sparse"] > 0
+        for tables in ("dense", "sparse"):
+            assert {"ms_per_step", "cpu_ms_per_step", "compile_s", "temporary_gib"} <= set(result[tables])
+
+
 def test_whether_rectools_is_measured_has_to_be_said() -> None:
     with pytest.raises(subprocess.CalledProcessError) as refused:
         told("benchmarks.training", "--users", "16")

@@ -1,4 +1,7 @@
-"""A whole training, small enough for tests: `python -m tests.training.tiny MODE` prints its losses on all devices."""
+"""A whole training, small enough for tests.
+
+`python -m tests.training.tiny MODE TABLES LOSS...` prints its losses on all devices.
+"""
 
 import json
 import sys
@@ -18,7 +21,7 @@ from urep_jax.data.vocabulary import build_vocabulary
 from urep_jax.models.transformer import TransformerConfig
 from urep_jax.training.fit import Fit, FitConfig, fit
 from urep_jax.training.negative_feedback import LossConfig, negative_feedback_objective
-from urep_jax.training.objective import Objective
+from urep_jax.training.objective import Objective, TableMode
 from urep_jax.training.optimizers import adam
 from urep_jax.training.parallel import ParallelMode, parallelize
 
@@ -38,20 +41,24 @@ def tiny_log(seed: int = 0) -> EventLog:
     return log_of(events, num_stations=2, num_items=NUM_ITEMS)
 
 
-def tiny_training(**loss: Any) -> tuple[Objective, TrainingBatches]:
-    """What learns, and what it learns from."""
+def tiny_training(
+    tables: TableMode = "auto", catalogue: int | None = None, **loss: Any
+) -> tuple[Objective, TrainingBatches]:
+    """What learns, and what it learns from; `catalogue` items in all, if there are to be more than are heard."""
     log = tiny_log()
     vocabulary = build_vocabulary(log, whole(log))
     sequences = Sequences(log, vocabulary, SequenceConfig(max_length=16, p_hard=0.5))
-    model = TransformerConfig(len(vocabulary.item_ids), 2, max_length=16, width=8, dropout=0.1)
+    model = TransformerConfig(catalogue or len(vocabulary.item_ids), 2, max_length=16, width=8, dropout=0.1)
     sampler = negative_sampler(np.ones(model.num_items, int))
-    objective = negative_feedback_objective(model, LossConfig(batch_size=BATCH, **loss), sampler)
+    objective = negative_feedback_objective(model, LossConfig(batch_size=BATCH, **loss), sampler, tables)
     return objective, TrainingBatches(sequences, whole(log), BATCH, seed=3, strata=2)
 
 
-def tiny_fit(folder: Path, on_progress: Callable[..., None] = lambda _: None, **cfg: Any) -> Fit:
+def tiny_fit(
+    folder: Path, on_progress: Callable[..., None] = lambda _: None, tables: TableMode = "auto", **cfg: Any
+) -> Fit:
     """Three epochs, validated by a number that depends on the parameters."""
-    objective, batches = tiny_training()
+    objective, batches = tiny_training(tables)
 
     def validate(params: Any) -> tuple[float, dict[str, float]]:
         return float(params["tables"]["item"].std()), {}
@@ -60,9 +67,9 @@ def tiny_fit(folder: Path, on_progress: Callable[..., None] = lambda _: None, **
     return fit(objective, adam(0.01), batches, validate, fit_cfg, folder, {"tiny": True}, on_progress)
 
 
-def losses(mode: ParallelMode, **loss: Any) -> list[float]:
+def losses(mode: ParallelMode, tables: TableMode, **loss: Any) -> list[float]:
     """The losses of six steps on all devices."""
-    objective, batches = tiny_training(**loss)
+    objective, batches = tiny_training(tables, **loss)
     parallel = parallelize(objective, adam(0.01), 3, BATCH, mode)
     state, told = parallel.init(), []
     for step in range(6):
@@ -72,4 +79,5 @@ def losses(mode: ParallelMode, **loss: Any) -> list[float]:
 
 
 if __name__ == "__main__":
-    print(json.dumps({name: losses(sys.argv[1], name=name, k_negatives=3) for name in sys.argv[2:]}))
+    mode, tables, *names = sys.argv[1:]
+    print(json.dumps({name: losses(mode, tables, name=name, k_negatives=3) for name in names}))

@@ -10,6 +10,8 @@ Shape letters, used in names inside bodies (`scores_BxV`) and in public annotati
 | `K` | random negatives |
 | `D` | width of the model |
 | `V` | items of the catalogue |
+| `R` | rows of a table |
+| `U` | rows of a table that a step reads |
 | `S` | sequences (users or sessions) of a log |
 | `E` | events of a log, flat |
 | `C` | cases: questions put to a model in an evaluation |

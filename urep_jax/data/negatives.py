@@ -48,6 +48,11 @@ def negative_sampler(counts: Int[np.ndarray, "V"], power: float = 0.0) -> Negati
     return NegativeSampler(jnp.asarray(np.cumsum(q), jnp.float32), jnp.asarray(log_q, jnp.float32))
 
 
+def shared_by_batch(k: int, batch_size: int) -> bool:
+    """Whether the whole batch shares its draws in `draw_negatives`."""
+    return batch_size * k > MAX_DRAWN_IDS
+
+
 def draw_negatives(
     key: jax.Array, sampler: NegativeSampler, row: Int[Array, "B"], num_tasks: int, k: int, batch_size: int
 ) -> Int[Array, "#B #T K"]:
@@ -77,6 +82,6 @@ def draw_negatives(
 
     if batch_size * num_tasks * k <= MAX_DRAWN_IDS:
         return draw_by_row(num_tasks)
-    if batch_size * k <= MAX_DRAWN_IDS:
+    if not shared_by_batch(k, batch_size):
         return draw_by_row(1)
     return draw(key, (1, 1, k))

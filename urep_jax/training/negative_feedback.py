@@ -4,14 +4,14 @@ Source: Negative Feedback for Music Personalization, §3.
 """
 
 import dataclasses
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float
+from jaxtyping import Array, Float, Int
 
 from urep_jax.core.streams import name_key
-from urep_jax.data.negatives import NegativeSampler, draw_negatives
+from urep_jax.data.negatives import NegativeSampler, draw_negatives, shared_by_batch
 from urep_jax.data.sequences import Batch
 from urep_jax.data.vocabulary import FIRST_ITEM, PAD
 from urep_jax.losses.binary import bce, gbce, gbce_beta
@@ -19,7 +19,7 @@ from urep_jax.losses.hardest import candidate_scores, hardest_negative
 from urep_jax.losses.softmax import full_softmax_sum, sampled_softmax
 from urep_jax.models import transformer
 from urep_jax.models.transformer import TransformerConfig
-from urep_jax.training.objective import Objective, Params
+from urep_jax.training.objective import Change, Objective, Params, RowWise, TableMode
 
 LossName = Literal["bce", "gbce", "sampled_softmax", "softmax"]
 
@@ -53,20 +53,54 @@ class LossConfig:
         gbce_beta(1, 2, self.calibration)
 
 
-def negative_feedback_objective(model: TransformerConfig, loss: LossConfig, sampler: NegativeSampler) -> Objective:
+class Negatives(NamedTuple):
+    """Random candidates, which positions may share.
+
+    Attributes:
+        item: item rows.
+        log_expected: log of how often each candidate is expected in K draws.
+    """
+
+    item: Int[Array, "#B #T K"]
+    log_expected: Float[Array, "#B #T K"]
+
+
+class Drawn(NamedTuple):
+    """A batch with its random negatives: every id that the loss looks up.
+
+    Attributes:
+        batches: one for each stratum.
+        negatives: those of each stratum; a single entry if the whole batch shares them.
+    """
+
+    batches: tuple[Batch, ...]
+    negatives: tuple[Negatives, ...]
+
+
+def negative_feedback_objective(
+    model: TransformerConfig, loss: LossConfig, sampler: NegativeSampler, tables: TableMode = "auto"
+) -> Objective:
     """The transformer trained by one of the losses above.
 
     Args:
         model: size and inputs of the transformer.
         loss: what a target is set against.
         sampler: where random negatives come from.
+        tables: how item and station tables are learnt; with `softmax`, which reads all items, not `sparse`.
     """
 
-    def total(params: Params, batches: tuple[Batch, ...], key: jax.Array) -> tuple[Float[Array, ""], Float[Array, ""]]:
-        sums, weights = zip(*(part(params, batch, key) for batch in batches), strict=True)
+    def draw(batches: tuple[Batch, ...], key: jax.Array) -> Drawn:
+        return Drawn(batches, _draw(batches, loss, sampler, name_key(key, "negatives")))
+
+    def drawn_loss(params: Params, drawn: Drawn, key: jax.Array) -> tuple[Float[Array, ""], Float[Array, ""]]:
+        negatives = drawn.negatives * (len(drawn.batches) // len(drawn.negatives))
+        parts = zip(drawn.batches, negatives, strict=True)
+        sums, weights = zip(*(part(params, *one, key) for one in parts), strict=True)
         return sum(sums[1:], sums[0]), sum(weights[1:], weights[0])
 
-    def part(params: Params, batch: Batch, key: jax.Array) -> tuple[Float[Array, ""], Float[Array, ""]]:
+    def part(
+        params: Params, batch: Batch, negatives: Negatives, key: jax.Array
+    ) -> tuple[Float[Array, ""], Float[Array, ""]]:
         hidden_BxLxD = transformer.encode(params, batch, model, key=name_key(key, "dropout"))
         hidden_BxTxD = transformer.at_tasks(hidden_BxLxD, batch.task)
         item_table = params["tables"]["item"]
@@ -75,22 +109,54 @@ def negative_feedback_objective(model: TransformerConfig, loss: LossConfig, samp
         if loss.name == "softmax":
             index_BxT = jnp.maximum(batch.target - FIRST_ITEM, 0)
             return full_softmax_sum(hidden_BxTxD, item_table[FIRST_ITEM:], index_BxT, is_task_BxT), num_tasks
-        loss_BxT = _task_losses(item_table, hidden_BxTxD, batch, loss, sampler, name_key(key, "negatives"))
+        loss_BxT = _task_losses(item_table, hidden_BxTxD, batch, negatives, loss, num_items=len(sampler.cumulative))
         return jnp.sum(jnp.where(is_task_BxT, loss_BxT, 0.0)), num_tasks
 
-    return Objective(init=lambda key: transformer.init(key, model), loss=total)
+    return Objective(
+        init=lambda key: transformer.init(key, model),
+        loss=lambda params, batches, key: drawn_loss(params, draw(batches, key), key),
+        row_wise=None if loss.name == "softmax" else RowWise(draw, drawn_loss, {"item": _items, "station": _stations}),
+        tables=tables,
+    )
+
+
+def _items(change: Change, drawn: Drawn) -> Drawn:
+    return Drawn(
+        tuple(
+            batch._replace(item=change(batch.item), target=change(batch.target), negative=change(batch.negative))
+            for batch in drawn.batches
+        ),
+        tuple(negatives._replace(item=change(negatives.item)) for negatives in drawn.negatives),
+    )
+
+
+def _stations(change: Change, drawn: Drawn) -> Drawn:
+    return drawn._replace(batches=tuple(batch._replace(station=change(batch.station)) for batch in drawn.batches))
+
+
+def _draw(
+    batches: tuple[Batch, ...], cfg: LossConfig, sampler: NegativeSampler, key: jax.Array
+) -> tuple[Negatives, ...]:
+    k = cfg.k_negatives
+    # What the whole batch shares is drawn once, else it would be counted once for each stratum.
+    shared = shared_by_batch(k, cfg.batch_size)
+    drawn = (
+        draw_negatives(key, sampler, batch.row, batch.target.shape[1], k, cfg.batch_size)
+        for batch in (batches[:1] if shared else batches)
+    )
+    # Each of K draws is item j with probability q_j, so the sum over draws of e^s / (K q) has the full sum as its mean.
+    return tuple(Negatives(ids, jnp.log(k) + sampler.log_q[ids]) for ids in drawn)
 
 
 def _task_losses(
     table: Float[Array, "R D"],
     hidden: Float[Array, "B T D"],
     batch: Batch,
+    negatives: Negatives,
     cfg: LossConfig,
-    sampler: NegativeSampler,
-    key: jax.Array,
+    num_items: int,
 ) -> Float[Array, "B T"]:
-    T = batch.target.shape[1]
-    ids = draw_negatives(key, sampler, batch.row, T, cfg.k_negatives, cfg.batch_size)
+    ids = negatives.item
     positive_BxT = transformer.score(hidden, table[batch.target])
     if cfg.name == "bce":
         random_BxT = hardest_negative(hidden, table, ids, batch.target)
@@ -106,10 +172,8 @@ def _task_losses(
     fresh_BxTxK = (ids != batch.target[..., None]) & (ids != hard_BxT1)
     where_BxTxK1 = jnp.concatenate([fresh_BxTxK, hard_BxT1 != PAD], axis=-1)
     if cfg.name == "gbce":
-        beta = gbce_beta(cfg.k_negatives, len(sampler.cumulative), cfg.calibration)
+        beta = gbce_beta(cfg.k_negatives, num_items, cfg.calibration)
         return gbce(positive_BxT, scores_BxTxK1, beta, where=where_BxTxK1)
-    # Each of K draws is item j with probability q_j, so the sum over draws of e^s / (K q) has the full sum as its mean.
-    log_expected = jnp.log(cfg.k_negatives) + sampler.log_q[ids]
-    log_expected = jnp.broadcast_to(log_expected, random_BxTxK.shape)
+    log_expected = jnp.broadcast_to(negatives.log_expected, random_BxTxK.shape)
     log_expected = jnp.concatenate([log_expected, jnp.zeros_like(scores_BxTxK1[..., :1])], axis=-1)
     return sampled_softmax(positive_BxT, scores_BxTxK1, log_expected, where=where_BxTxK1)

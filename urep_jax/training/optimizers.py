@@ -6,6 +6,8 @@ import optax
 def adam(learning_rate: float, *, clip_norm: float = 1.0) -> optax.GradientTransformation:
     """Adam (Kingma and Ba 2015) on gradients whose global norm is clipped.
 
+    On tables that are row-sparse it is lazy Adam (`training.row_sparse`).
+
     Args:
         learning_rate: step size, above 0.
         clip_norm: largest norm that a gradient keeps.

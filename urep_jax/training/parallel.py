@@ -8,9 +8,10 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 
-from urep_jax.core.mesh import by_rows, data_mesh, put_batch, replicated
+from urep_jax.core.mesh import by_rows, check_rows, data_mesh, put_batch, replicated
 from urep_jax.core.streams import stream
 from urep_jax.training.objective import Objective, Params, StepInfo, TrainState
+from urep_jax.training.row_sparse import check_tables, put_rows, read_rows, take_rows
 
 ParallelMode = Literal["jit", "pmap"]
 Step = Callable[[TrainState, Any], tuple[TrainState, StepInfo]]
@@ -55,8 +56,10 @@ def parallelize(
         mode: `jit` (the default) or `pmap`.
 
     Raises:
-        ValueError: if the batch can't be spread evenly or `mode` is unknown.
+        ValueError: if the batch can't be spread evenly, `mode` is unknown, or the objective's `tables` is unknown or
+            more than its loss allows.
     """
+    check_tables(objective)
     devices = jax.device_count()
     if batch_size % devices:
         raise ValueError(f"batch_size is {batch_size}, but must be a multiple of the number of devices, {devices}")
@@ -79,19 +82,17 @@ def train_step(
     Args:
         axis: the `pmap` axis over which the batch is spread, if it is.
     """
-
-    def total(params: Params) -> tuple[jax.Array, jax.Array]:
-        return objective.loss(params, batch, stream(seed, "step", state.step))
-
-    (loss, weight), grads = jax.value_and_grad(total, has_aux=True)(state.params)
+    reading = read_rows(objective, state.params, batch, stream(seed, "step", state.step), axis)
+    taken = take_rows(optimizer, state, reading.rows)
+    (loss, weight), grads = jax.value_and_grad(reading.loss, has_aux=True)(taken.params)
     if axis is not None:
         loss, weight, grads = jax.lax.psum((loss, weight, grads), axis)
     weight = jnp.maximum(weight, 1.0)
     grads = jax.tree.map(lambda g: g / weight, grads)
-    updates, opt_state = optimizer.update(grads, state.opt_state, state.params)
-    params = optax.apply_updates(state.params, updates)
+    updates, opt_state = optimizer.update(grads, taken.opt_state, taken.params)
+    changed = TrainState(state.step + 1, optax.apply_updates(taken.params, updates), opt_state)
     info = StepInfo(loss / weight, weight, optax.tree.norm(grads))
-    return TrainState(state.step + 1, params, opt_state), info
+    return put_rows(optimizer, state, changed, reading.rows), info
 
 
 def initial_state(objective: Objective, optimizer: optax.GradientTransformation, seed: int) -> TrainState:
@@ -125,6 +126,10 @@ def _pmap(objective: Objective, optimizer: optax.GradientTransformation, seed: i
     def replicate(tree: Any) -> Any:
         return jax.pmap(lambda _: tree, axis_name=_AXIS)(np.zeros(local))
 
+    def spread(batch: Any) -> Any:
+        check_rows(batch, local)
+        return jax.tree.map(lambda x: np.reshape(x, (local, -1, *x.shape[1:])), batch)
+
     def first(tree: Any) -> Any:
         return jax.tree.map(lambda x: x.addressable_shards[0].data.reshape(x.shape[1:]), tree)
 
@@ -143,6 +148,6 @@ def _pmap(objective: Objective, optimizer: optax.GradientTransformation, seed: i
         put_state=replicate,
         get_state=lambda state: jax.device_get(first(state)),
         params=lambda state: first(state).params,
-        put_batch=lambda batch: jax.tree.map(lambda x: np.reshape(x, (local, -1, *x.shape[1:])), batch),
+        put_batch=spread,
         step=stepped,
     )

@@ -1,0 +1,172 @@
+"""Row-sparse steps: only the rows of a table that a batch reads are brought in, learnt and written back.
+
+What a step costs then depends on the batch and not on the catalogue. Whatever optax optimiser is given runs on the rows
+and on its own state for them, so Adam becomes lazy Adam: a row that a batch doesn't read keeps its place and its
+moments, where plain Adam would let the moments decay and carry the row on along them. The bias correction is the usual
+one, by the number of steps taken in all. Row 0 (`PAD`) counts as read in every step. The two are the same as long as
+every row is read in every step, and in the step that reads a row first; at the same parameters, the gradients and
+their global norm always are.
+
+Source:
+    Adam: Kingma and Ba 2015. Its lazy variant is that of TensorFlow's `LazyAdam`.
+"""
+
+import math
+from collections.abc import Callable, Mapping
+from functools import partial
+from typing import Any, NamedTuple, get_args
+
+import jax
+import jax.numpy as jnp
+import optax
+from jaxtyping import Array, Float, Int
+
+from urep_jax.data.vocabulary import PAD
+from urep_jax.training.objective import Batch, Objective, Params, RowWise, TableMode, TrainState
+
+RowIds = Mapping[str, Int[Array, "_"]]
+"""For each row-sparse table, the rows that a step reads: distinct; those past the table's end are places not needed."""
+
+
+class Reading(NamedTuple):
+    """What one step computes on.
+
+    Attributes:
+        loss: `loss(params) -> (sum, weight)`, on what `take_rows` leaves of the parameters.
+        rows: what to take; empty if every table is dense.
+    """
+
+    loss: Callable[[Params], tuple[Float[Array, ""], Float[Array, ""]]]
+    rows: RowIds
+
+
+def check_tables(objective: Objective) -> None:
+    """Refuse a way to learn tables that there is not, or that the loss doesn't allow.
+
+    Raises:
+        ValueError: naming the value, the rule and the mend.
+    """
+    if objective.tables not in get_args(TableMode):
+        raise ValueError(f"tables is {objective.tables!r}, but must be one of {', '.join(get_args(TableMode))}")
+    if objective.tables == "sparse" and objective.row_wise is None:
+        raise ValueError(
+            "tables is 'sparse', but the loss reads whole tables, as softmax does; set tables=auto, or a loss that "
+            "reads them row by row"
+        )
+
+
+def count_ids(row_wise: RowWise, batch: Batch, key: jax.Array) -> dict[str, int]:
+    """How many ids of each table a batch holds once its random choices are made, repeats included; known from shapes.
+
+    Args:
+        row_wise: the loss.
+        batch: arrays, or their shapes and dtypes.
+        key: likewise.
+    """
+    drawn = jax.eval_shape(row_wise.draw, batch, key)
+    return {
+        name: sum(math.prod(ids.shape) for ids in _id_arrays(map_ids, drawn)) for name, map_ids in row_wise.ids.items()
+    }
+
+
+def read_rows(objective: Objective, params: Params, batch: Batch, key: jax.Array, axis: str | None = None) -> Reading:
+    """Settle which tables are row-sparse in a step, and which of their rows it reads.
+
+    Args:
+        objective: what learns.
+        params: whole; only their shapes matter.
+        batch: what is learnt from.
+        key: of the step, as the loss gets it.
+        axis: the `pmap` axis over which the batch is spread, if it is. All devices take the same rows then.
+    """
+    dense = Reading(lambda params: objective.loss(params, batch, key), {})
+    row_wise = objective.row_wise
+    if row_wise is None or objective.tables == "dense":
+        return dense
+    # Judged by the whole batch, so that the answer is the same on any number of devices.
+    devices = 1 if axis is None else jax.lax.axis_size(axis)
+    whole = jax.tree.map(lambda x: jax.ShapeDtypeStruct((devices * x.shape[0], *x.shape[1:]), x.dtype), batch)
+    counts = count_ids(row_wise, whole, key)
+    names = [name for name in counts if objective.tables == "sparse" or counts[name] < len(params["tables"][name])]
+    if not names:
+        return dense
+    drawn, whole_drawn, rows = row_wise.draw(batch, key), jax.eval_shape(row_wise.draw, whole, key), {}
+    for name in names:
+        map_ids = row_wise.ids[name]
+        pairs = zip(_id_arrays(map_ids, drawn), _id_arrays(map_ids, whole_drawn), strict=True)
+        ids_N = jnp.concatenate([_of_all_devices(ids, like.shape, axis).ravel() for ids, like in pairs])
+        # PAD is the smallest id and made sure to be there, so its place is the first and it keeps its name.
+        sorted_U = jnp.sort(jnp.pad(ids_N, (1, 0), constant_values=PAD))
+        rows[name] = _without_repeats(sorted_U, len(params["tables"][name]))
+        drawn = map_ids(partial(jnp.searchsorted, sorted_U), drawn)
+    return Reading(lambda params: row_wise.loss(params, drawn, key), rows)
+
+
+def take_rows(optimizer: optax.GradientTransformation, state: TrainState, rows: RowIds) -> TrainState:
+    """The state that a step works on: of every row-sparse table, and of the optimiser's state for it, `rows` alone.
+
+    Raises:
+        ValueError: if the optimiser's state for a table is not of the table's shape.
+    """
+    if not rows:
+        return state
+
+    def take(name: str, x: Any) -> Any:
+        return x.at[rows[name]].get(mode="fill", fill_value=0, unique_indices=True) if name else x
+
+    return jax.tree.map(take, _table_names(optimizer, state, rows), state)
+
+
+def put_rows(
+    optimizer: optax.GradientTransformation, state: TrainState, changed: TrainState, rows: RowIds
+) -> TrainState:
+    """The whole state after a step: `state`, with what the step made of its `rows` put in their places."""
+    if not rows:
+        return changed
+
+    def put(name: str, x: Any, small: Any) -> Any:
+        return x.at[rows[name]].set(small, mode="drop", unique_indices=True) if name else small
+
+    return jax.tree.map(put, _table_names(optimizer, state, rows), state, changed)
+
+
+def _id_arrays(map_ids: Callable[..., Any], drawn: Any) -> list[Any]:
+    found = []
+
+    def note(ids: Any) -> Any:
+        found.append(ids)
+        return ids
+
+    map_ids(note, drawn)
+    return found
+
+
+def _of_all_devices(ids: Array, whole_shape: tuple[int, ...], axis: str | None) -> Array:
+    """The ids of the whole batch. What has the same shape for a shard and for the whole is shared by all rows."""
+    return ids if ids.shape == whole_shape else jax.lax.all_gather(ids, axis, tiled=True)
+
+
+def _without_repeats(sorted_ids: Int[Array, "U"], num_rows: int) -> Int[Array, "U"]:
+    """The ids, each repeat turned into a row past the end, all of them distinct."""
+    repeat_U = jnp.pad(sorted_ids[1:] == sorted_ids[:-1], (1, 0))
+    return jnp.where(repeat_U, num_rows + jnp.arange(len(sorted_ids), dtype=sorted_ids.dtype), sorted_ids)
+
+
+def _table_names(optimizer: optax.GradientTransformation, state: TrainState, rows: RowIds) -> TrainState:
+    """For every leaf of the state, the row-sparse table that it belongs to, or an empty word."""
+    tables = {name: name if name in rows else "" for name in state.params["tables"]}
+    params = jax.tree.map(lambda _: "", state.params) | {"tables": tables}
+    shapes = jax.tree.map(jnp.shape, state.params)
+
+    def of_optimizer(x: Any, name: str, shape: tuple[int, ...]) -> str:
+        if name and x.shape != shape:
+            raise ValueError(
+                f"the optimiser's state for table {name!r} has shape {x.shape}, but must have the table's, {shape}; "
+                "set tables=dense"
+            )
+        return name
+
+    opt_state = optax.tree_map_params(
+        optimizer, of_optimizer, state.opt_state, params, shapes, transform_non_params=lambda _: ""
+    )
+    return TrainState._make(["", params, opt_state])
