@@ -48,7 +48,7 @@ def tiny_training(
     log = tiny_log()
     vocabulary = build_vocabulary(log, whole(log))
     sequences = Sequences(log, vocabulary, SequenceConfig(max_length=16, p_hard=0.5))
-    model = TransformerConfig(catalogue or len(vocabulary.item_ids), 2, max_length=16, width=8, dropout=0.1)
+    model = TransformerConfig(catalogue or len(vocabulary.item_ids), 2, max_length=16, width=8, blocks=1, dropout=0.1)
     sampler = negative_sampler(np.ones(model.num_items, int))
     objective = negative_feedback_objective(model, LossConfig(batch_size=BATCH, **loss), sampler, tables)
     return objective, TrainingBatches(sequences, whole(log), BATCH, seed=3, strata=2)
