@@ -196,7 +196,7 @@ def test_the_builder_is_laid_out_as_tfds_does() -> None:
 
 def days(rng: np.random.Generator, start: int, stop: int) -> list[Heard]:
     """A session of 20 tracks on each of these days of the summer."""
-    dates = [str(np.datetime64("2018-07-15") + day) for day in range(start, stop)]
+    dates = [str(np.datetime64("2018-07-15") + np.timedelta64(day, "D")) for day in range(start, stop)]
     return [
         Heard(f"{day}_{start}", place, f"t_{rng.integers(9)}", int(rng.integers(4)), date=date)
         for day, date in enumerate(dates, start)
