@@ -70,3 +70,23 @@ def test_a_candidate_that_does_not_count_changes_nothing() -> None:
     loss = sampled_softmax(jnp.zeros(3), negatives, jnp.zeros((3, 4)), where=jnp.broadcast_to(where, (3, 4)))
     fewer = sampled_softmax(jnp.zeros(3), negatives[:, where], jnp.zeros((3, 3)))
     np.testing.assert_allclose(loss, fewer, rtol=1e-6)
+
+
+def test_a_hard_negative_is_a_candidate_that_is_certain() -> None:
+    negatives, hard = jnp.array(RNG.normal(size=(3, 4))), jnp.array([0.3, -jnp.inf, 20.0])
+    log_expected = jnp.array(RNG.normal(size=(3, 4)))
+    beside = jnp.concatenate([negatives, hard[:, None]], axis=1)
+    certain = jnp.concatenate([log_expected, jnp.zeros((3, 1))], axis=1)
+    loss = sampled_softmax(jnp.zeros(3), negatives, log_expected, hard=hard)
+    np.testing.assert_allclose(loss, sampled_softmax(jnp.zeros(3), beside, certain), rtol=1e-6)
+
+
+def test_nothing_to_set_against_the_target_is_no_loss_and_no_gradient() -> None:
+    def loss(positive: jax.Array, negatives: jax.Array, hard: jax.Array) -> jax.Array:
+        hard = jnp.where(False, hard, -jnp.inf)
+        where = jnp.zeros((2, 3), bool)
+        return sampled_softmax(positive, negatives, jnp.zeros((2, 3)), where=where, hard=hard).sum()
+
+    value, gradients = jax.value_and_grad(loss, (0, 1, 2))(jnp.ones(2), jnp.ones((2, 3)), jnp.ones(2))
+    assert value == 0
+    jax.tree.map(lambda g: np.testing.assert_array_equal(g, 0.0), gradients)

@@ -163,17 +163,14 @@ def _task_losses(
         negative_BxT = jnp.where(batch.negative != PAD, batch.negative, random_BxT)
         return bce(positive_BxT, transformer.score(hidden, table[negative_BxT]), where=negative_BxT != PAD)
 
-    hard_BxT1 = batch.negative[..., None]
     random_BxTxK = candidate_scores(hidden, table, ids)
-    scores_BxTxK1 = jnp.concatenate(
-        [random_BxTxK, transformer.score(hidden, table[batch.negative])[..., None]], axis=-1
-    )
+    hard_BxT, is_hard_BxT = transformer.score(hidden, table[batch.negative]), batch.negative != PAD
     # A random draw that is the target or the hard negative would be counted twice.
-    fresh_BxTxK = (ids != batch.target[..., None]) & (ids != hard_BxT1)
-    where_BxTxK1 = jnp.concatenate([fresh_BxTxK, hard_BxT1 != PAD], axis=-1)
+    fresh_BxTxK = (ids != batch.target[..., None]) & (ids != batch.negative[..., None])
     if cfg.name == "gbce":
         beta = gbce_beta(cfg.k_negatives, num_items, cfg.calibration)
-        return gbce(positive_BxT, scores_BxTxK1, beta, where=where_BxTxK1)
-    log_expected = jnp.broadcast_to(negatives.log_expected, random_BxTxK.shape)
-    log_expected = jnp.concatenate([log_expected, jnp.zeros_like(scores_BxTxK1[..., :1])], axis=-1)
-    return sampled_softmax(positive_BxT, scores_BxTxK1, log_expected, where=where_BxTxK1)
+        return gbce(positive_BxT, random_BxTxK, beta, where=fresh_BxTxK) + jnp.where(
+            is_hard_BxT, jax.nn.softplus(hard_BxT), 0.0
+        )
+    hard_BxT = jnp.where(is_hard_BxT, hard_BxT, -jnp.inf)
+    return sampled_softmax(positive_BxT, random_BxTxK, negatives.log_expected, where=fresh_BxTxK, hard=hard_BxT)
