@@ -5,6 +5,7 @@ import os
 from pathlib import Path
 
 from urep_jax.data.datasets.base import EventsBuilder, EventsConfig
+from urep_jax.data.datasets.published import find_published
 from urep_jax.data.ingest.companions import write_companion
 from urep_jax.data.ingest.files import TextFormat
 from urep_jax.data.ingest.parts import Part
@@ -46,14 +47,7 @@ class MovietweetingsConfig(EventsConfig):
         """
         if self.path is None:
             return []
-        path = Path(self.path)
-        places = (path, path / "ratings.dat", path / "latest" / "ratings.dat")
-        ratings = next((place for place in places if place.is_file()), None)
-        if ratings is None:
-            raise FileNotFoundError(
-                f"{path} holds no ratings.dat; get it from {HOME} (latest/ or snapshots/), give the file itself if it "
-                "is called otherwise, or leave the path out to have it downloaded"
-            )
+        ratings = find_published(self.path, ["ratings.dat"], f"{HOME} (latest/ or snapshots/)", folders=["latest"])
         if self.movies is None:
             return [ratings]
         movies = ratings.with_name(self.movies)

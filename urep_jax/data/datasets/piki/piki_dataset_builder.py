@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from urep_jax.data.datasets.base import EventsBuilder, EventsConfig
+from urep_jax.data.datasets.published import find_published
 from urep_jax.data.ingest.parts import Part
 from urep_jax.data.log import EventLog
 
@@ -55,15 +56,8 @@ class PikiConfig(EventsConfig):
         """
         if self.path is None:
             return []
-        path = Path(self.path)
-        names = ("piki_dataset.csv", "piki_dataset.csv.zip", "data/piki_dataset.csv", "data/piki_dataset.csv.zip")
-        for place in (path, *(path / name for name in names)):
-            if place.is_file():
-                return [place]
-        raise FileNotFoundError(
-            f"{path} holds no {' or '.join(names[:2])}; get it from {HOME} (data/), give the file itself if it is "
-            "called otherwise, or leave the path out to have it downloaded"
-        )
+        names = ("piki_dataset.csv", "piki_dataset.csv.zip")
+        return [find_published(self.path, names, f"{HOME} (data/)", folders=["data"])]
 
 
 class Builder(EventsBuilder[PikiConfig]):
