@@ -47,7 +47,7 @@ def check_overrides(arguments: Sequence[str]) -> None:
                     f"{group}={option} does not exist{_nearest(str(option), options(group))}. There are: "
                     f"{', '.join(options(group))}"
                 )
-    for experiment in given.get("experiment", ["negative_feedback"]):
+    for experiment in given.get("experiment", [_default_experiment()]):
         config = _config(experiment, {group: given[group][0] for group in groups() if given.get(group)})
         for key, values in given.items():
             if key.split(".")[0].split("/")[0] not in ("hydra", *groups()) or "." in key:
@@ -111,6 +111,12 @@ def knobs_of(experiment: str) -> list[str]:
     """The knobs at the top of an experiment's config."""
     config = OmegaConf.load(CONF / "experiment" / f"{experiment}.yaml")
     return [str(key) for key in config if key not in ("defaults", "system", "main")]
+
+
+def _default_experiment() -> str:
+    """The experiment that a command line without one runs."""
+    (default,) = (entry.experiment for entry in OmegaConf.load(CONF / "config.yaml").defaults if "experiment" in entry)
+    return str(default)
 
 
 def groups() -> list[str]:

@@ -1,24 +1,17 @@
 """Fixtures that all tests share."""
 
 import os
-import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
-# Tests compile the same small programs again and again, some in processes of their own: they share one cache.
-_CACHE = Path(tempfile.gettempdir()) / "urep_jax-compiled-for-tests"
-os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", str(_CACHE))
-os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0.1")
-os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES", "0")
+import pytest
+from hypothesis import settings
+from jaxtyping import install_import_hook
 
-import pytest  # noqa: E402  jax reads the variables above when it is first imported
-from hypothesis import settings  # noqa: E402
-from jaxtyping import install_import_hook  # noqa: E402
-
-import tests.typecheck  # noqa: E402, F401  the hook finds it as an attribute of `tests`
+from tests.typecheck import typecheck
 
 # Shapes and types of the public signatures are checked at run time, here only.
-install_import_hook("urep_jax", "tests.typecheck.typecheck")
+install_import_hook("urep_jax", f"{typecheck.__module__}.{typecheck.__name__}")
 
 # Two workers share two cores, so the time of one example says nothing.
 settings.register_profile("shared_cores", deadline=None)

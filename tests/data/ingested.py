@@ -4,6 +4,7 @@ import csv
 import dataclasses
 from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -28,11 +29,11 @@ def told(log: EventLog) -> list[tuple[str, str, int, str]]:
     ]
 
 
-def read(source: Path, out: Path, **options: object) -> tuple[EventLog, IngestReport]:
+def read(source: Path, out: Path, **options: Any) -> tuple[EventLog, IngestReport]:
     """Ingest one part; options of the part and of `ingest` may be mixed."""
     told = {field.name: options.pop(field.name) for field in dataclasses.fields(Part) if field.name in options}
-    part = Part(source=source, **told)  # type: ignore[arg-type]
-    report = ingest(part, out, **{"now": NOW, "max_rejected_share": 1.0, **options})  # type: ignore[arg-type]
+    part = Part(source=source, **told)
+    report = ingest(part, out, **{"now": NOW, "max_rejected_share": 1.0, **options})
     return load_log(out), report
 
 

@@ -4,6 +4,7 @@ import contextlib
 import http.server
 import threading
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 
@@ -12,13 +13,10 @@ def served(folder: Path) -> Iterator[str]:
     """Offer a folder's files; yields the address that stands for it."""
 
     class Handler(http.server.SimpleHTTPRequestHandler):
-        def __init__(self, *args: object) -> None:
-            super().__init__(*args, directory=str(folder))  # type: ignore[arg-type]
-
         def log_message(self, *args: object) -> None:
             pass
 
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), partial(Handler, directory=str(folder))) as server:
         thread = threading.Thread(target=server.serve_forever)
         thread.start()
         try:

@@ -9,6 +9,7 @@ import sys
 import zipfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import ModuleType
 
 import numpy as np
 import pyarrow as pa
@@ -277,8 +278,8 @@ def test_movielens_downloads_without_a_path(server: str, tmp_path: Path, monkeyp
 
 
 @pytest.mark.parametrize("module", [movielens_1m, movielens_100k])
-def test_builders_are_laid_out_as_tfds_does(module: object, tmp_path: Path) -> None:
-    builder_class: type[EventsBuilder] = module.Builder  # type: ignore[attr-defined]
+def test_builders_are_laid_out_as_tfds_does(module: ModuleType, tmp_path: Path) -> None:
+    builder_class: type[EventsBuilder] = module.Builder
     metadata = builder_class.get_metadata()
     assert "GroupLens" in metadata.description
     assert "harper2015movielens" in metadata.citation

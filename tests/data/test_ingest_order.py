@@ -1,5 +1,6 @@
 """Ingest against plain Python and NumPy: order, duplicates, contradictions."""
 
+import random
 from collections import defaultdict
 from collections.abc import Callable
 from pathlib import Path
@@ -68,11 +69,13 @@ def test_against_plain_python(tmp_path: Path, events: list[Event]) -> None:
 
 @in_tmp_path
 @given(events=events_strategy, seed=st.randoms())
-def test_the_order_of_rows_matters_only_within_a_moment(tmp_path: Path, events: list[Event], seed: object) -> None:
+def test_the_order_of_rows_matters_only_within_a_moment(
+    tmp_path: Path, events: list[Event], seed: random.Random
+) -> None:
     if not reference(events)[0]:
         return
     log, report = read(write_csv(tmp_path / "e.csv", events, (*HEADER, "station_id")), tmp_path / "log")
-    seed.shuffle(events)  # type: ignore[attr-defined]
+    seed.shuffle(events)
     again, same = read(write_csv(tmp_path / "f.csv", events, (*HEADER, "station_id")), tmp_path / "again")
     assert sorted(told(log)) == sorted(told(again))
     assert report == same

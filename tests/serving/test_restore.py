@@ -128,4 +128,4 @@ def test_importing_the_library_costs_nothing() -> None:
     )
     subprocess.run([sys.executable, "-c", program], cwd=ROOT, check=True)
     with pytest.raises(AttributeError, match="no attribute 'resotre'; its names are EventLog, "):
-        urep_jax.resotre  # noqa: B018
+        _ = urep_jax.resotre

@@ -131,6 +131,7 @@ def put_rows(
 
 
 def _id_arrays(map_ids: Callable[..., Any], drawn: Any) -> list[Any]:
+    """The arrays of ids in `drawn`, or their shapes, in the order in which `map_ids` comes to them."""
     found = []
 
     def note(ids: Any) -> Any:

@@ -15,7 +15,7 @@ import shutil
 import tempfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any, ClassVar, Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 import numpy as np
 import pyarrow as pa
@@ -58,13 +58,11 @@ class EventsBuilder(tfds.core.GeneratorBasedBuilder, Generic[ConfigT], skip_regi
 
     Attributes:
         settings: the frozen config.
-        granularity: what one sequence is, `user` or `session`.
         fingerprint: changes with the builder's name and version, with the config, and with the source files' names,
             sizes and times of change.
     """
 
     VERSION = tfds.core.Version("1.0.0")
-    granularity: ClassVar[Granularity] = "user"
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
@@ -89,6 +87,11 @@ class EventsBuilder(tfds.core.GeneratorBasedBuilder, Generic[ConfigT], skip_regi
         with _quiet():
             config = tfds.core.BuilderConfig(name=self.fingerprint)
             super().__init__(data_dir=data_dir, config=config, file_format="array_record")
+
+    @property
+    def granularity(self) -> Granularity:
+        """What one sequence is, a `user` or a `session`."""
+        return "user"
 
     @abc.abstractmethod
     def _read(self, folder: Path) -> EventLog:

@@ -17,7 +17,7 @@ from urep_jax.data.ingest.fields import (
     text_fields,
     unreadable,
 )
-from urep_jax.data.ingest.files import IngestError, TextFormat, find_files, is_parquet, read_lines, text_columns
+from urep_jax.data.ingest.files import CSV, IngestError, TextFormat, find_files, is_parquet, read_lines, text_columns
 from urep_jax.data.ingest.schema import COMPANIONS, Column, Table
 
 _SQL_TYPES = {
@@ -35,7 +35,7 @@ def write_companion(
     out_file: str | os.PathLike[str],
     *,
     columns: Mapping[str, str] | None = None,
-    text: TextFormat = TextFormat(),  # noqa: B008 - frozen
+    text: TextFormat = CSV,
     memory_limit: str = "768MB",
 ) -> int:
     """Read a companion table and write it as one Parquet file under the library's column names.

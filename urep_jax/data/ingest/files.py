@@ -69,6 +69,10 @@ class TextFormat:
             )
 
 
+CSV = TextFormat()
+"""Commas, a header, UTF-8."""
+
+
 def find_files(source: str | os.PathLike[str]) -> list[Path]:
     """The data files of a source, in the order in which their rows count.
 

@@ -69,7 +69,7 @@ class Builder(EventsBuilder[InteractionsConfig]):
     """Builds a data set from anybody's logs."""
 
     @property
-    def granularity(self) -> Granularity:  # type: ignore[override]
+    def granularity(self) -> Granularity:
         """What one sequence is, as the config says."""
         return self.settings.granularity
 

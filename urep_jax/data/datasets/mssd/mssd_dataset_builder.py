@@ -4,7 +4,6 @@ import dataclasses
 import os
 from collections.abc import Sequence
 from pathlib import Path
-from typing import ClassVar
 
 from urep_jax.data.datasets.base import EventsBuilder, EventsConfig
 from urep_jax.data.ingest.companions import write_companion
@@ -84,7 +83,10 @@ class MssdConfig(EventsConfig):
 class Builder(EventsBuilder[MssdConfig]):
     """Builds MSSD; one sequence is a session."""
 
-    granularity: ClassVar[Granularity] = "session"
+    @property
+    def granularity(self) -> Granularity:
+        """What one sequence is: always a session."""
+        return "session"
 
     def _read(self, folder: Path) -> EventLog:
         settings = self.settings
