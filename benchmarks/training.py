@@ -49,9 +49,11 @@ CASES = {
 class System:
     """A process that trains when it is told to; its first two batches warm it up."""
 
-    def __init__(self, command: list[str]) -> None:
+    def __init__(self, command: list[str], huge_pages: bool) -> None:
         self._command = command
-        self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        # As `experiments.run` does for itself; the C library reads it when a process starts.
+        env = os.environ | ({"GLIBC_TUNABLES": "glibc.malloc.hugetlb=1"} if huge_pages else {})
+        self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=env)
         # Waited for, so that no two systems compile or warm up at a time.
         self.train(2)
 
@@ -177,7 +179,10 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--batch-size", type=int, default=BATCH)
     parser.add_argument(
-        "--huge-pages", action="store_true", help="let every system allocate memory in huge pages (Linux)"
+        "--ordinary-pages",
+        choices=["none", "rectools", "all"],
+        default="rectools",
+        help="whose memory is in ordinary pages, as RecTools' is unless somebody sees to it (Linux)",
     )
     parser.add_argument("--users", type=int, help="train on a generated log of so many users")
     parser.add_argument("--serve", nargs=2, metavar=("CASE", "LOG"), help=argparse.SUPPRESS)
@@ -188,9 +193,6 @@ def main() -> None:
 
     from urep_jax.data.log import save_log
 
-    if arguments.huge_pages:
-        # Read by the C library when a process starts, so it reaches the systems and not this process.
-        os.environ["GLIBC_TUNABLES"] = "glibc.malloc.hugetlb=1"
     if hasattr(os, "sched_setaffinity"):
         os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[: arguments.threads])
     source = logs.movielens_events()
@@ -199,12 +201,14 @@ def main() -> None:
         save_log(logs.all_liked(log), f"{folder}/log")
         shape = [f"--strata={arguments.strata}", f"--batch-size={arguments.batch_size}", "--without-rectools"]
         ours = [sys.executable, "-m", "benchmarks.training", *shape, "--serve"]
-        systems = {name: System([*ours, name, f"{folder}/log"]) for name in arguments.cases}
+        ordinary = arguments.ordinary_pages
+        systems = {name: System([*ours, name, f"{folder}/log"], ordinary != "all") for name in arguments.cases}
         if arguments.rectools:
             size = {"width": WIDTH, "blocks": BLOCKS, "heads": HEADS, "max-length": MAX_LENGTH, "dropout": DROPOUT}
             size |= {"batch-size": arguments.batch_size, "threads": arguments.threads}
             options = [f"--{name}={value}" for name, value in size.items()]
-            systems[RECTOOLS] = System([arguments.rectools, str(_RECTOOLS_SCRIPT), f"{folder}/log", *options])
+            command = [arguments.rectools, str(_RECTOOLS_SCRIPT), f"{folder}/log", *options]
+            systems[RECTOOLS] = System(command, ordinary == "none")
         results = summary(measure(systems, arguments.rounds, arguments.steps), arguments.steps)
         for name, system in systems.items():
             results[name] |= system.end()
@@ -212,7 +216,7 @@ def main() -> None:
     about |= {"width": WIDTH, "blocks": BLOCKS, "heads": HEADS, "expansion": EXPANSION, "max_length": MAX_LENGTH}
     about |= {"batch_size": arguments.batch_size, "dropout": DROPOUT, "strata": arguments.strata}
     about |= {
-        "huge_pages": arguments.huge_pages,
+        "ordinary_pages": arguments.ordinary_pages,
         "threads": arguments.threads,
         "rounds": arguments.rounds,
         "steps": arguments.steps,

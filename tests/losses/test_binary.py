@@ -1,5 +1,6 @@
 """Binary cross-entropies against their formulas."""
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
@@ -26,6 +27,16 @@ def test_gbce_is_its_formula() -> None:
     expected = -0.3 * np.log(expit(POSITIVE)) - np.log(1 - expit(NEGATIVE[:, where])).sum(1)
     loss = gbce(jnp.array(POSITIVE), jnp.array(NEGATIVE), 0.3, where=jnp.broadcast_to(where, (5, 3)))
     np.testing.assert_allclose(loss, expected, rtol=1e-5)
+
+
+def test_a_hard_negative_is_one_more_and_none_is_no_more() -> None:
+    positive, negatives = jnp.array(POSITIVE), jnp.array(NEGATIVE)
+    one_more = gbce(positive, negatives, 0.3)
+    np.testing.assert_allclose(gbce(positive, negatives[:, :2], 0.3, hard=negatives[:, 2]), one_more, rtol=1e-6)
+    nothing = jnp.full(5, -jnp.inf)
+    np.testing.assert_array_equal(gbce(positive, negatives, 0.3, hard=nothing), one_more)
+    slope = jax.grad(lambda hard: gbce(positive, negatives, 0.3, hard=hard).sum())(nothing)
+    np.testing.assert_array_equal(slope, 0.0)
 
 
 def test_beta_has_the_papers_ends() -> None:

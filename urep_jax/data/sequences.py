@@ -76,7 +76,7 @@ class Batch(NamedTuple):
     """Input and tasks of B sequences, right-aligned: the latest event stands at position L - 1.
 
     Item and station are rows of the model's tables (`data.vocabulary`). Where `target` is `PAD` there is no task; where
-    `negative` is `PAD` the negative is to be drawn at random.
+    `negative` is `PAD`, or has no columns at all, the negative is to be drawn at random.
     """
 
     row: Int32[np.ndarray, "B"]
@@ -89,7 +89,8 @@ class Batch(NamedTuple):
     """Hour of the day, 1 to 24 where there is an event, else 0."""
     task: Int32[np.ndarray, "B T"]
     target: Int32[np.ndarray, "B T"]
-    negative: Int32[np.ndarray, "B T"]
+    negative: Int32[np.ndarray, "B T"] | Int32[np.ndarray, "B 0"]
+    """Item row of the hard negative; no columns where the config allows for none."""
     rung: Int8[np.ndarray, "B T"]
 
 
@@ -173,7 +174,8 @@ class Sequences:
         wanted_BxT = is_task_BxT & (rng.random(task_BxT.shape, dtype=np.float32) < self.cfg.p_hard)
         day_BxW = (window.local_time // SECONDS_PER_DAY).astype(np.int32)
         column_BxT, rung_BxT = draw_hard_negatives(rng, window.feedback, day_BxW, window.station, task_BxT, wanted_BxT)
-        return _cloze_tasks(window, self._is_input, task_BxT, is_task_BxT, column_BxT, rung_BxT, length)
+        batch = _cloze_tasks(window, self._is_input, task_BxT, is_task_BxT, column_BxT, rung_BxT, length)
+        return batch if self.cfg.p_hard else batch._replace(negative=batch.negative[:, :0])
 
     def question_batch(self, cases: Cases, rows: Int64[np.ndarray, "B"]) -> Batch:
         """The questions of an evaluation: each case's input, then a mask with the station that is asked about."""
@@ -297,7 +299,7 @@ def _next_tasks(batch: Batch) -> Batch:
     return batch._replace(
         task=np.broadcast_to(np.arange(L - 1, dtype=np.int32), (B, L - 1)),
         target=np.where(asked_BxT, batch.item[:, 1:], np.int32(PAD)),
-        negative=np.full((B, L - 1), PAD, np.int32),
+        negative=np.zeros((B, 0), np.int32),
         rung=np.full((B, L - 1), Rung.RANDOM, np.int8),
     )
 

@@ -32,6 +32,7 @@ def gbce(
     beta: float | Array,
     *,
     where: Bool[Array, "*N K"] | None = None,
+    hard: Float[Array, "*N"] | None = None,
 ) -> Float[Array, "*N"]:
     r"""Generalised binary cross-entropy: the positive's likelihood is raised to the power `beta`.
 
@@ -42,6 +43,7 @@ def gbce(
         negatives: scores of its K negatives.
         beta: from `gbce_beta`; 1 gives plain binary cross-entropy with K negatives.
         where: which negatives count.
+        hard: score of a hard negative that is one more term of the sum, minus infinity where there is none.
 
     Source:
         Petrov and Macdonald 2023 (gSASRec), Eq. 12.
@@ -49,7 +51,8 @@ def gbce(
     against = jax.nn.softplus(negatives)
     if where is not None:
         against = jnp.where(where, against, 0.0)
-    return beta * jax.nn.softplus(-positive) + jnp.sum(against, axis=-1)
+    loss = beta * jax.nn.softplus(-positive) + jnp.sum(against, axis=-1)
+    return loss if hard is None else loss + jax.nn.softplus(hard)
 
 
 def gbce_beta(k: int, num_items: int, calibration: float = 0.75) -> float:

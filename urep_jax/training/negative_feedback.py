@@ -158,19 +158,22 @@ def _task_losses(
 ) -> Float[Array, "B T"]:
     ids = negatives.item
     positive_BxT = transformer.score(hidden, table[batch.target])
+    # Where a batch can't have hard negatives, nothing is looked up for them.
+    may_be_hard = batch.negative.shape[1] > 0
     if cfg.name == "bce":
-        random_BxT = hardest_negative(hidden, table, ids, batch.target)
-        negative_BxT = jnp.where(batch.negative != PAD, batch.negative, random_BxT)
+        negative_BxT = hardest_negative(hidden, table, ids, batch.target)
+        if may_be_hard:
+            negative_BxT = jnp.where(batch.negative != PAD, batch.negative, negative_BxT)
         return bce(positive_BxT, transformer.score(hidden, table[negative_BxT]), where=negative_BxT != PAD)
 
     random_BxTxK = candidate_scores(hidden, table, ids)
-    hard_BxT, is_hard_BxT = transformer.score(hidden, table[batch.negative]), batch.negative != PAD
     # A random draw that is the target or the hard negative would be counted twice.
-    fresh_BxTxK = (ids != batch.target[..., None]) & (ids != batch.negative[..., None])
+    fresh_BxTxK = ids != batch.target[..., None]
+    hard_BxT = None
+    if may_be_hard:
+        fresh_BxTxK &= ids != batch.negative[..., None]
+        hard_BxT = jnp.where(batch.negative != PAD, transformer.score(hidden, table[batch.negative]), -jnp.inf)
     if cfg.name == "gbce":
         beta = gbce_beta(cfg.k_negatives, num_items, cfg.calibration)
-        return gbce(positive_BxT, random_BxTxK, beta, where=fresh_BxTxK) + jnp.where(
-            is_hard_BxT, jax.nn.softplus(hard_BxT), 0.0
-        )
-    hard_BxT = jnp.where(is_hard_BxT, hard_BxT, -jnp.inf)
+        return gbce(positive_BxT, random_BxTxK, beta, where=fresh_BxTxK, hard=hard_BxT)
     return sampled_softmax(positive_BxT, random_BxTxK, negatives.log_expected, where=fresh_BxTxK, hard=hard_BxT)

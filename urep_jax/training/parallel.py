@@ -128,7 +128,7 @@ def _pmap(objective: Objective, optimizer: optax.GradientTransformation, seed: i
 
     def spread(batch: Any) -> Any:
         check_rows(batch, local)
-        return jax.tree.map(lambda x: np.reshape(x, (local, -1, *x.shape[1:])), batch)
+        return jax.tree.map(lambda x: np.reshape(x, (local, len(x) // local, *x.shape[1:])), batch)
 
     def first(tree: Any) -> Any:
         return jax.tree.map(lambda x: x.addressable_shards[0].data.reshape(x.shape[1:]), tree)
