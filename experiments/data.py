@@ -4,12 +4,14 @@ import os
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from hydra.errors import InstantiationException
 from hydra.utils import instantiate
 from omegaconf import DictConfig
 from rich.console import Console
 
-from urep_jax.data.cases import Split
+from urep_jax.core.types import Feedback
+from urep_jax.data.cases import Cases, Split
 from urep_jax.data.log import EventLog
 from urep_jax.data.prepare import prepare
 from urep_jax.data.stats import format_table1, table1
@@ -38,18 +40,26 @@ def load_data(cfg: DictConfig, console: Console) -> tuple[EventLog, Split]:
         ValueError: if the split leaves nobody to train on, to validate on or to test.
     """
     log = load_log(cfg, console)
-    split: Split = _made(cfg.data.split)(log)
+    split_by = _made(cfg.data.split)
+    split: Split = split_by(log)
     console.print(
         f"{log.name}: {log.num_events:,} events, {log.num_sequences:,} {log.granularity}s, {log.num_items:,} items; "
         f"{split.validation.num_users:,} validate, {split.test.num_users:,} are tested"
     )
     for name, cases in (("validation", split.validation), ("test", split.test)):
-        if not len(cases):
+        if not _has_pair(cases):
             raise ValueError(
-                f"the split leaves no {name} cases: no {log.granularity} has enough events, then an up and a down or "
-                "skip on one station; look at data.stats=true, and at data.split.cut, test_days and min_events"
+                f"{type(split_by).__name__} leaves no {name} case with a pair: no {log.granularity} has enough events, "
+                "then an up and a down or skip on one station; look at data.stats=true and at the values of "
+                "data.split, where PaperSplit makes such cases"
             )
     return log, split
+
+
+def _has_pair(cases: Cases) -> bool:
+    """Whether some case asks about both an up and a negative."""
+    up_N, negative_N = cases.feedback == Feedback.UP, np.isin(cases.feedback, (Feedback.DOWN, Feedback.SKIP))
+    return bool(np.intersect1d(cases.case[up_N], cases.case[negative_N]).size)
 
 
 def print_stats(cfg: DictConfig, console: Console) -> None:

@@ -12,6 +12,8 @@ import jax
 import numpy as np
 import yaml
 
+from urep_jax.data.log import EventLog
+
 _PACKAGES = ("urep_jax", "jax", "jaxlib", "flax", "optax", "orbax-checkpoint", "grain", "numpy", "duckdb", "pyarrow")
 _MAY_DIFFER = ("workspace",)
 
@@ -23,6 +25,7 @@ class RunFolder:
     |---|---|
     | `config.yaml` | the resolved config |
     | `versions.json` | packages, devices, git commit |
+    | `data.json` | which log it is, by a digest of all that it holds |
     | `checkpoints/` | Orbax checkpoints: the latest, and the best |
     | `history.jsonl` | one line for each epoch, while it trains |
     | `events.out.tfevents.*` | the same for TensorBoard |
@@ -64,6 +67,24 @@ class RunFolder:
                 f"{self.path} holds a run of another config: {'; '.join(differing)}. Give the new run a folder of its "
                 "own with hydra.run.dir=..., or repeat the old run's command to continue it"
             )
+
+    def claim_data(self, log: EventLog) -> None:
+        """Note which log the run is about, before anything is written that depends on it.
+
+        Raises:
+            ValueError: if the run began on another one.
+        """
+        path = self.path / "data.json"
+        now = {"name": log.name, "events": log.num_events, "digest": log.digest()}
+        if path.exists() and (self.path / "checkpoints").exists():
+            before = json.loads(path.read_text())
+            if before != now:
+                raise ValueError(
+                    f"{self.path} holds a run on other data: {before['events']:,} events with digest "
+                    f"{before['digest']}, now {now['events']:,} with {now['digest']}. Bring the old data back to "
+                    "continue it, or give the new run a folder of its own with hydra.run.dir=..."
+                )
+        write_whole(path, json.dumps(now, indent=1))
 
     @property
     def figures(self) -> Path:

@@ -59,6 +59,18 @@ class Recipe:
     strata: int
     tables: TableMode = "auto"
 
+    def __post_init__(self) -> None:
+        if self.loss.name == "softmax" and self.sequences.p_hard:
+            raise ValueError(
+                f"p_hard is {self.sequences.p_hard}, but with loss=softmax every item is a negative already, and no "
+                "hard one can be added; set p_hard=0"
+            )
+        if self.loss.name == "softmax" and self.loss.k_negatives != 1:
+            raise ValueError(
+                f"k_negatives is {self.loss.k_negatives}, but loss=softmax draws none; leave it at 1, or choose "
+                "loss=sampled_softmax"
+            )
+
     @classmethod
     def from_config(cls, cfg: DictConfig, vocabulary: Vocabulary) -> "Recipe":
         """The recipe that a config describes, for what `vocabulary` holds."""
@@ -113,6 +125,7 @@ def run(cfg: DictConfig, folder: RunFolder, console: Console) -> dict[str, float
     """Train, test and report; returns what `metrics.json` holds."""
     log, split = load_data(cfg, console)
     check_baselines(cfg.baselines, log)
+    folder.claim_data(log)
     vocabulary = build_vocabulary(log, split)
     save_vocabulary(vocabulary, folder.path / "vocabulary")
     recipe = Recipe.from_config(cfg, vocabulary)

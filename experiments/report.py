@@ -7,7 +7,7 @@ rows have seeds in common, their difference is taken seed by seed.
 import argparse
 import itertools
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -64,20 +64,49 @@ def read_rows(folders: Sequence[Path]) -> list[Row]:
         raise ValueError(f"no run has ended below {', '.join(map(str, folders))}; a run that has holds a metrics.json")
     configs = [flatten(yaml.safe_load((run / "config.yaml").read_text())) for run in runs]
     settings = [{k: str(v) for k, v in c.items() if k not in (*_REPEATS, *_NO_SETTING)} for c in configs]
-    varied = [key for key in settings[0] if len({setting.get(key) for setting in settings}) > 1]
+    keys = dict.fromkeys(itertools.chain(*settings))
+    varied = [key for key in keys if len({setting.get(key) for setting in settings}) > 1]
     rows: dict[str, dict[Repeat, Mapping[str, float]]] = {}
+    baselines: dict[str, dict[str, dict[Repeat, Mapping[str, float]]]] = {}
     for run, config, setting in zip(runs, configs, settings, strict=True):
-        model = " ".join(f"{key}={setting[key]}" for key in varied if key in setting) or "model"
+        told = " ".join(f"{key}={setting[key]}" for key in varied if key in setting)
+        model = told or "model"
         repeat = tuple(config.get(key) for key in _REPEATS)
         found = json.loads((run / "metrics.json").read_text())
         if repeat in rows.get(model, {}):
             raise ValueError(f"{run} repeats another run of {model} with the same seed; name only one of them")
         rows.setdefault(model, {})[repeat] = found
-        data = f" ({setting['data.name']})" if "data.name" in varied else ""
         for baseline in dict.fromkeys(key.rsplit("/", 1)[0] for key in found if key.endswith("/pair_accuracy")):
             own = {key.removeprefix(f"{baseline}/"): v for key, v in found.items() if key.startswith(f"{baseline}/")}
-            rows.setdefault(baseline.replace("_", " ") + data, {})[repeat] = own
-    return [Row(name, metrics) for name, metrics in rows.items()]
+            baselines.setdefault(baseline.replace("_", " "), {}).setdefault(told, {})[repeat] = own
+    return [Row(name, metrics) for name, metrics in (rows | _baseline_rows(baselines)).items()]
+
+
+def _baseline_rows(
+    baselines: Mapping[str, Mapping[str, dict[Repeat, Mapping[str, float]]]],
+) -> dict[str, dict[Repeat, Mapping[str, float]]]:
+    """One row for each baseline where the settings agree on it, else one for each of its settings.
+
+    Most settings are none of a baseline's: popularity doesn't know of `p_hard`. What a baseline does depend on shows in
+    its results.
+    """
+    rows: dict[str, dict[Repeat, Mapping[str, float]]] = {}
+    for baseline, by_setting in baselines.items():
+        together: dict[Repeat, Mapping[str, float]] = {}
+        agree = all(
+            together.setdefault(repeat, found) == found
+            for metrics in by_setting.values()
+            for repeat, found in metrics.items()
+        )
+        if agree and _same_repeats(by_setting.values()):
+            rows[baseline] = together
+        else:
+            rows |= {f"{baseline} {told}".strip(): metrics for told, metrics in by_setting.items()}
+    return rows
+
+
+def _same_repeats(metrics: Iterable[Mapping[Repeat, object]]) -> bool:
+    return len({frozenset(found) for found in metrics}) == 1
 
 
 def interval(values: Sequence[float]) -> tuple[float, float]:

@@ -1,5 +1,6 @@
 """Results as tables, for the terminal and for `report.md`."""
 
+import re
 from collections.abc import Mapping
 
 from omegaconf import DictConfig
@@ -43,7 +44,7 @@ def _cell(metrics: Mapping[str, float], name: str, digits: int) -> str:
 
 def short(value: float, digits: int) -> str:
     """A share as tables of the field print it: `.701`."""
-    return f"{value:.{digits}f}".replace("0.", ".", 1)
+    return re.sub(r"^(-?)0\.", r"\1.", f"{value:.{digits}f}")
 
 
 def terminal_table(metrics: Mapping[str, float], title: str) -> Table:

@@ -211,7 +211,7 @@ def test_sessions_of_the_last_month_test_and_change_no_training(tmp_path: Path) 
     for number, after in enumerate(afters):
         log = prepare(MssdConfig(path=publish(tmp_path / str(number), before + after)), tmp_path / "workspace")
         split = PaperSplit(test_days=30, min_events=1)(log)
-        cut = int(log.timestamp.max()) - 30 * 86_400
+        cut = (int(log.timestamp.max()) // 86_400 - 30) * 86_400
         assert_nothing_leaks(log, split, cut)
         assert len(split.validation)
         trained.append(as_trained(log, split))

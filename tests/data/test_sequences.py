@@ -1,6 +1,7 @@
 """Crops, cloze masks and packing: what may be in an input, and what may not."""
 
 import numpy as np
+import pyarrow as pa
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -125,7 +126,8 @@ def test_batches_keep_their_promises(
 
 @given(rows(stations=True), st.integers(0, 9))
 def test_a_batch_reads_nothing_past_the_training_period(events: list[Row], seed: int) -> None:
-    log = log_of(events, num_stations=2)
+    devices = {"device": np.zeros(len(events), np.int16), "device_ids": pa.array(["phone", "desk"])}
+    log = EventLog(**{**vars(log_of(events, num_stations=2)), **devices})
     split = PaperSplit(test_days=2, validation_share=0.2, min_events=1, seed=seed)(log)
     later = np.ones(log.num_events, bool)
     for start, stop in zip(split.start, split.stop, strict=True):
@@ -136,6 +138,7 @@ def test_a_batch_reads_nothing_past_the_training_period(events: list[Row], seed:
             "item": np.where(later, (log.item + 1) % log.num_items, log.item).astype(np.int32),
             "feedback": np.where(later, Feedback.DOWN, log.feedback).astype(np.int8),
             "station": np.where(later, -1, log.station).astype(np.int32),
+            "device": np.where(later, 1, 0).astype(np.int16),
         }
     )
     if not any((log.feedback[split.start[s] : split.stop[s]] == Feedback.UP).any() for s in split.train):
@@ -144,6 +147,7 @@ def test_a_batch_reads_nothing_past_the_training_period(events: list[Row], seed:
     before, after = (
         TrainingBatches(Sequences(one, build_vocabulary(one, split), cfg), split, 2, seed, 2) for one in (log, changed)
     )
+    assert before.sequences.vocabulary.device_ids == after.sequences.vocabulary.device_ids
     for step in range(before.steps_per_epoch):
         for a, b in zip(before[step], after[step], strict=True):
             for x, y in zip(a, b, strict=True):
@@ -174,6 +178,36 @@ def test_next_tasks_ask_for_the_following_up() -> None:
     assert batch.task[0].tolist() == [0, 1, 2, 3]
     assert batch.target[0].tolist() == [PAD, FIRST_ITEM + 2, PAD, FIRST_ITEM + 4]
     assert not (batch.item == MASK).any()
+
+
+def test_a_question_to_a_causal_model_is_put_as_in_training() -> None:
+    events = words("udus")
+    asked = log_of([*events, Row(0, 9 * DAY, 4, "up", 0), Row(0, 9 * DAY + 1, 5, "down", 0)], num_stations=1)
+    trained = sequences_of(asked, tasks="next", p_hard=0.0, max_length=5)
+    batch = trained.training_batch(np.random.default_rng(0), np.array([0]), np.array([5]))
+    question = trained.question_batch(PaperSplit(test_days=1, min_events=1)(asked).test, np.array([0]))
+    # Training's last question is about the up that follows the four events, and so is the evaluation's.
+    assert question.task[0].tolist() == [3]
+    assert batch.task[0][batch.target[0] != PAD].tolist()[-1] == 3
+    np.testing.assert_array_equal(question.item[0, :4], batch.item[0, :4])
+    np.testing.assert_array_equal(question.feedback[0, :4], batch.feedback[0, :4])
+    assert question.item[0, 4] == PAD
+    assert question.feedback[0, 4] == Feedback.NONE
+
+
+def test_inputs_are_found_however_many_plays_lie_between() -> None:
+    log = log_of(words("s" + ("u" + 50 * "p") * 4 + "u"), num_stations=1)
+    sequences = sequences_of(log, max_length=5, inputs=("up",), p_hard=0.0)
+    batch = sequences.training_batch(np.random.default_rng(0), log.offsets[:1], log.offsets[1:])
+    assert [feedback for _, feedback, _ in one_row(batch)] == 5 * [Feedback.UP]
+
+
+def test_what_was_heard_off_any_station_is_no_same_day_negative() -> None:
+    log = log_of([Row(0, 0, 0, "up", 0), Row(0, 1, 1, "down"), Row(0, 2, 2, "up")], num_stations=1)
+    sequences = sequences_of(log, max_length=5, p_task=1.0)
+    batch = sequences.training_batch(np.random.default_rng(0), log.offsets[:1], log.offsets[1:])
+    told = {int(target): Rung(rung) for target, rung in zip(batch.target[0], batch.rung[0], strict=True) if target}
+    assert told == {FIRST_ITEM: Rung.FUTURE_DOWN, FIRST_ITEM + 2: Rung.RANDOM}
 
 
 @given(rows(stations=True), st.integers(2, 12))

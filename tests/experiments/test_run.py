@@ -91,6 +91,12 @@ def test_help_is_the_projects_own(command: Command) -> None:
         (["experiment=positive"], ["experiment=positive does not exist", "negative_feedback"]),
         ([*SMALL, "p_hard=2"], ["p_hard is 2, but must be between 0 and 1"]),
         ([*SMALL, "loss=hinge"], ["loss is 'hinge', but must be one of bce, gbce, sampled_softmax, softmax"]),
+        ([*SMALL, "loss=softmax"], ["p_hard is 1.0", "every item is a negative already", "set p_hard=0"]),
+        ([*SMALL, "loss=softmax", "p_hard=0", "k_negatives=2"], ["k_negatives is 2", "draws none"]),
+        (
+            [SMALL[0], "data.split._target_=urep_jax.data.splits.TimeCut", "~data.split.min_events"],
+            ["TimeCut leaves no validation case with a pair", "PaperSplit"],
+        ),
         ([*SMALL, "train.epochs=0"], ["epochs is 0, but must be at least 1"]),
         (["data.source.params.num_listeners=0"], ["num_listeners is 0", "(in data.source)"]),
         ([*SMALL, "data.split.test_days=0"], ["test_days is 0", "(in data.split)"]),
@@ -128,6 +134,27 @@ def test_stats_describe_the_data_and_nothing_is_run(command: Command, tmp_path: 
     assert not [path for path in (tmp_path / "run").rglob("*") if path.is_file()]
 
 
+def test_a_run_is_not_continued_on_other_data(command: Command, tmp_path: Path) -> None:
+    rows = [
+        f"{user},{item},{day * 86400 + item},{word}"
+        for user in range(40)
+        for day in range(8)
+        for item, word in ((user % 7, "up"), (7 + user % 5, "down"))
+    ]
+    csv, folder = tmp_path / "logs.csv", tmp_path / "run"
+    arguments = ["data=interactions", f"data.path={csv}", "data.split.test_days=1", *SMALL[2:], "baselines=[]"]
+    csv.write_text("\n".join(["user_id,item_id,timestamp,feedback", *rows, ""]))
+    assert command(*arguments).status == 0
+    (folder / "metrics.json").unlink()
+    kept = {path: path.read_bytes() for path in folder.rglob("*.arrow")}
+    csv.write_text("\n".join(["user_id,item_id,timestamp,feedback", *rows, "40,99,0,up", ""]))
+    said = command(*arguments)
+    assert said.status == 1
+    for words in ("holds a run on other data", "640 events", "now 641", "hydra.run.dir=..."):
+        assert words in said.err
+    assert {path: path.read_bytes() for path in folder.rglob("*.arrow")} == kept, "the vocabulary is as it was"
+
+
 def test_a_whole_run(command: Command, tmp_path: Path) -> None:
     """The default experiment, shrunk: what it leaves, and what the same and another command in its folder do."""
     folder = tmp_path / "run"
@@ -137,7 +164,7 @@ def test_a_whole_run(command: Command, tmp_path: Path) -> None:
 
     left = {path.name for path in folder.iterdir() if not path.name.startswith("events.out.tfevents.")}
     assert left == {
-        *("config.yaml", "versions.json", "metrics.json", "history.jsonl", "report.md"),
+        *("config.yaml", "versions.json", "data.json", "metrics.json", "history.jsonl", "report.md"),
         *("checkpoints", "figures", "vocabulary", "positive_only"),
     }
     check_metrics(json.loads((folder / "metrics.json").read_text()))

@@ -63,6 +63,45 @@ def test_on_sigterm_it_saves_and_goes_on_from_there(unbroken: Fit, tmp_path: Pat
     assert steps[0] == 8, "nothing is done twice"
 
 
+@pytest.mark.parametrize("step", [5, 10, 15])
+def test_on_sigterm_at_an_epochs_last_step_the_epoch_is_ended_first(unbroken: Fit, tmp_path: Path, step: int) -> None:
+    assert unbroken.history[0].step == 5
+
+    def terminate(progress: Progress) -> None:
+        if progress.step == step and len(progress.history) < step // 5:
+            os.kill(os.getpid(), signal.SIGTERM)
+
+    with pytest.raises(Interrupted):
+        tiny_fit(tmp_path, terminate)
+    objective, _ = tiny_training()
+    like = jax.eval_shape(objective.init, jax.random.key(0))
+    best = max(unbroken.history[: step // 5], key=lambda epoch: epoch.validation)
+    assert read_best_params(tmp_path, like)[0] == best.step, "what can be restored is what was validated"
+    assert_same(tiny_fit(tmp_path), unbroken)
+    assert read_best_params(tmp_path, like)[0] == unbroken.best.step
+
+
+def test_sigterm_during_the_last_validation_is_not_lost(unbroken: Fit, tmp_path: Path) -> None:
+    def terminate(progress: Progress) -> None:
+        if len(progress.history) == 3:
+            os.kill(os.getpid(), signal.SIGTERM)
+
+    with pytest.raises(Interrupted):
+        tiny_fit(tmp_path, terminate)
+    assert_same(tiny_fit(tmp_path), unbroken)
+
+
+def test_before_the_first_epoch_has_ended_there_is_nothing_to_restore(tmp_path: Path) -> None:
+    def terminate(progress: Progress) -> None:
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    with pytest.raises(Interrupted):
+        tiny_fit(tmp_path, terminate)
+    objective, _ = tiny_training()
+    with pytest.raises(FileNotFoundError, match="hasn't ended its first epoch; repeat the run's command"):
+        read_best_params(tmp_path, jax.eval_shape(objective.init, jax.random.key(0)))
+
+
 def test_on_sigkill_from_outside_it_goes_on_too(unbroken: Fit, tmp_path: Path) -> None:
     code = f"from tests.training.tiny import tiny_fit; from pathlib import Path; tiny_fit(Path({str(tmp_path)!r}))"
     child = subprocess.Popen([sys.executable, "-c", code])

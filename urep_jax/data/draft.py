@@ -35,7 +35,7 @@ def draft_folder(folder: str | os.PathLike[str]) -> Iterator[Path]:
     try:
         yield draft
         if folder.exists():
-            # Two renames rather than delete and rename: a kill in between costs nothing but the new copy.
+            # Two renames rather than delete and rename: a kill in between leaves both copies, under their hidden names.
             replaced = folder.with_name(f"{draft.name}.replaced")
             folder.replace(replaced)
             draft.replace(folder)

@@ -43,7 +43,8 @@ class LogWriter:
         types = REQUIRED_COLUMNS | {name: OPTIONAL_COLUMNS[name] for name in optional}
         self._folder = folder
         self._columns = {name: _ColumnFile(folder / f"{name}.npy", np.dtype(dtype)) for name, dtype in types.items()}
-        self._lengths = np.zeros(0, np.int64)
+        self._last = -1
+        self._lengths: list[tuple[int, np.ndarray]] = []  # First sequence of a piece, and how long each from it on is.
         self._used = {name: np.zeros(0, bool) for name in _NUMBERED if name in types}
 
     def __enter__(self) -> Self:
@@ -65,11 +66,10 @@ class LogWriter:
         sequence = np.asarray(sequence)
         if len(sequence) == 0:
             return
-        if sequence[0] < len(self._lengths) - 1 or np.any(np.diff(sequence) < 0):
+        if sequence[0] < self._last or np.any(np.diff(sequence) < 0):
             raise ValueError("sequence numbers fall from one event to the next; sort the events by sequence and time")
-        counts = np.bincount(sequence, minlength=len(self._lengths))
-        counts[: len(self._lengths)] += self._lengths
-        self._lengths = counts
+        self._last = int(sequence[-1])
+        self._lengths.append((int(sequence[0]), np.bincount(sequence - sequence[0])))
         for name, column in self._columns.items():
             values = np.asarray(columns[name])
             column.append(values)
@@ -94,7 +94,9 @@ class LogWriter:
         for column in self._columns.values():
             column.close()
         kept = dict(ids)
-        lengths = np.pad(self._lengths, (0, len(ids["sequence_ids"]) - len(self._lengths)))
+        lengths = np.zeros(len(ids["sequence_ids"]), np.int64)
+        for first, piece in self._lengths:
+            lengths[first : first + len(piece)] += piece
         if drop_unused:
             for column_name, used in self._used.items():
                 id_name = _NUMBERED[column_name]

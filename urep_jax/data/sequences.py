@@ -16,8 +16,7 @@ from urep_jax.data.hard_negatives import Rung, draw_hard_negatives
 from urep_jax.data.log import EventLog
 from urep_jax.data.vocabulary import MASK, NULL_STATION, PAD, Vocabulary
 
-_RAW_PER_INPUT = 4
-"""A crop spans at most this many raw events for each input position: plays and unused feedback lie between inputs."""
+TaskKind = Literal["cloze", "next"]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -40,7 +39,7 @@ class SequenceConfig:
     inputs: Sequence[str] = ("up", "down", "skip")
     p_task: float = 0.15
     p_hard: float = 1.0
-    tasks: Literal["cloze", "next"] = "cloze"
+    tasks: TaskKind = "cloze"
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "inputs", tuple(self.inputs))
@@ -127,12 +126,16 @@ class Sequences:
 
         Feedback that is not an input is kept where it lies between inputs: hard negatives come from there too.
         """
-        start = np.maximum(start, stop - _RAW_PER_INPUT * inputs)
-        event_BxW, valid_BxW = _right_aligned(start, stop)
-        feedback_BxW = np.where(valid_BxW, self.log.feedback[event_BxW], np.int8(Feedback.NONE))
-        feedback_BxW[feedback_BxW == Feedback.PLAY] = Feedback.NONE
-        inputs_from_here_BxW = np.cumsum(self._is_input[feedback_BxW][:, ::-1], axis=1)[:, ::-1]
-        feedback_BxW[inputs_from_here_BxW > inputs] = Feedback.NONE
+        # Most rows span few more events than inputs; what is looked at is doubled until every row has its inputs.
+        reach = 2 * inputs
+        while True:
+            event_BxW, valid_BxW = _right_aligned(np.maximum(start, stop - reach), stop)
+            feedback_BxW = np.where(valid_BxW, self.log.feedback[event_BxW], np.int8(Feedback.NONE))
+            inputs_from_here_BxW = np.cumsum(self._is_input[feedback_BxW][:, ::-1], axis=1)[:, ::-1]
+            if np.all((inputs_from_here_BxW[:, 0] > inputs) | (stop - reach <= start)):
+                break
+            reach *= 2
+        feedback_BxW[(feedback_BxW == Feedback.PLAY) | (inputs_from_here_BxW > inputs)] = Feedback.NONE
         # Columns that are empty in every row carry nothing; the first is left so that no axis is ever empty.
         used = np.flatnonzero((feedback_BxW != Feedback.NONE).any(0))
         width = max(1, feedback_BxW.shape[1] - used[0]) if len(used) else 1
@@ -173,17 +176,22 @@ class Sequences:
         task_BxT, is_task_BxT = draw_tasks(rng, window.feedback, self.cfg.p_task, max_tasks)
         wanted_BxT = is_task_BxT & (rng.random(task_BxT.shape, dtype=np.float32) < self.cfg.p_hard)
         day_BxW = (window.local_time // SECONDS_PER_DAY).astype(np.int32)
-        column_BxT, rung_BxT = draw_hard_negatives(rng, window.feedback, day_BxW, window.station, task_BxT, wanted_BxT)
+        station_BxW = window.station
+        if self.log.station is not None:
+            # What was heard off any station has nothing in common: each such event is a station of its own.
+            own_W = -1 - np.arange(station_BxW.shape[1], dtype=np.int32)
+            station_BxW = np.where(station_BxW == NULL_STATION, own_W, station_BxW)
+        column_BxT, rung_BxT = draw_hard_negatives(rng, window.feedback, day_BxW, station_BxW, task_BxT, wanted_BxT)
         batch = _cloze_tasks(window, self._is_input, task_BxT, is_task_BxT, column_BxT, rung_BxT, length)
         return batch if self.cfg.p_hard else batch._replace(negative=batch.negative[:, :0])
 
     def question_batch(self, cases: Cases, rows: Int64[np.ndarray, "B"]) -> Batch:
-        """The questions of an evaluation: each case's input, then a mask with the station that is asked about."""
+        """The questions of an evaluation, at the place that `task` names: see `append_question`."""
         L = self.cfg.max_length
         start, stop = cases.start[rows], cases.stop[rows]
         window = self.window(start, stop, L - 1)
         station_B = self.station_rows[cases.station[rows]]
-        return append_question(pack(window, self._is_input[window.feedback], L), station_B)
+        return append_question(pack(window, self._is_input[window.feedback], L), station_B, self.cfg.tasks)
 
 
 def pack(window: Window, keep: Bool[np.ndarray, "B W"], length: int) -> Batch:
@@ -213,10 +221,17 @@ def pack(window: Window, keep: Bool[np.ndarray, "B W"], length: int) -> Batch:
     )
 
 
-def append_question(batch: Batch, station: Int32[np.ndarray, "B"]) -> Batch:
-    """Shift a packed batch by one and put a mask at the end: the next up on `station`.
+def append_question(batch: Batch, station: Int32[np.ndarray, "B"], tasks: TaskKind) -> Batch:
+    """Shift a packed batch by one and ask, as in training, for the next up.
 
-    The first position falls out, so the batch is packed with room for one event fewer.
+    A `cloze` question is a mask at the end, with the station that is asked about. A `next` one is put to the latest
+    event, which then stands where the last event that training asks stands, with nothing after it; it knows of no
+    station. The first position falls out, so the batch is packed with room for one event fewer.
+
+    Args:
+        batch: from `pack`.
+        station: rows of the stations that are asked about.
+        tasks: how the model was trained to be asked.
     """
     B, L = batch.item.shape
 
@@ -225,6 +240,10 @@ def append_question(batch: Batch, station: Int32[np.ndarray, "B"]) -> Batch:
         moved_BxL[:, -1] = last
         return moved_BxL
 
+    if tasks == "next":
+        columns = ("item", "station", "feedback", "device", "hour")
+        moved = {column: shifted(getattr(batch, column), 0) for column in columns}
+        return batch._replace(**moved, task=np.full((B, 1), L - 2, np.int32))
     return batch._replace(
         item=shifted(batch.item, MASK),
         station=shifted(batch.station, station),

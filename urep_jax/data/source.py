@@ -56,6 +56,7 @@ class TrainingBatches:
             raise ValueError(f"batch_size is {batch_size}, but must be a multiple of the number of strata, {strata}")
         self.sequences, self.split, self.batch_size, self.seed = sequences, split, batch_size, seed
         self._up_event = np.flatnonzero(sequences.log.feedback == Feedback.UP)
+        self._kept_order: tuple[int, list[np.ndarray]] | None = None
         start, first_end, last_end, length = self._crops()
         order = np.argsort(length, kind="stable")
         self.strata = tuple(
@@ -103,10 +104,17 @@ class TrainingBatches:
     def members(self, step: int) -> list[Int64[np.ndarray, "B"]]:
         """Which sequences of each stratum make up batch `step`, -1 for an empty row."""
         epoch, place = divmod(step, self.steps_per_epoch)
-        rng = numpy_stream(self.seed, "order", epoch)
         rows = self._rows_per_stratum
-        chosen = [rng.permutation(len(s.start))[place * rows : (place + 1) * rows] for s in self.strata]
+        chosen = [order[place * rows : (place + 1) * rows] for order in self._order(epoch)]
         return [np.pad(members, (0, rows - len(members)), constant_values=-1) for members in chosen]
+
+    def _order(self, epoch: int) -> list[Int64[np.ndarray, "_"]]:
+        """The order in which an epoch takes each stratum's sequences; the latest epoch's is kept."""
+        kept = self._kept_order
+        if kept is None or kept[0] != epoch:
+            rng = numpy_stream(self.seed, "order", epoch)
+            kept = self._kept_order = epoch, [rng.permutation(len(stratum.start)) for stratum in self.strata]
+        return kept[1]
 
     def sequence_ids(self, step: int) -> list[str]:
         """The source's ids of the sequences in batch `step`, for messages."""

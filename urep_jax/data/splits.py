@@ -27,8 +27,8 @@ class PaperSplit:
 
     Attributes:
         cut: where the test begins: an ISO date or date and time (UTC unless it says otherwise), or seconds since 1970.
-            None: `test_days` before the last event.
-        test_days: length of the test period in days, at least 1; read only if `cut` is None.
+            None: the midnight (UTC) that begins the day `test_days` before that of the last event.
+        test_days: whole days of the test period before the last one, at least 1; read only if `cut` is None.
         validation_share: share of the sequences held out for validation, at least 0 and below 1.
         min_events: ups, downs and skips that a case's input holds at least, 0 or more.
         validation_targets: a validation case asks about at most this many of its latest ups, and as many of its latest
@@ -93,7 +93,7 @@ class TimeCut:
 
     Attributes:
         cut: where the test begins, as in `PaperSplit`.
-        test_days: length of the test period in days, at least 1; read only if `cut` is None.
+        test_days: whole days of the test period before the last one, at least 1; read only if `cut` is None.
 
     Raises:
         ValueError: if a value is out of range.
@@ -216,7 +216,8 @@ def _cut(log: EventLog, cut: str | int | None, test_days: int) -> int:
     first, last = int(np.min(log.timestamp)), int(np.max(log.timestamp))
     moment = seconds(cut)
     if moment is None:
-        moment = last - test_days * SECONDS_PER_DAY
+        # At midnight, so that what is taken back later on the same day isn't taken back across the cut (`ingest`).
+        moment = (last // SECONDS_PER_DAY - test_days) * SECONDS_PER_DAY
     if not first < moment <= last:
         raise ValueError(
             f"cut is {moment} (from cut={cut!r}, test_days={test_days}), but the events of log {log.name!r} run from "

@@ -20,7 +20,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.feather as feather
-from jaxtyping import Bool, Int32, Int64
+from jaxtyping import Bool, Int, Int32, Int64
 
 from urep_jax.data.cases import Split
 from urep_jax.data.log import EventLog
@@ -64,11 +64,18 @@ def build_vocabulary(log: EventLog, split: Split) -> Vocabulary:
     trained_E = training_events(log, split)
     known_V = np.zeros(log.num_items, bool)
     known_V[np.asarray(log.item)[trained_E]] = True
-    station_ids, device_ids = log.station_ids[:0], log.device_ids
-    if log.station is not None:
-        stations = np.unique(np.asarray(log.station)[trained_E])
-        station_ids = log.station_ids.take(pa.array(stations[stations >= 0]))
-    return Vocabulary(log.item_ids.filter(pa.array(known_V)), station_ids, device_ids)
+    station_ids = _heard(log.station_ids, log.station, trained_E)
+    return Vocabulary(
+        log.item_ids.filter(pa.array(known_V)), station_ids, _heard(log.device_ids, log.device, trained_E)
+    )
+
+
+def _heard(ids: pa.StringArray, numbers: Int[np.ndarray, "E"] | None, where: Bool[np.ndarray, "E"]) -> pa.StringArray:
+    """The ids that some events carry, in order; none if the log has no such column."""
+    if numbers is None:
+        return ids[:0]
+    heard = np.unique(np.asarray(numbers)[where])
+    return ids.take(pa.array(heard[heard >= 0]))
 
 
 def item_counts(log: EventLog, split: Split, vocabulary: Vocabulary) -> Int64[np.ndarray, "V"]:

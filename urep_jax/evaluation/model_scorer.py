@@ -58,7 +58,7 @@ def question_vectors(
 
 
 def encode_questions(params: Params, cfg: TransformerConfig, batches: Iterator[Batch]) -> Float32[np.ndarray, "N D"]:
-    """The vectors at the last position of every row of the batches, spread over all devices."""
+    """The vectors at the question of every row of the batches, spread over all devices."""
     mesh = data_mesh()
     encode = _question_encoder(cfg)
     params = jax.device_put(params, replicated(mesh))
@@ -75,7 +75,7 @@ def _question_encoder(cfg: TransformerConfig) -> jax.stages.Wrapped:
     mesh = data_mesh()
 
     def encode(params: Params, batch: Batch) -> Float[Array, "B D"]:
-        return transformer.encode(params, batch, cfg)[:, -1]
+        return transformer.at_tasks(transformer.encode(params, batch, cfg), batch.task)[:, 0]
 
     return jax.jit(encode, in_shardings=(replicated(mesh), by_rows(mesh)))
 

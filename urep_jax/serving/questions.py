@@ -19,7 +19,7 @@ class Questions(NamedTuple):
     """What C listeners are up for next."""
 
     batch: Batch
-    """Each listener's input, and a mask at its end. The number of rows is a power of two; those past C repeat the last
+    """Each listener's input, and the question. The number of rows is a power of two; those past C repeat the last
     listener, so that few different shapes occur."""
     ups: list[Int32[np.ndarray, "_"]]
     """Rows of the items that each listener was up for, anywhere in the events."""

@@ -117,12 +117,17 @@ def read_best_params(folder: str | os.PathLike[str], like: Params) -> tuple[int,
         like: parameters of the same shapes, `jax.eval_shape` of `init` will do.
 
     Raises:
-        FileNotFoundError: if the folder holds no checkpoint.
+        FileNotFoundError: if the folder holds no checkpoint, or none that was validated.
     """
     with _existing(folder) as manager:
         latest = manager.latest_step()
         progress = manager.restore(latest, args=ocp.args.Composite(progress=ocp.args.JsonRestore()))["progress"]
-        return progress["best_step"], _restore_params(manager, progress["best_step"], like)
+        best: int = progress["best_step"]
+        if best < 0:
+            raise FileNotFoundError(
+                f"{folder} holds a training that hasn't ended its first epoch; repeat the run's command to continue it"
+            )
+        return best, _restore_params(manager, best, like)
 
 
 def _restore_params(manager: ocp.CheckpointManager, step: int, like: Params) -> Params:

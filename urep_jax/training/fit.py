@@ -149,14 +149,17 @@ def fit(
             if loop.due_for_validation:
                 value, metrics = validate(parallel.params(loop.state))
                 loop.end_epoch(value, metrics)
-                on_progress(loop.progress())
-                continue
-            loop.advance()
+            else:
+                loop.advance()
             on_progress(loop.progress())
-            if sigterm.received:
+            # An epoch is ended first: a checkpoint of its last step has the validation in its books.
+            if sigterm.received and not loop.due_for_validation:
                 loop.save()
                 raise Interrupted(128 + signal.SIGTERM)
-        return loop.result()
+        result = loop.result()
+        if sigterm.received:
+            raise Interrupted(128 + signal.SIGTERM)
+        return result
 
 
 class _Loop:

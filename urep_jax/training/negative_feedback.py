@@ -31,7 +31,7 @@ class LossConfig:
     Attributes:
         name: `bce`: one negative, the hard one if the position has one, else the hardest of `k_negatives` random ones.
             `gbce` and `sampled_softmax`: all `k_negatives`, and the hard negative beside them. `softmax`: the whole
-            catalogue, hard negatives being in it already.
+            catalogue, in which hard negatives are no more than others: sequences are to be read with `p_hard=0`.
         k_negatives: random negatives for each position, at least 1.
         calibration: `gbce` only: from 0, plain, to 1, calibrated.
         batch_size: rows of the whole batch, which decides how far positions share their negatives.
