@@ -100,7 +100,8 @@ def _config(experiment: str, chosen: dict[str, Any]) -> dict[str, Any]:
     own = OmegaConf.to_container(OmegaConf.load(CONF / "experiment" / f"{experiment}.yaml"), resolve=False)
     assert isinstance(own, dict)
     defaults = {name.removeprefix("/"): option for entry in own["defaults"] for name, option in entry.items()}
-    config = {"workspace": "outputs"} | {name: own[name] for name in knobs_of(experiment)}
+    top = OmegaConf.load(CONF / "config.yaml")
+    config = {"workspace": top.workspace} | {name: own[name] for name in knobs_of(experiment)}
     for group, option in (defaults | chosen).items():
         if group != "experiment":
             config[group] = OmegaConf.to_container(OmegaConf.load(CONF / group / f"{option}.yaml"), resolve=False)

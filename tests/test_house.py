@@ -4,7 +4,9 @@ import ast
 import re
 import subprocess
 import sys
+import tomllib
 from collections.abc import Iterator
+from importlib.metadata import packages_distributions
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
@@ -73,6 +75,17 @@ def importers(path: Path, packages: set[str]) -> list[str]:
     """Where a file imports one of these packages."""
     found = [(line, name) for line, name in imports(ast.parse(path.read_text())) if name.split(".")[0] in packages]
     return [f"{path.relative_to(ROOT)}:{line} imports {name}" for line, name in found]
+
+
+def test_what_is_imported_is_declared() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    declared = {re.split(r"[^\w-]", wanted)[0].lower() for wanted in project["dependencies"]}
+    distributions = packages_distributions()
+    names = {name.split(".")[0] for path in PRODUCT for _, name in imports(ast.parse(path.read_text()))}
+    foreign = names - set(sys.stdlib_module_names) - {"urep_jax", "experiments"}
+    missing = {name for name in foreign if not declared & {d.lower() for d in distributions[name]}}
+    assert "hydra" in foreign
+    assert not missing, "add them to the dependencies in pyproject.toml"
 
 
 def test_only_experiments_knows_hydra() -> None:
