@@ -37,6 +37,11 @@ class ByUser:
         """Half-width of its 95 % interval, by users."""
         return self.mean.ci95()
 
+    def among(self, users: Int[np.ndarray, "n"]) -> "ByUser":
+        """The same for those of `users`, sequence numbers, that have a value."""
+        here = np.isin(self.user, users)
+        return ByUser(self.user[here], self.values[here])
+
     @classmethod
     def from_cases(cls, by_case: GroupMean, sequence: Int[np.ndarray, "C"]) -> "ByUser":
         """Pool cases by user. Users without a value are left out."""

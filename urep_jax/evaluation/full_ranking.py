@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 
 import numpy as np
+from jaxtyping import Int32, Int64
 
 from urep_jax.core.types import Feedback
 from urep_jax.data.cases import Cases
@@ -62,10 +63,17 @@ def target_ranks(scorer: Scorer, log: EventLog, cases: Cases, *, chunk: int = 64
         scores_BxV = catalogue_scores(scorer, rows, log.num_items)
         target_scores_BxM = np.take_along_axis(scores_BxV, items_BxM, axis=1)
 
-        start_B, stop_B = cases.start[rows], cases.stop[rows]
-        event = ranges(start_B, stop_B)
-        row = np.repeat(np.arange(len(rows)), stop_B - start_B)
-        known = log.feedback[event] == Feedback.UP
-        scores_BxV[row[known], log.item[event[known]]] = -np.inf
+        scores_BxV[known_ups(log, cases, rows)] = -np.inf
         rank_N[flat] = ranks(scores_BxV, items_BxM, target_scores_BxM)[places]
     return rank_N
+
+
+def known_ups(
+    log: EventLog, cases: Cases, rows: Int64[np.ndarray, "B"]
+) -> tuple[Int64[np.ndarray, "n"], Int32[np.ndarray, "n"]]:
+    """What some cases' inputs are up for, which is not recommended again: places in a B x V rectangle of scores."""
+    start_B, stop_B = cases.start[rows], cases.stop[rows]
+    event = ranges(start_B, stop_B)
+    row = np.repeat(np.arange(len(rows)), stop_B - start_B)
+    known = log.feedback[event] == Feedback.UP
+    return row[known], log.item[event[known]]
