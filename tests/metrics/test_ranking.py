@@ -1,11 +1,13 @@
 """Ranks against loops."""
 
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
+from sklearn.metrics import ndcg_score
 
-from urep_jax.metrics.ranking import ranks, recall_at, reciprocal_rank
+from urep_jax.metrics.ranking import ndcg_at, ranks, recall_at, reciprocal_rank
 
 
 @given(st.data())
@@ -28,3 +30,13 @@ def test_reciprocal_rank_and_recall():
     rank = np.array([1.0, 2.5, 10.0, 10.5, np.inf])
     np.testing.assert_array_equal(reciprocal_rank(rank), [1, 0.4, 0.1, 1 / 10.5, 0])
     np.testing.assert_array_equal(recall_at(rank, 10), [1, 1, 1, 0, 0])
+
+
+def test_ndcg_is_scikit_learns_where_nothing_ties():
+    rng = np.random.default_rng(0)
+    scores_BxV, target_B = rng.normal(size=(20, 30)).astype(np.float32), rng.integers(30, size=20)
+    own_Bx1 = np.take_along_axis(scores_BxV, target_B[:, None], axis=1)
+    rank_B = ranks(scores_BxV, target_B[:, None], own_Bx1)[:, 0]
+    for k in (1, 5, 10):
+        assert ndcg_at(rank_B, k).mean() == pytest.approx(ndcg_score(np.eye(30)[target_B], scores_BxV, k=k))
+    np.testing.assert_array_equal(ndcg_at(np.array([1.0, 3.0, 11.0, np.inf]), 10), [1, 0.5, 0, 0])

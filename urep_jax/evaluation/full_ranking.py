@@ -1,9 +1,9 @@
 """Mean reciprocal rank and recall of ups and downs over the full catalogue."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
-from jaxtyping import Int32, Int64
+from jaxtyping import Float64, Int32, Int64
 
 from urep_jax.core.types import Feedback
 from urep_jax.data.cases import Cases
@@ -51,29 +51,37 @@ def full_ranking(scorer: Scorer, log: EventLog, cases: Cases, *, k: int = 10, ch
     }
 
 
-def target_ranks(scorer: Scorer, log: EventLog, cases: Cases, *, chunk: int = 64) -> np.ndarray:
-    """The rank of every target, from 1, ties shared, among all items but the ups of its case's input.
+def target_ranks(
+    scorer: Scorer, log: EventLog, cases: Cases, *, out: Sequence[Feedback] = (Feedback.UP,), chunk: int = 64
+) -> Float64[np.ndarray, "N"]:
+    """The rank of every target, from 1, ties shared, among all items but those that its case's input holds.
+
+    Args:
+        scorer: bound to `cases`.
+        log: the log that the cases belong to.
+        cases: the questions.
+        out: with which feedback an item of the input is out of the contest. The target itself always stays.
+        chunk: cases that are scored at once; memory is `chunk x V`. It changes no result.
 
     Returns:
-        Float64 N, in the order of `cases.item`.
+        In the order of `cases.item`.
     """
     rank_N = np.empty(len(cases.item))
     for rows, real in chunks(np.diff(cases.offsets), chunk):
         items_BxM, flat, places = padded(cases.offsets, cases.item, rows, real)
         scores_BxV = catalogue_scores(scorer, rows, log.num_items)
         target_scores_BxM = np.take_along_axis(scores_BxV, items_BxM, axis=1)
-
-        scores_BxV[known_ups(log, cases, rows)] = -np.inf
+        scores_BxV[known_items(log, cases, rows, out)] = -np.inf
         rank_N[flat] = ranks(scores_BxV, items_BxM, target_scores_BxM)[places]
     return rank_N
 
 
-def known_ups(
-    log: EventLog, cases: Cases, rows: Int64[np.ndarray, "B"]
+def known_items(
+    log: EventLog, cases: Cases, rows: Int64[np.ndarray, "B"], feedback: Sequence[Feedback] = (Feedback.UP,)
 ) -> tuple[Int64[np.ndarray, "n"], Int32[np.ndarray, "n"]]:
-    """What some cases' inputs are up for, which is not recommended again: places in a B x V rectangle of scores."""
+    """The items that some cases' inputs hold with one of these kinds of feedback: places in B x V scores."""
     start_B, stop_B = cases.start[rows], cases.stop[rows]
     event = ranges(start_B, stop_B)
     row = np.repeat(np.arange(len(rows)), stop_B - start_B)
-    known = log.feedback[event] == Feedback.UP
+    known = np.isin(log.feedback[event], feedback)
     return row[known], log.item[event[known]]

@@ -9,7 +9,7 @@ from urep_jax.core.types import Feedback
 from urep_jax.data.cases import Cases
 from urep_jax.data.log import EventLog
 from urep_jax.evaluation.by_user import ByUser
-from urep_jax.evaluation.full_ranking import known_ups, target_ranks
+from urep_jax.evaluation.full_ranking import known_items, target_ranks
 from urep_jax.evaluation.pairs import pair_accuracy
 from urep_jax.evaluation.scorer import Scorer, catalogue_scores, chunks
 from urep_jax.metrics.group_mean import GroupMean
@@ -97,7 +97,7 @@ def recommended_popularity(
     total_C, count_C = np.zeros(len(cases)), np.zeros(len(cases))
     for rows, real in chunks(np.diff(cases.offsets), chunk):
         scores_BxV = catalogue_scores(scorer, rows, log.num_items)
-        scores_BxV[known_ups(log, cases, rows)] = -np.inf
+        scores_BxV[known_items(log, cases, rows)] = -np.inf
         top_Bxk = np.argsort(-scores_BxV, axis=1, kind="stable")[:real, :k]
         offered_Bxk = np.take_along_axis(scores_BxV[:real], top_Bxk, axis=1) > -np.inf
         total_C[rows[:real]] = (percentile_V[top_Bxk] * offered_Bxk).sum(1)

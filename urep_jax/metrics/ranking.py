@@ -38,3 +38,13 @@ def reciprocal_rank(rank: Float[np.ndarray, "*N"]) -> Float[np.ndarray, "*N"]:
 def recall_at(rank: Float[np.ndarray, "*N"], k: int) -> Float64[np.ndarray, "*N"]:
     """Whether a target is among the first `k`, as 0 or 1; its mean over targets is recall@k."""
     return (rank <= k).astype(np.float64)
+
+
+def ndcg_at(rank: Float[np.ndarray, "*N"], k: int) -> Float64[np.ndarray, "*N"]:
+    """`1 / log2(1 + rank)` of a target among the first `k`, else 0; its mean over targets is NDCG@k.
+
+    That is what NDCG comes to where each question has one right answer: the best that there can be is 1.
+
+    Source: Järvelin and Kekäläinen 2002.
+    """
+    return np.where(rank <= k, 1 / np.log2(1 + rank), 0.0)
