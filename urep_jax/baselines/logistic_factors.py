@@ -110,7 +110,7 @@ def regress(
     widths = 1 << np.ceil(np.log2(np.maximum(lengths_U[order], 8))).astype(int)
     for M in np.unique(widths):
         alike = order[widths == M]
-        rows = max(1, _PLACES // M)
+        rows = min(max(1, _PLACES // M), 1 << int(len(alike) - 1).bit_length())
         for first in range(0, len(alike), rows):
             row = alike[first : first + rows]
             flat = ranges(labels.indptr[row], labels.indptr[row + 1])
@@ -143,7 +143,7 @@ def _solve(
     says: Bool[Array, "M"],
     penalty: Float[Array, "F"],
 ) -> Float[Array, "F"]:
-    def step(_: int, solved_F: Float[Array, "F"]) -> Float[Array, "F"]:
+    def step(_: Int[Array, ""], solved_F: Float[Array, "F"]) -> Float[Array, "F"]:
         p_M = jax.nn.sigmoid(x @ solved_F + offset)
         slope_F = x.T @ jnp.where(says, p_M - is_up, 0.0) + penalty * solved_F
         curve_FxF = (x.T * jnp.where(says, p_M * (1 - p_M), 0.0)) @ x + jnp.diag(penalty)
