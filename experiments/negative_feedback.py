@@ -14,9 +14,13 @@ from experiments.folder import RunFolder
 from experiments.history import HistoryWriter
 from experiments.progress import TrainingBar
 from experiments.tables import report
+from urep_jax.baselines.ease import ease
+from urep_jax.baselines.item_knn import item_knn
 from urep_jax.baselines.like_rate import like_rate
+from urep_jax.baselines.logistic_factors import logistic_factors
 from urep_jax.baselines.oracle import oracle
 from urep_jax.baselines.popularity import popularity
+from urep_jax.core.types import Feedback
 from urep_jax.data.cases import Cases, Split
 from urep_jax.data.hard_negatives import Rung
 from urep_jax.data.log import EventLog
@@ -33,7 +37,9 @@ from urep_jax.data.vocabulary import (
     save_vocabulary,
 )
 from urep_jax.evaluation.by_user import ByUser, flat
+from urep_jax.evaluation.coverage import coverage
 from urep_jax.evaluation.full_ranking import full_ranking
+from urep_jax.evaluation.kinds_of_users import users_with_only
 from urep_jax.evaluation.model_scorer import feedback_cosines, transformer_scorer
 from urep_jax.evaluation.pairs import pair_accuracy
 from urep_jax.evaluation.random_pairs import random_pair_accuracy
@@ -149,6 +155,7 @@ def run(cfg: DictConfig, folder: RunFolder, console: Console) -> dict[str, float
         "validation_pair_accuracy": model.result.best.validation,
         **{f"cosine/{pair}": value for pair, value in feedback_cosines(model.result.params).items()},
         **unknown_shares(model.batches.sequences, split.test),
+        **flat(reach(log, split, results["pair_accuracy"])),
     }
     table = {"model": results}
     for name in cfg.baselines:
@@ -174,8 +181,14 @@ def run(cfg: DictConfig, folder: RunFolder, console: Console) -> dict[str, float
     return metrics
 
 
-BASELINES = {"popularity": popularity, "like_rate": like_rate}
-"""Baselines that need no training, by the name that the config gives them."""
+BASELINES = {
+    "popularity": popularity,
+    "like_rate": like_rate,
+    "item_knn": item_knn,
+    "ease": ease,
+    "logistic_factors": logistic_factors,
+}
+"""Baselines that are fitted in one go, by the name that the config gives them."""
 
 
 def check_baselines(names: Sequence[str], log: EventLog) -> None:
@@ -224,6 +237,24 @@ def test(scorer: Scorer, log: EventLog, cases: Cases, seed: int) -> dict[str, By
         "random_pair_accuracy": random_pair_accuracy(scorer, log, cases, seed=seed),
         **full_ranking(scorer, log, cases),
     }
+
+
+def reach(log: EventLog, split: Split, accuracy: ByUser) -> dict[str, ByUser]:
+    """Whom more inputs let a model serve (§5.1), and how it serves those of whom it knows no up (§5.3).
+
+    Args:
+        log: the log.
+        split: of the log.
+        accuracy: the model's pair accuracy on the test cases.
+    """
+    choices = (("up",), ("up", "down"), ("up", "skip"), ("up", "down", "skip"))
+    results = {f"coverage/{'_'.join(inputs)}": coverage(log, split, inputs) for inputs in choices}
+    for feedback in (Feedback.SKIP, Feedback.DOWN):
+        only = accuracy.among(users_with_only(log, split.test, feedback))
+        # An interval wants two users.
+        if len(only.user) > 1:
+            results[f"pair_accuracy/{feedback.word}_only"] = only
+    return results
 
 
 def unknown_shares(sequences: Sequences, cases: Cases) -> dict[str, float]:

@@ -66,6 +66,19 @@ def markdown_table(table: list[list[str]]) -> str:
     return "\n".join(f"| {' | '.join(row)} |" for row in (header, rule, *body))
 
 
+def _coverage(metrics: Mapping[str, float]) -> list[list[str]]:
+    """One row for each choice of inputs."""
+    found = {key.removeprefix("coverage/"): key for key in metrics if key.startswith("coverage/") and "ci95" not in key}
+    return [["inputs", "coverage"], *([name.replace("_", ", "), f"{metrics[key]:.1%}"] for name, key in found.items())]
+
+
+def _only(metrics: Mapping[str, float]) -> str:
+    """A sentence on users of whom only skips, or only downs, are known; empty if none is tested."""
+    kinds = [kind for kind in ("skip", "down") if f"pair_accuracy/{kind}_only" in metrics]
+    told = [f"{_cell(metrics, f'pair_accuracy/{kind}_only', 3)} where only {kind}s are known" for kind in kinds]
+    return f" Pair accuracy is {', and '.join(told)}." if told else ""
+
+
 def report(cfg: DictConfig, log: EventLog, split: Split, metrics: Mapping[str, float], result: Fit) -> str:
     """`report.md`: what was done, on what, and what came out."""
     simulated = "simulated " if log.affinity is not None else ""
@@ -91,6 +104,12 @@ tracks. MRR and recall: over the full catalogue less what the user was up for.
 ![training](figures/training.png)
 
 ![sources of negatives](figures/hard_negative_sources.png)
+
+## Whom it reaches
+
+{markdown_table(_coverage(metrics))}
+
+Share of the users with any past of whom a model with these inputs can read something.{_only(metrics)}
 
 ## Data
 

@@ -192,6 +192,8 @@ def check_metrics(metrics: dict[str, float]) -> None:
         assert 0 <= metrics[name] <= 1
         assert 0 <= metrics[f"{name}_ci95"] < 0.5
     assert metrics["epochs_to_convergence"] in (1, 2)
+    coverage = [metrics[f"coverage/{inputs}"] for inputs in ("up", "up_down", "up_skip", "up_down_skip")]
+    assert 0 < coverage[0] <= min(coverage[1:3]) <= max(coverage[1:3]) <= coverage[3] <= 1
     assert metrics["popularity/random_pair_accuracy"] > 0.6, "popular tracks are heard more often than random ones"
 
 
@@ -219,6 +221,7 @@ def check_history(folder: Path) -> None:
 
 def check_figures(folder: Path) -> None:
     report = (folder / "report.md").read_text()
+    assert f"| up, down, skip | {metrics['coverage/up_down_skip']:.1%} |" in report
     figures = sorted((folder / "figures").glob("*.png"))
     assert [path.name for path in figures] == ["hard_negative_sources.png", "pair_accuracy.png", "training.png"]
     for path in figures:
