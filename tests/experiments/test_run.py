@@ -221,6 +221,7 @@ def check_history(folder: Path) -> None:
 
 def check_figures(folder: Path) -> None:
     report = (folder / "report.md").read_text()
+    metrics = json.loads((folder / "metrics.json").read_text())
     assert f"| up, down, skip | {metrics['coverage/up_down_skip']:.1%} |" in report
     figures = sorted((folder / "figures").glob("*.png"))
     assert [path.name for path in figures] == ["hard_negative_sources.png", "pair_accuracy.png", "training.png"]
