@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 
 import numpy as np
-from jaxtyping import Float64, Int32, Int64
+from jaxtyping import Bool, Float64, Int32, Int64
 
 from urep_jax.core.types import Feedback
 from urep_jax.data.cases import Cases
@@ -74,6 +74,22 @@ def target_ranks(
         scores_BxV[known_items(log, cases, rows, out)] = -np.inf
         rank_N[flat] = ranks(scores_BxV, items_BxM, target_scores_BxM)[places]
     return rank_N
+
+
+def recommended(
+    scorer: Scorer, log: EventLog, cases: Cases, rows: Int64[np.ndarray, "B"], k: int
+) -> tuple[Int64[np.ndarray, "B k"], Bool[np.ndarray, "B k"]]:
+    """The `k` items that a scorer would recommend in some cases: the highest scores but the ups of a case's input.
+
+    Of equal scores the smaller item numbers come first. There are fewer columns if the catalogue has fewer items.
+
+    Returns:
+        The items, and which of them are recommended at all: an item at -inf never is.
+    """
+    scores_BxV = catalogue_scores(scorer, rows, log.num_items)
+    scores_BxV[known_items(log, cases, rows)] = -np.inf
+    top_Bxk = np.argsort(-scores_BxV, axis=1, kind="stable")[:, :k]
+    return top_Bxk, np.take_along_axis(scores_BxV, top_Bxk, axis=1) > -np.inf
 
 
 def known_items(

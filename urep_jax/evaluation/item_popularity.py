@@ -9,9 +9,9 @@ from urep_jax.core.types import Feedback
 from urep_jax.data.cases import Cases
 from urep_jax.data.log import EventLog
 from urep_jax.evaluation.by_user import ByUser
-from urep_jax.evaluation.full_ranking import known_items, target_ranks
+from urep_jax.evaluation.full_ranking import recommended, target_ranks
 from urep_jax.evaluation.pairs import pair_accuracy
-from urep_jax.evaluation.scorer import Scorer, catalogue_scores, chunks
+from urep_jax.evaluation.scorer import Scorer, chunks
 from urep_jax.metrics.group_mean import GroupMean
 from urep_jax.metrics.ranking import reciprocal_rank
 
@@ -75,8 +75,7 @@ def recommended_popularity(
 ) -> ByUser:
     """The mean popularity percentile, 0 to 1, of the `k` items that are recommended to each user.
 
-    Recommended are the highest scores of the catalogue less the ups of the case's input; of equal scores those of the
-    smaller item numbers.
+    What is recommended is what `full_ranking.recommended` says.
 
     Args:
         scorer: bound to `cases`.
@@ -96,10 +95,7 @@ def recommended_popularity(
     percentile_V = popularity_percentiles(ups)
     total_C, count_C = np.zeros(len(cases)), np.zeros(len(cases))
     for rows, real in chunks(np.diff(cases.offsets), chunk):
-        scores_BxV = catalogue_scores(scorer, rows, log.num_items)
-        scores_BxV[known_items(log, cases, rows)] = -np.inf
-        top_Bxk = np.argsort(-scores_BxV, axis=1, kind="stable")[:real, :k]
-        offered_Bxk = np.take_along_axis(scores_BxV[:real], top_Bxk, axis=1) > -np.inf
-        total_C[rows[:real]] = (percentile_V[top_Bxk] * offered_Bxk).sum(1)
-        count_C[rows[:real]] = offered_Bxk.sum(1)
+        top_Bxk, offered_Bxk = recommended(scorer, log, cases, rows, k)
+        total_C[rows[:real]] = (percentile_V[top_Bxk] * offered_Bxk).sum(1)[:real]
+        count_C[rows[:real]] = offered_Bxk.sum(1)[:real]
     return ByUser.from_cases(GroupMean(total_C, count_C), np.asarray(cases.sequence))

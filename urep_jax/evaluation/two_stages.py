@@ -4,15 +4,15 @@ import numpy as np
 
 from urep_jax.data.cases import Cases
 from urep_jax.data.log import EventLog
-from urep_jax.evaluation.full_ranking import known_items
-from urep_jax.evaluation.scorer import Scorer, catalogue_scores
+from urep_jax.evaluation.full_ranking import recommended
+from urep_jax.evaluation.scorer import Scorer
 
 
 def two_stages(finder: Scorer, ranker: Scorer, log: EventLog, cases: Cases, k: int) -> Scorer:
     """The `ranker`'s scores of the `k` items that the `finder` would recommend; -inf for all others.
 
-    The ups of a case's input take no candidate's place. Of equal scores the finder takes the smaller item numbers.
-    Candidates are found anew at every call, so that memory doesn't grow with the cases.
+    Candidates are those of `full_ranking.recommended`, found anew at every call, so that memory doesn't grow with the
+    cases.
 
     Args:
         finder: bound to `cases`; the paper suggests a model of low `p_hard`.
@@ -30,12 +30,10 @@ def two_stages(finder: Scorer, ranker: Scorer, log: EventLog, cases: Cases, k: i
         raise ValueError(f"k is {k}, but must be at least 1")
 
     def found(rows_B: np.ndarray) -> np.ndarray:
-        scores_BxV = catalogue_scores(finder, rows_B, log.num_items)
-        scores_BxV[known_items(log, cases, rows_B)] = -np.inf
-        top_Bxk = np.argsort(-scores_BxV, axis=1, kind="stable")[:, :k]
-        found_BxV = np.zeros(scores_BxV.shape, bool)
-        np.put_along_axis(found_BxV, top_Bxk, True, axis=1)
-        return found_BxV & (scores_BxV > -np.inf)
+        top_Bxk, offered_Bxk = recommended(finder, log, cases, rows_B, k)
+        found_BxV = np.zeros((len(rows_B), log.num_items), bool)
+        np.put_along_axis(found_BxV, top_Bxk, offered_Bxk, axis=1)
+        return found_BxV
 
     def candidates(rows_B: np.ndarray, items_BxM: np.ndarray) -> np.ndarray:
         is_found_BxM = np.take_along_axis(found(rows_B), items_BxM, axis=1)
