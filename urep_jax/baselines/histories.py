@@ -11,7 +11,7 @@ from urep_jax.core.types import Feedback
 from urep_jax.data.cases import Cases, Split
 from urep_jax.data.log import EventLog
 from urep_jax.data.ragged import ranges
-from urep_jax.evaluation.scorer import Scorer, ScorerFactory
+from urep_jax.evaluation.scorer import Scorer, ScorerFactory, catalogue_scorer
 
 Signs = Mapping[Feedback, float]
 """What an event of each feedback says of its item; feedback that isn't there says nothing."""
@@ -62,9 +62,6 @@ def item_to_item(weights: Shaped[np.ndarray, "V V"] | csr_array, signs: Signs) -
             scores = histories(log, cases.start[rows_B], cases.stop[rows_B], signs) @ weights
             return np.asarray(scores.toarray() if isinstance(scores, csr_array) else scores, np.float32)
 
-        def candidates(rows_B: np.ndarray, items_BxM: np.ndarray) -> np.ndarray:
-            return np.take_along_axis(catalogue(rows_B), items_BxM, axis=1)
-
-        return Scorer(candidates, catalogue)
+        return catalogue_scorer(catalogue)
 
     return bind

@@ -13,7 +13,7 @@ from urep_jax.core.streams import numpy_stream
 from urep_jax.data.cases import Cases, Split
 from urep_jax.data.log import EventLog
 from urep_jax.data.ragged import ranges
-from urep_jax.evaluation.scorer import Scorer, ScorerFactory
+from urep_jax.evaluation.scorer import Scorer, ScorerFactory, catalogue_scorer
 
 _PLACES = 1 << 17
 """Events, with their padding, of the regressions that are solved at a time."""
@@ -81,10 +81,7 @@ def logistic_factors(
             users_BxF = users_CxF[rows_B]
             return np.asarray(users_BxF[:, :-1] @ items_VxF[:, :-1].T + items_VxF[:, -1] + users_BxF[:, -1:] + prior)
 
-        def candidates(rows_B: np.ndarray, items_BxM: np.ndarray) -> np.ndarray:
-            return np.take_along_axis(catalogue(rows_B), items_BxM, axis=1)
-
-        return Scorer(candidates, catalogue)
+        return catalogue_scorer(catalogue)
 
     return bind
 

@@ -46,6 +46,15 @@ def item_scorer(scores_V: Float32[np.ndarray, "V"]) -> Scorer:
     return Scorer(candidates, catalogue)
 
 
+def catalogue_scorer(catalogue: Callable[[Int64[np.ndarray, "B"]], Float32[np.ndarray, "B V"]]) -> Scorer:
+    """A scorer whose candidates are looked up among the scores of the catalogue."""
+
+    def candidates(rows_B: np.ndarray, items_BxM: np.ndarray) -> np.ndarray:
+        return np.take_along_axis(catalogue(rows_B), items_BxM, axis=1)
+
+    return Scorer(candidates, catalogue)
+
+
 def chunks(lengths: Int[np.ndarray, "C"], chunk: int) -> Iterator[tuple[Int64[np.ndarray, "B"], int]]:
     """All cases in chunks of alike length: `chunk` rows, and how many of them are real.
 
