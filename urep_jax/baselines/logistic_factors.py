@@ -1,11 +1,9 @@
 """Logistic matrix factorisation of (user, item, up or down), where new users are folded in."""
 
-from functools import partial
-
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Bool, Float, Float32, Int
+from jaxtyping import Array, Float, Float32, Int
 from scipy.sparse import csr_array
 
 from urep_jax.baselines.histories import histories, signs_of, training_histories
@@ -126,24 +124,26 @@ def _newton(
     prior: Float[Array, ""],
     penalty: Float[Array, "F"],
 ) -> Float[Array, "B F"]:
+    r"""Newton's steps towards the smallest :math:`-\sum_m \log P(y_m) + \frac12 \sum_f \lambda_f w_f^2` of each row.
+
+    Args:
+        column: rows of `others` that each row says something of; anything where `label` is 0.
+        label: positive for an up, negative for a down, 0 for padding.
+        others: see `regress`.
+        prior: see `regress`.
+        penalty: see `regress`.
+    """
     own_BxMxF = others[column]
     offset_BxM = prior + own_BxMxF[..., -1]
     x_BxMxF = own_BxMxF.at[..., -1].set(1.0)
-    says_BxM = label != 0
-    return jax.vmap(partial(_solve, penalty=penalty))(x_BxMxF, offset_BxM, label > 0, says_BxM)
 
+    def solve(x_MxF: Array, offset_M: Array, label_M: Array) -> Array:
+        def step(_: Array, solved_F: Array) -> Array:
+            p_M = jax.nn.sigmoid(x_MxF @ solved_F + offset_M)
+            slope_F = x_MxF.T @ jnp.where(label_M != 0, p_M - (label_M > 0), 0.0) + penalty * solved_F
+            curve_FxF = (x_MxF.T * jnp.where(label_M != 0, p_M * (1 - p_M), 0.0)) @ x_MxF + jnp.diag(penalty)
+            return solved_F - jax.scipy.linalg.solve(curve_FxF, slope_F, assume_a="pos")
 
-def _solve(
-    x: Float[Array, "M F"],
-    offset: Float[Array, "M"],
-    is_up: Bool[Array, "M"],
-    says: Bool[Array, "M"],
-    penalty: Float[Array, "F"],
-) -> Float[Array, "F"]:
-    def step(_: Int[Array, ""], solved_F: Float[Array, "F"]) -> Float[Array, "F"]:
-        p_M = jax.nn.sigmoid(x @ solved_F + offset)
-        slope_F = x.T @ jnp.where(says, p_M - is_up, 0.0) + penalty * solved_F
-        curve_FxF = (x.T * jnp.where(says, p_M * (1 - p_M), 0.0)) @ x + jnp.diag(penalty)
-        return solved_F - jax.scipy.linalg.solve(curve_FxF, slope_F, assume_a="pos")
+        return jax.lax.fori_loop(0, _NEWTON_STEPS, step, jnp.zeros_like(penalty))
 
-    return jax.lax.fori_loop(0, _NEWTON_STEPS, step, jnp.zeros(x.shape[1], x.dtype))
+    return jax.vmap(solve)(x_BxMxF, offset_BxM, label)
