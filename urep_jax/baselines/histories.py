@@ -6,7 +6,7 @@ import numpy as np
 from jaxtyping import Int, Shaped
 from scipy.sparse import csr_array
 
-from urep_jax.baselines.item_counts import training_counts
+from urep_jax.baselines.item_counts import negative_kind, training_counts
 from urep_jax.core.types import Feedback
 from urep_jax.data.cases import Cases, Split
 from urep_jax.data.log import EventLog
@@ -19,8 +19,7 @@ Signs = Mapping[Feedback, float]
 
 def signs_of(log: EventLog, split: Split) -> Signs:
     """1 for an up and -1 for a down; skips stand in for downs where training holds no down at all."""
-    negative = Feedback.DOWN if training_counts(log, split)[Feedback.DOWN].any() else Feedback.SKIP
-    return {Feedback.UP: 1.0, negative: -1.0}
+    return {Feedback.UP: 1.0, negative_kind(training_counts(log, split)): -1.0}
 
 
 def training_histories(log: EventLog, split: Split, signs: Signs) -> csr_array:

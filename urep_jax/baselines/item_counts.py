@@ -9,6 +9,15 @@ from urep_jax.data.log import EventLog
 from urep_jax.data.vocabulary import training_events
 
 
+def negative_kind(counts: Int64[np.ndarray, "F V"]) -> Feedback:
+    """The feedback that says no: the down, or the skip where training holds no down at all.
+
+    Args:
+        counts: from `training_counts`.
+    """
+    return Feedback.DOWN if counts[Feedback.DOWN].any() else Feedback.SKIP
+
+
 def training_counts(log: EventLog, split: Split) -> Int64[np.ndarray, "F V"]:
     """The number of training events of each feedback (by its code) and item."""
     trained_E = training_events(log, split)

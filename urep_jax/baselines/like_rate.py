@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from urep_jax.baselines.item_counts import training_counts
+from urep_jax.baselines.item_counts import negative_kind, training_counts
 from urep_jax.core.types import Feedback
 from urep_jax.data.cases import Cases, Split
 from urep_jax.data.log import EventLog
@@ -26,9 +26,7 @@ def like_rate(log: EventLog, split: Split, *, pseudo_count: float = 10.0) -> Sco
     if not pseudo_count > 0:
         raise ValueError(f"pseudo_count is {pseudo_count}, but must be above 0")
     counts_FxV = training_counts(log, split)
-    ups_V, downs_V = counts_FxV[Feedback.UP], counts_FxV[Feedback.DOWN]
-    if not downs_V.any():
-        downs_V = counts_FxV[Feedback.SKIP]
+    ups_V, downs_V = counts_FxV[Feedback.UP], counts_FxV[negative_kind(counts_FxV)]
     total = ups_V.sum() + downs_V.sum()
     if not total:
         raise ValueError(f"training holds no ups, downs or skips of log {log.name!r}; a like-rate needs some")
