@@ -7,7 +7,7 @@ rows have seeds in common, their difference is taken seed by seed.
 import argparse
 import itertools
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -98,15 +98,11 @@ def _baseline_rows(
             for metrics in by_setting.values()
             for repeat, found in metrics.items()
         )
-        if agree and _same_repeats(by_setting.values()):
+        if agree and len({frozenset(metrics) for metrics in by_setting.values()}) == 1:
             rows[baseline] = together
         else:
             rows |= {f"{baseline} {told}".strip(): metrics for told, metrics in by_setting.items()}
     return rows
-
-
-def _same_repeats(metrics: Iterable[Mapping[Repeat, object]]) -> bool:
-    return len({frozenset(found) for found in metrics}) == 1
 
 
 def interval(values: Sequence[float]) -> tuple[float, float]:
