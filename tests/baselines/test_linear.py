@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from sklearn.linear_model import Ridge
 
 from tests.baselines.test_baselines import EVENTS
-from tests.evaluation.cases import cases_of, logs
+from tests.evaluation.cases import logs
 from tests.logs import DAY, NUM_ITEMS, Row, log_of
 from urep_jax.baselines.ease import MAX_ITEMS, ease
 from urep_jax.baselines.histories import histories, signs_of
@@ -101,4 +101,3 @@ def test_wrong_values_are_refused() -> None:
     large = log_of([Row(0, 0, 0, "up"), Row(0, 9, 1, "up")], num_items=MAX_ITEMS + 1)
     with pytest.raises(ValueError, match="leave it out of the baselines"):
         ease(large, TimeCut(cut=5)(large))
-    assert len(cases_of(log_of([Row(0, 0, 0, "up"), Row(0, 6 * DAY, 1, "up")])))

@@ -42,6 +42,7 @@ ID_COLUMNS = ("sequence_ids", "item_ids", "station_ids", "device_ids")
 
 _FORMAT = 1
 _PIECE = 1 << 22
+"""Events of a column that are read at a time for a digest."""
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
