@@ -70,12 +70,12 @@ class System:
         parallel = parallelize(objective, adam(1e-3), 0, batch_size)
         rng = np.random.default_rng(0)
         self._batches = [parallel.put_batch(full_batch(rng, items, batch_size, length)) for _ in range(_BATCHES)]
-        self._state = parallel.init()
+        self._key, self._state = parallel.key, parallel.init()
         assert objective.row_wise is not None
         self.ids_per_step = count_ids(objective.row_wise, self._batches[0], jax.random.key(0))["item"]
         jitted: Any = parallel.step
         before = time.perf_counter()
-        self._step = jitted.lower(self._state, self._batches[0]).compile()
+        self._step = jitted.lower(parallel.key, self._state, self._batches[0]).compile()
         self.compile_s = time.perf_counter() - before
         self.temporary_gib = self._step.memory_analysis().temp_size_in_bytes / 2**30
 
@@ -83,7 +83,7 @@ class System:
         """Take some steps; returns how long they took, by the clock and by the time that threads ran."""
         before, cpu_before = time.perf_counter(), time.process_time()
         for i in range(steps):
-            self._state, _ = self._step(self._state, self._batches[i % _BATCHES])
+            self._state, _ = self._step(self._key, self._state, self._batches[i % _BATCHES])
         jax.block_until_ready(self._state)
         return {"seconds": time.perf_counter() - before, "cpu_seconds": time.process_time() - cpu_before}
 

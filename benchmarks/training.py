@@ -118,12 +118,12 @@ def serve(folder: Path, case: Case, strata: int, batch_size: int) -> None:
     state = parallel.init()
     jitted: Any = parallel.step
     before = time.perf_counter()
-    step = jitted.lower(state, parallel.put_batch(batches[0])).compile()
+    step = jitted.lower(parallel.key, state, parallel.put_batch(batches[0])).compile()
     compile_s = time.perf_counter() - before
     for line in sys.stdin:
         before, cpu_before, told = time.perf_counter(), time.process_time(), []
         for _ in range(int(line)):
-            state, info = step(state, parallel.put_batch(next(iterator)))
+            state, info = step(parallel.key, state, parallel.put_batch(next(iterator)))
             told.append(info.weight)
         positions = int(sum(jax.device_get(told)))
         seconds, cpu_seconds = time.perf_counter() - before, time.process_time() - cpu_before

@@ -47,7 +47,13 @@ def load_data(cfg: DictConfig, console: Console) -> tuple[EventLog, Split]:
         f"{split.validation.num_users:,} validate, {split.test.num_users:,} are tested"
     )
     for name, cases in (("validation", split.validation), ("test", split.test)):
-        if not _has_pair(cases):
+        if cfg.data.protocol == "next_item":
+            if not len(cases):
+                raise ValueError(
+                    f"{type(split_by).__name__} leaves no {name} case; protocol=next_item goes with a split such as "
+                    "LeaveOneOut"
+                )
+        elif not _has_pair(cases):
             raise ValueError(
                 f"{type(split_by).__name__} leaves no {name} case with a pair: no {log.granularity} has enough events, "
                 "then an up and a down or skip on one station; look at data.stats=true and at the values of "

@@ -12,12 +12,15 @@ from urep_jax.training.fit import Epoch
 
 matplotlib.use("Agg")
 import matplotlib.pyplot as plt
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-_BASELINES = ("popularity", "like_rate", "like rate", "oracle")
-"""Drawn in ink; what is trained stands out."""
+_BASELINES = ("popularity", "like rate", "item knn", "ease", "logistic factors", "oracle")
+"""Drawn in ink; what is trained by gradient stands out."""
 
-_INK, _ACCENT, _QUIET = "#222222", "#1f6f8b", "#b9c4c9"
+INK, _ACCENT, QUIET = "#222222", "#1f6f8b", "#b9c4c9"
+COLORS = ("#1f6f8b", "#c8553d", "#7a9e43", "#7b5ea7", "#e09f3e")
+"""Of data sets."""
 _RUNG_LOOK = {
     Rung.SAME_DAY_DOWN: ("same-day down", "#7a1f2b"),
     Rung.SAME_DAY_SKIP: ("same-day skip", "#c8553d"),
@@ -25,12 +28,12 @@ _RUNG_LOOK = {
     Rung.FUTURE_SKIP: ("future skip", "#f3d9a4"),
     Rung.RANDOM: ("random", "#d5dde0"),
 }
-_STYLE: Any = {
+STYLE: Any = {
     "figure.dpi": 150,
     "font.size": 9,
     "axes.spines.top": False,
     "axes.spines.right": False,
-    "axes.edgecolor": _INK,
+    "axes.edgecolor": INK,
     "legend.frameon": False,
 }
 
@@ -39,9 +42,9 @@ def training_curves(history: Sequence[Epoch], path: Path) -> None:
     """Loss, and validation with its best epoch, by epoch."""
     epochs = [e.epoch for e in history]
     best = max(history, key=lambda e: e.validation)
-    with plt.rc_context(_STYLE):
+    with plt.rc_context(STYLE):
         figure, (left, right) = plt.subplots(1, 2, figsize=(7, 2.6), layout="constrained")
-        left.plot(epochs, [e.loss for e in history], color=_INK)
+        left.plot(epochs, [e.loss for e in history], color=INK)
         left.set(xlabel="epoch", ylabel="training loss")
         right.plot(epochs, [e.validation for e in history], color=_ACCENT)
         right.plot(best.epoch, best.validation, "o", color=_ACCENT)
@@ -51,25 +54,33 @@ def training_curves(history: Sequence[Epoch], path: Path) -> None:
         right.set(xlabel="epoch", ylabel="validation pair accuracy")
         for axes in (left, right):
             axes.xaxis.get_major_locator().set_params(integer=True)
-        _save(figure, path)
+        save(figure, path)
 
 
-def pair_accuracies(results: Mapping[str, tuple[float, float]], path: Path) -> None:
-    """Test pair accuracy of models and baselines: means with half-widths of 95 % intervals (NaN for none)."""
+def compared(results: Mapping[str, tuple[float, float]], title: str, path: Path) -> None:
+    """One metric of models and baselines: means with half-widths of 95 % intervals (NaN for none).
+
+    Args:
+        results: by name.
+        title: of the metric.
+        path: of the figure.
+    """
     names = sorted(results, key=lambda name: results[name])
-    with plt.rc_context(_STYLE):
+    with plt.rc_context(STYLE):
         figure, axes = plt.subplots(figsize=(5.2, 0.6 + 0.38 * len(names)), layout="constrained")
         for y, name in enumerate(names):
             value, half = results[name]
-            color = _INK if name in _BASELINES else _ACCENT
+            color = INK if name.replace("_", " ") in _BASELINES else _ACCENT
             axes.errorbar(value, y, xerr=np.nan_to_num(half), fmt="o", color=color, capsize=3)
             place: Any = {"xytext": (0, 6), "textcoords": "offset points", "ha": "center"}
             axes.annotate(f"{value:.3f}", (value, y), **place, color=color, fontsize=8)
-        axes.axvline(0.5, color=_QUIET, lw=1, ls="--", zorder=0)
+        coin = title == "pair accuracy"
+        if coin:
+            axes.axvline(0.5, color=QUIET, lw=1, ls="--", zorder=0)
         axes.set_yticks(range(len(names)), [name if "=" in name else name.replace("_", " ") for name in names])
         axes.margins(y=0.25)
-        axes.set(xlabel="test pair accuracy (dashed: a coin)")
-        _save(figure, path)
+        axes.set(xlabel=f"test {title}" + (" (dashed: a coin)" if coin else ""))
+        save(figure, path)
 
 
 def hard_negative_sources(shares: np.ndarray, path: Path) -> None:
@@ -79,21 +90,25 @@ def hard_negative_sources(shares: np.ndarray, path: Path) -> None:
         shares: L x 5, from `rung_shares`.
         path: of the PNG.
     """
+    with plt.rc_context(STYLE):
+        figure, axes = plt.subplots(figsize=(6, 2.8), layout="constrained")
+        stack_sources(axes, shares)
+        axes.set(xlabel="position in the sequence (latest at the right)", ylabel="share of negatives")
+        figure.legend(loc="outside right center")
+        save(figure, path)
+
+
+def stack_sources(axes: Axes, shares: np.ndarray) -> None:
+    """Draw the shares of the sources as bars upon each other; neighbouring positions are pooled to about 50 bars."""
     length = len(shares)
-    # Neighbouring positions are pooled to about 50 bars: single ones are noise.
     width = max(1, length // 50)
     first = np.arange(0, length, width)
     pooled = np.array([_mean_of_rows(shares[i : i + width]) for i in first])
-    with plt.rc_context(_STYLE):
-        figure, axes = plt.subplots(figsize=(6, 2.8), layout="constrained")
-        bottom = np.zeros(len(first))
-        for rung, (label, color) in _RUNG_LOOK.items():
-            axes.bar(first, pooled[:, rung], width, bottom, align="edge", color=color, label=label)
-            bottom += np.nan_to_num(pooled[:, rung])
-        axes.set(xlabel="position in the sequence (latest at the right)", ylabel="share of negatives", ylim=(0, 1))
-        axes.set_xlim(0, length)
-        figure.legend(loc="outside right center")
-        _save(figure, path)
+    bottom = np.zeros(len(first))
+    for rung, (label, color) in _RUNG_LOOK.items():
+        axes.bar(first, pooled[:, rung], width, bottom, align="edge", color=color, label=label)
+        bottom += np.nan_to_num(pooled[:, rung])
+    axes.set(xlim=(0, length), ylim=(0, 1))
 
 
 def _mean_of_rows(shares: np.ndarray) -> np.ndarray:
@@ -101,7 +116,8 @@ def _mean_of_rows(shares: np.ndarray) -> np.ndarray:
     return known.mean(0) if len(known) else np.full(shares.shape[1], np.nan)
 
 
-def _save(figure: Figure, path: Path) -> None:
+def save(figure: Figure, path: Path) -> None:
+    """Write a figure, and forget it."""
     # The same numbers give the same file, and words stay words.
     with plt.rc_context({"svg.fonttype": "none", "svg.hashsalt": path.stem}):
         figure.savefig(path, metadata={"Date": None} if path.suffix == ".svg" else None)

@@ -10,6 +10,8 @@ from typing import Any
 
 import jax
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import yaml
 
 from urep_jax.data.log import EventLog
@@ -31,6 +33,8 @@ class RunFolder:
     | `events.out.tfevents.*` | the same for TensorBoard |
     | `metrics.json` | the results |
     | `figures/` | PNG, and CSV of the numbers behind them |
+    | `table1.json` | the log described as the paper's Table 1 does |
+    | `users.parquet` | the results of each tested user |
     | `report.md` | the results, to be read |
 
     Args:
@@ -38,10 +42,12 @@ class RunFolder:
         config: the resolved config, plain values.
 
     Raises:
-        ValueError: if the folder belongs to a run of another config.
+        ValueError: if the folder belongs to a run of another config, or its path holds brackets.
     """
 
     def __init__(self, path: Path, config: Mapping[str, Any]) -> None:
+        if set("[]") & set(str(path)):
+            raise ValueError(f"{path} holds a bracket, and checkpoints below such a path can't be read; rename it")
         self.path = path
         self.config = config
         path.mkdir(parents=True, exist_ok=True)
@@ -104,13 +110,24 @@ class RunFolder:
         lines = [",".join(header), *(",".join(f"{value:.6g}" for value in row) for row in rows)]
         write_whole(self.figures / name, "\n".join(lines) + "\n")
 
+    def write_json(self, name: str, value: Mapping[str, Any]) -> None:
+        """Write a file of plain values."""
+        write_whole(self.path / name, json.dumps(dict(value), indent=1) + "\n")
+
+    def write_users(self, users: pa.Table) -> None:
+        """Write the results of each tested user."""
+        path = self.path / "users.parquet"
+        draft = path.with_name(f".{path.name}.draft")
+        pq.write_table(users, draft, compression="zstd")
+        draft.replace(path)
+
     def write_report(self, text: str) -> None:
         """Write the results for a person."""
         write_whole(self.path / "report.md", text)
 
     def write_metrics(self, metrics: Mapping[str, float]) -> None:
         """Write the results; that they are there says that the run has ended."""
-        write_whole(self.path / "metrics.json", json.dumps(dict(metrics), indent=1) + "\n")
+        self.write_json("metrics.json", metrics)
 
 
 def write_whole(path: Path, text: str) -> None:

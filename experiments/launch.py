@@ -1,6 +1,7 @@
 """One run from its config to its table, and what a person is told when it ends otherwise."""
 
 import os
+import traceback
 from pathlib import Path
 from typing import Any, cast
 
@@ -8,10 +9,12 @@ import jax
 from hydra.utils import get_method
 from omegaconf import DictConfig, OmegaConf
 from rich.console import Console
+from rich.text import Text
 
 from experiments.data import print_stats
 from experiments.errors import fail
 from experiments.folder import RunFolder
+from experiments.sweep import Job
 from experiments.tables import terminal_table
 from urep_jax.training.fit import Diverged, Interrupted
 
@@ -22,6 +25,29 @@ def launch(cfg: DictConfig, folder: Path) -> None:
     """Do what a command line asks for, in `folder`; errors that a user can mend are told in one line."""
     console = Console()
     try:
+        _do(cfg, folder, console)
+    except _USER_ERRORS as error:
+        if os.environ.get("HYDRA_FULL_ERROR"):
+            raise
+        fail(error)
+
+
+def launch_job(cfg: DictConfig, folder: Path) -> None:
+    """The same for one job of a sweep: an error is noted in its folder, and the other jobs go on."""
+    console = Console()
+    job = Job(folder)
+    console.rule(Text(job.name), align="left")
+    job.begin()
+    try:
+        _do(cfg, folder, console)
+    except Exception as error:
+        known = isinstance(error, _USER_ERRORS)
+        job.fail(str(error) if known else traceback.format_exc())
+        console.print(f"failed: {error}", soft_wrap=True, markup=False)
+
+
+def _do(cfg: DictConfig, folder: Path, console: Console) -> None:
+    try:
         if cfg.data.stats:
             print_stats(cfg, console)
             return
@@ -31,10 +57,6 @@ def launch(cfg: DictConfig, folder: Path) -> None:
             "stopped, and saved; the same command with the same hydra.run.dir goes on from here", soft_wrap=True
         )
         raise
-    except _USER_ERRORS as error:
-        if os.environ.get("HYDRA_FULL_ERROR"):
-            raise
-        fail(error)
 
 
 def run(cfg: DictConfig, folder: Path, console: Console) -> dict[str, float]:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import hydra
 from hydra.core.hydra_config import HydraConfig
+from hydra.types import RunMode
 from omegaconf import DictConfig
 
 from experiments.errors import fail
@@ -15,8 +16,11 @@ from experiments.knobs import KnobError, check_overrides
 
 @hydra.main(version_base="1.3", config_path="../conf", config_name="config")
 def _main(cfg: DictConfig) -> None:
+    hydra_config = HydraConfig.get()
     # JAX takes seconds to import: `--help` and a mistyped knob don't wait for it.
-    import_module("experiments.launch").launch(cfg, Path(HydraConfig.get().runtime.output_dir))
+    launch = import_module("experiments.launch")
+    start = launch.launch_job if hydra_config.mode == RunMode.MULTIRUN else launch.launch
+    start(cfg, Path(hydra_config.runtime.output_dir))
 
 
 def _use_huge_pages() -> None:

@@ -10,7 +10,7 @@ from hydra.utils import get_method, instantiate
 from omegaconf import DictConfig
 
 from experiments.knobs import CONF, groups, knobs_of, options
-from experiments.negative_feedback import Recipe
+from experiments.negative_feedback.recipe import Recipe
 from tests.data.test_sequences import whole
 from tests.training.tiny import tiny_log
 from urep_jax.data.datasets.base import EventsConfig
@@ -44,4 +44,4 @@ def test_every_option_makes_a_recipe_and_its_model(group: str, option: str) -> N
     recipe = Recipe.from_config(cfg, build_vocabulary(log, whole(log)))
     params = jax.eval_shape(lambda key: transformer.init(key, recipe.model), jax.random.key(0))
     assert params["tables"]["item"].shape[-1] == cfg.model.width
-    assert recipe.positive_only().sequences.p_hard == 0
+    assert recipe.without("negative_feedback").sequences.p_hard == 0

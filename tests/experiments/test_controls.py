@@ -5,7 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from experiments.negative_feedback import Recipe, train
+from experiments.negative_feedback.protocols import protocol_of
+from experiments.negative_feedback.recipe import Recipe
+from experiments.negative_feedback.training import train
 from urep_jax.data.datasets.radio import RadioConfig
 from urep_jax.data.log import EventLog
 from urep_jax.data.prepare import prepare
@@ -46,7 +48,8 @@ def accuracy(log: EventLog, test_log: EventLog, p_hard: float, folder: Path) -> 
         negative_power=0.0,
         strata=2,
     )
-    trained = train(recipe, log, split, vocabulary, folder / f"p_hard={p_hard}", lambda _: None)
+    path = folder / f"p_hard={p_hard}"
+    trained = train(recipe, log, split, vocabulary, protocol_of("pairs"), path, lambda _: None)
     cases = SPLIT(test_log).test
     return pair_accuracy(trained.scorer(cases), cases)
 

@@ -1,25 +1,47 @@
 """Runs side by side: rows, intervals and differences, on run folders made by hand."""
 
+import dataclasses
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 import yaml
 from scipy import stats
 
-from experiments.report import Row, differences, interval, main, read_rows, table_of
+from experiments.report.__main__ import main
+from experiments.report.claims import figure_2_top, figure_3, figure_4, table_2
+from experiments.report.curves import whole
+from experiments.report.intervals import difference_by_user, estimate
+from experiments.report.rows import Row, differences, rows_of, table_of
+from experiments.report.runs import Run, read_runs, sweep_of
 from experiments.tables import short
+from tests.training.tiny import tiny_log
+from urep_jax.data.stats import table1
 
 
-def run_of(folder: Path, config: Mapping[str, Any], metrics: Mapping[str, float]) -> None:
-    """A run folder as far as the report reads it."""
-    folder.mkdir(parents=True)
+def run_of(
+    folder: Path,
+    config: Mapping[str, Any],
+    metrics: Mapping[str, float],
+    users: Mapping[str, Sequence[float]] | None = None,
+) -> None:
+    """A run folder as far as the report reads it; `users` are pair accuracies by user, under ups, downs and skips."""
+    (folder / "figures").mkdir(parents=True)
     (folder / "config.yaml").write_text(yaml.safe_dump(dict(config)))
     (folder / "metrics.json").write_text(json.dumps(metrics))
+    (folder / "table1.json").write_text(json.dumps(dataclasses.asdict(table1(tiny_log()))))
+    (folder / "figures" / "hard_negative_sources.csv").write_text("a,b,c,d,e\n1,0,0,0,0\n0,0,0,0,1\n")
+    users = users or {"ann": (1, 0, 0, 0.5)}
+    columns = zip(*users.values(), strict=True)
+    names = ("ups", "downs", "skips", "model/pair_accuracy")
+    table = pa.table({"user_id": list(users), **{n: list(c) for n, c in zip(names, columns, strict=True)}})
+    pq.write_table(table, folder / "users.parquet")
 
 
 def config_of(seed: int, **knobs: Any) -> dict[str, Any]:
@@ -47,16 +69,16 @@ def test_runs_of_one_setting_are_a_row_and_differences_are_taken_seed_by_seed(tm
         for seed, value in enumerate(values):
             metrics = {"pair_accuracy": value, "popularity/pair_accuracy": 0.6 + seed / 100}
             run_of(tmp_path / f"{p_hard}" / f"{seed}", config_of(seed, p_hard=p_hard), metrics)
-    rows = {row.name: row for row in read_rows([tmp_path])}
-    assert list(rows) == ["p_hard=0.0", "p_hard=1.0", "popularity"], "popularity knows of no p_hard, and is one row"
+    rows = {row.name: row for row in rows_of(read_runs([tmp_path]))}
+    assert list(rows) == ["p_hard=0", "p_hard=1", "popularity"], "popularity knows of no p_hard, and is one row"
     assert list(rows["popularity"].values("pair_accuracy").values()) == [0.6, 0.61, 0.62]
-    assert list(rows["p_hard=1.0"].values("pair_accuracy").values()) == accuracy[1.0]
+    assert list(rows["p_hard=1"].values("pair_accuracy").values()) == accuracy[1.0]
 
     gains = np.subtract(accuracy[0.0], accuracy[1.0])
     half = stats.ttest_1samp(gains, 0).confidence_interval(0.95).high - gains.mean()
-    (line,) = [line for line in differences(list(rows.values())) if line[0] == "p_hard=0.0 − p_hard=1.0"]
+    (line,) = [line for line in differences(list(rows.values()), "pair_accuracy") if line[0] == "p_hard=0 − p_hard=1"]
     assert line[1:] == ["3", f"{short(gains.mean(), 3)} ±{short(half, 3)}"]
-    assert table_of([rows["p_hard=1.0"]])[1][:3] == ["p_hard=1.0", "3", f".710 ±{short(half_width(accuracy[1.0]), 3)}"]
+    assert table_of([rows["p_hard=1"]])[1][:3] == ["p_hard=1", "3", f".710 ±{short(half_width(accuracy[1.0]), 3)}"]
 
 
 def half_width(values: list[float]) -> float:
@@ -65,17 +87,17 @@ def half_width(values: list[float]) -> float:
 
 def test_an_interval_is_students() -> None:
     values = [1.0, 2.0, 4.0, 9.0]
-    mean, half = interval(values)
-    assert mean == 4.0
+    mean, half, number = estimate(values)
+    assert (mean, number) == (4.0, 4)
     assert half == pytest.approx(half_width(values))
-    assert math.isnan(interval([1.0])[1])
+    assert math.isnan(estimate([1.0]).half)
 
 
 def test_a_baseline_that_a_setting_changes_is_a_row_for_each(tmp_path: Path) -> None:
     for length, value in ((50, 0.6), (200, 0.65)):
         metrics = {"pair_accuracy": 0.7, "positive_only/pair_accuracy": value, "like_rate/pair_accuracy": 0.72}
         run_of(tmp_path / str(length), config_of(0, max_length=length), metrics)
-    rows = {row.name: list(row.values("pair_accuracy").values()) for row in read_rows([tmp_path])}
+    rows = {row.name: list(row.values("pair_accuracy").values()) for row in rows_of(read_runs([tmp_path]))}
     assert rows["positive only max_length=50"] == [0.6]
     assert rows["positive only max_length=200"] == [0.65]
     assert rows["like rate"] == [0.72]
@@ -85,29 +107,100 @@ def test_seeds_of_unlike_settings_are_not_pooled(tmp_path: Path) -> None:
     for seed, length in ((0, 50), (1, 200)):
         metrics = {"pair_accuracy": 0.7, "positive_only/pair_accuracy": 0.6}
         run_of(tmp_path / str(seed), config_of(seed, max_length=length), metrics)
-    assert [len(row.metrics) for row in read_rows([tmp_path])] == [1, 1, 1, 1]
+    assert [len(row.metrics) for row in rows_of(read_runs([tmp_path]))] == [1, 1, 1, 1]
 
 
 def test_a_knob_that_only_some_runs_have_tells_them_apart(tmp_path: Path) -> None:
     run_of(tmp_path / "a", config_of(0), {"pair_accuracy": 0.7})
     run_of(tmp_path / "b", config_of(0, more=1), {"pair_accuracy": 0.8})
-    assert [row.name for row in read_rows([tmp_path])] == ["model", "more=1"]
+    assert [row.name for row in rows_of(read_runs([tmp_path]))] == ["model", "more=1"]
 
 
-def test_the_same_run_twice_is_refused(tmp_path: Path) -> None:
+def test_the_same_run_with_other_results_is_refused(tmp_path: Path) -> None:
     for name in ("a", "b"):
         run_of(tmp_path / name, config_of(0), {"pair_accuracy": 0.7})
-    with pytest.raises(ValueError, match="repeats another run of model with the same seed"):
-        read_rows([tmp_path])
+    assert len(rows_of(read_runs([tmp_path]))) == 1, "two sweeps may hold the same run"
+    run_of(tmp_path / "c", config_of(0), {"pair_accuracy": 0.8})
+    with pytest.raises(ValueError, match="repeats another run of model with the same seed, with other results"):
+        rows_of(read_runs([tmp_path]))
     with pytest.raises(ValueError, match="no run has ended below"):
-        read_rows([tmp_path / "nowhere"])
+        read_runs([tmp_path / "nowhere"])
 
 
 def test_the_command_writes_what_it_prints(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     for seed in range(2):
         run_of(tmp_path / "runs" / f"{seed}", config_of(seed), {"pair_accuracy": 0.7 + seed / 100})
-    main([str(tmp_path / "runs"), "--out", str(tmp_path / "t.md"), "--figure", str(tmp_path / "t.svg")])
-    assert "| model | 2 | .705 ±" in (tmp_path / "t.md").read_text()
+    main([str(tmp_path / "runs"), "--out", str(tmp_path / "told"), "--svg"])
+    assert "| model | 2 | .705 ±" in (tmp_path / "told" / "report.md").read_text()
     assert ".705" in capsys.readouterr().out
-    assert "<svg" in (tmp_path / "t.svg").read_text()
+    assert "<svg" in (tmp_path / "told" / "tiny.svg").read_text()
     assert Row("a", {(0, None): {"x": 1.0}}).values("y") == {}
+
+
+def sweep_folder(folder: Path) -> list[Run]:
+    """Three seeds of `p_hard` 0 and 1, one seed of 0.5, and one run with another length; of three users."""
+    accuracy = {0: (0.5, 0.6, 0.7), 0.5: (0.7,), 1: (0.7, 0.9, 0.8)}
+    for p_hard, values in accuracy.items():
+        for seed, value in enumerate(values):
+            users = {
+                "ann": (1, 9, 0, value + 0.1),
+                "bob": (9, 1, 0, value - 0.1),
+                "cat": (0, 0, 0, float("nan")),
+            }
+            metrics = {
+                "pair_accuracy": value,
+                "epochs_to_convergence": 10.0 - 5 * p_hard,
+                "mrr_up": 0.1,
+                "mrr_down": 0.05,
+            }
+            run_of(folder / f"{p_hard}-{seed}", config_of(seed, p_hard=p_hard, k_negatives=1), metrics, users)
+    run_of(folder / "long", config_of(0, p_hard=0.25, k_negatives=1, max_length=7), {"pair_accuracy": 0.1})
+    return read_runs([folder])
+
+
+def test_a_sweep_is_the_runs_that_differ_in_one_knob(tmp_path: Path) -> None:
+    runs = sweep_folder(tmp_path)
+    sweep = sweep_of(runs, "p_hard")
+    assert list(sweep) == ["0", "0.5", "1"], "by size, and the run of another length is none of them"
+    assert [len(repeats) for repeats in sweep.values()] == [3, 1, 3]
+    assert sweep_of(runs, "k_negatives") == {}
+    assert sweep_of(runs, "p_hard", k_negatives="2") == {}
+    assert {run.metrics["pair_accuracy"] for run in whole(runs).values()} == {0.7, 0.9, 0.8}
+    assert not whole([run for run in runs if run.metrics["pair_accuracy"] in (0.1, 0.5)]), "two settings are no model"
+
+
+def test_users_are_compared_with_themselves(tmp_path: Path) -> None:
+    sweep = sweep_of(sweep_folder(tmp_path), "p_hard")
+    gain = difference_by_user(sweep["1"], sweep["0"], "model/pair_accuracy")
+    # Over seeds each of both users gains (0.2 + 0.3 + 0.1) / 3, so users don't differ.
+    assert gain is not None
+    assert gain == pytest.approx((0.2, 0.0, 2), abs=1e-6)
+    assert difference_by_user(sweep["1"], {}, "model/pair_accuracy") is None
+
+
+def test_the_claims_tell_what_the_runs_hold(tmp_path: Path) -> None:
+    runs = {"tiny": sweep_folder(tmp_path)}
+    top, third, fourth = figure_2_top(runs), figure_3(runs), figure_4(runs)
+    assert top is not None
+    assert third is not None
+    assert fourth is not None
+    assert top.data["tiny"]["pair_accuracy"]["1"][0] == pytest.approx(0.8)
+    gain = estimate([0.2, 0.3, 0.1])
+    assert f"| tiny | 1 | {gain.told(3, sign=True)} | +.200 ±.000 |" in top.text
+    assert "| tiny | .50 (.50 to .50) |" in third.text, "half the epochs, whatever the seed"
+    assert fourth.data["tiny"]["share_of_users"] == [0.5, 0.0, 0.0, 0.0, 0.5]
+    assert fourth.data["tiny"]["accuracy"][0] == pytest.approx(0.9, abs=1e-6)
+    assert fourth.data["tiny"]["accuracy"][4] == pytest.approx(0.7, abs=1e-6)
+    assert table_2(runs) is None
+
+
+def test_the_ablation_is_told_in_points(tmp_path: Path) -> None:
+    for part, values in {"none": (0.7, 0.72), "positions": (0.69, 0.72)}.items():
+        for seed, value in enumerate(values):
+            users = {"ann": (1, 0, 0, value), "bob": (1, 0, 0, value - 0.1)}
+            run_of(tmp_path / part / str(seed), config_of(seed, ablation=part), {"pair_accuracy": value}, users)
+    told = table_2({"tiny": read_runs([tmp_path])})
+    assert told is not None
+    points = estimate([-1.0, 0.0]).told(1, sign=True)
+    assert f"| positions | tiny | {estimate([0.69, 0.72]).told(3)} | {points} | -.5 ±.0 |" in told.text
+    assert told.text.index("| nothing |") < told.text.index("| positions |")

@@ -2,14 +2,12 @@
 
 import json
 import re
-import runpy
 import signal
 import struct
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
-from typing import NamedTuple
 
 import jax
 import matplotlib.image
@@ -18,53 +16,9 @@ import pytest
 import yaml
 from tensorboardX.proto.event_pb2 import Event
 
-ROOT = Path(__file__).parents[2]
-SMALL = (
-    *("data.source.params.num_listeners=150", "data.split.test_days=90"),
-    *("train.epochs=2", "train.batch_size=32", "max_length=20", "model.width=8"),
-)
+from tests.experiments.command import ROOT, SMALL, Command
+
 METRICS = ("pair_accuracy", "random_pair_accuracy", "mrr_up", "mrr_down", "recall_up@10", "recall_down@10")
-
-
-class Said(NamedTuple):
-    """How a command ended, and what it told."""
-
-    status: int
-    out: str
-    err: str
-
-
-Command = Callable[..., Said]
-
-
-@pytest.fixture(scope="module")
-def workspace(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """One for all runs, so that the radio is made, and each program compiled, once."""
-    return tmp_path_factory.mktemp("workspace")
-
-
-@pytest.fixture
-def command(
-    workspace: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> Iterator[Command]:
-    """`python -m experiments.run ARGUMENTS`, in this process: a new one takes seconds to start."""
-    monkeypatch.delenv("UREP_DATA", raising=False)
-
-    def call(*arguments: str, folder: Path = tmp_path / "run") -> Said:
-        places = (f"workspace={workspace}", f"hydra.run.dir={folder}")
-        monkeypatch.setattr(sys, "argv", ["experiments.run", *arguments, *places])
-        monkeypatch.delitem(sys.modules, "experiments.run", raising=False)
-        status: int | str | None = 0
-        try:
-            runpy.run_module("experiments.run", run_name="__main__", alter_sys=True)
-        except SystemExit as end:
-            status = end.code
-        assert isinstance(status, int)
-        return Said(status, *capsys.readouterr())
-
-    cache = jax.config.jax_compilation_cache_dir
-    yield call
-    jax.config.update("jax_compilation_cache_dir", cache)
 
 
 def test_help_is_the_projects_own(command: Command) -> None:
@@ -165,7 +119,7 @@ def test_a_whole_run(command: Command, tmp_path: Path) -> None:
     left = {path.name for path in folder.iterdir() if not path.name.startswith("events.out.tfevents.")}
     assert left == {
         *("config.yaml", "versions.json", "data.json", "metrics.json", "history.jsonl", "report.md"),
-        *("checkpoints", "figures", "vocabulary", "positive_only"),
+        *("table1.json", "users.parquet", "checkpoints", "figures", "vocabulary", "positive_only"),
     }
     check_metrics(json.loads((folder / "metrics.json").read_text()))
     check_config(folder)
@@ -224,7 +178,7 @@ def check_figures(folder: Path) -> None:
     metrics = json.loads((folder / "metrics.json").read_text())
     assert f"| up, down, skip | {metrics['coverage/up_down_skip']:.1%} |" in report
     figures = sorted((folder / "figures").glob("*.png"))
-    assert [path.name for path in figures] == ["hard_negative_sources.png", "pair_accuracy.png", "training.png"]
+    assert [path.name for path in figures] == ["compared.png", "hard_negative_sources.png", "training.png"]
     for path in figures:
         assert f"(figures/{path.name})" in report
         pixels = matplotlib.image.imread(path)

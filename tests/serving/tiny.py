@@ -8,7 +8,7 @@ from omegaconf import DictConfig, OmegaConf
 from rich.console import Console
 
 from experiments.folder import RunFolder
-from experiments.negative_feedback import run
+from experiments.negative_feedback.run import run
 
 ROOT = Path(__file__).parents[2]
 

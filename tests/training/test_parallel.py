@@ -39,7 +39,7 @@ def test_a_step_is_traced_once() -> None:
     parallel = parallelize(objective._replace(loss=loss), adam(0.01), 3, BATCH)
     state = parallel.init()
     for step in range(4):
-        state, _ = parallel.step(state, parallel.put_batch(batches[step]))
+        state, _ = parallel.step(parallel.key, state, parallel.put_batch(batches[step]))
     assert len(traces) == 1
 
 
@@ -50,7 +50,7 @@ def test_every_loss_learns_one_batch_by_heart(name: str) -> None:
     state, told = parallel.init(), []
     batch = parallel.put_batch(batches[0])
     for _ in range(100):
-        state, info = parallel.step(state, batch)
+        state, info = parallel.step(parallel.key, state, batch)
         told.append(float(info.loss))
     assert np.mean(told[-5:]) < 0.7 * np.mean(told[:5])
 
@@ -72,7 +72,7 @@ def test_one_step_is_the_one_it_was() -> None:
     """
     objective, batches = tiny_training()
     parallel = parallelize(objective, adam(0.01), 3, BATCH)
-    state, info = parallel.step(parallel.init(), parallel.put_batch(batches[0]))
+    state, info = parallel.step(parallel.key, parallel.init(), parallel.put_batch(batches[0]))
     sums = {
         "loss": info.loss,
         "item": jnp.abs(state.params["tables"]["item"]).sum(),

@@ -115,7 +115,7 @@ def test_it_is_lazy_adam(mode: str, tables: TableMode, lazy: tuple[str, ...]) ->
     reference = NumpyLazyAdam(jax.device_get(parallel.params(state)), lazy, 0.03, 80.0)
     for step in range(12):
         reference.step(bags_of(step, rows))
-        state, _ = parallel.step(state, parallel.put_batch(bags_of(step, rows)))
+        state, _ = parallel.step(parallel.key, state, parallel.put_batch(bags_of(step, rows)))
     assert 0 < reference.clipped < 12, "some steps are clipped and some are not"
     found = parallel.get_state(state)
     for tree, expected in (
@@ -151,7 +151,7 @@ def test_what_is_not_read_stays_to_the_bit() -> None:
     state, moved = parallel.init(), []
     for step in range(4):
         before = item_moments(parallel.get_state(state))
-        state, _ = parallel.step(state, parallel.put_batch(batches[step]))
+        state, _ = parallel.step(parallel.key, state, parallel.put_batch(batches[step]))
         after = item_moments(parallel.get_state(state))
         read = items_read(batches[step], catalogue, 3, step)
         others = np.setdiff1d(np.arange(FIRST_ITEM + catalogue), read)
@@ -169,7 +169,7 @@ def test_the_first_step_is_plain_adams() -> None:
     for tables in ("dense", "sparse"):
         objective, batches = tiny_training(tables, 500, name="sampled_softmax", k_negatives=3)
         parallel = parallelize(objective, adam(0.01), 3, BATCH)
-        states.append(parallel.step(parallel.init(), parallel.put_batch(batches[0])))
+        states.append(parallel.step(parallel.key, parallel.init(), parallel.put_batch(batches[0])))
     jax.tree.map(partial(np.testing.assert_allclose, rtol=1e-4, atol=2e-7), *jax.device_get(states))
 
 
@@ -180,7 +180,7 @@ def test_it_is_plain_adam_where_every_row_is_always_read() -> None:
         parallel = parallelize(objective, adam(0.01), 3, BATCH)
         state = parallel.init()
         for step in range(5):
-            state, info = parallel.step(state, parallel.put_batch(batches[step]))
+            state, info = parallel.step(parallel.key, state, parallel.put_batch(batches[step]))
             told.append(float(info.loss))
             never = set(range(FIRST_ITEM + NUM_ITEMS)) - set(items_read(batches[step], NUM_ITEMS, k, step).tolist())
             assert never <= {2}, "UNKNOWN alone, which training never reads, so that it never gets a moment"
@@ -300,7 +300,7 @@ def test_a_step_makes_no_copy_of_a_table() -> None:
         parallel = parallelize(objective, adam(0.01), 3, BATCH)
         state = jax.eval_shape(parallel.init)
         step: Any = parallel.step
-        memory[tables] = step.lower(state, batches[0]).compile().memory_analysis()
+        memory[tables] = step.lower(parallel.key, state, batches[0]).compile().memory_analysis()
     table = 300_000 * 8 * 4
     assert memory["dense"].temp_size_in_bytes > table
     assert memory["auto"].temp_size_in_bytes < table / 4
@@ -336,7 +336,7 @@ def test_a_step_is_traced_once() -> None:
     parallel = parallelize(counted, adam(0.01), 3, BATCH)
     state = parallel.init()
     for step in range(3):
-        state, _ = parallel.step(state, parallel.put_batch(batches[step]))
+        state, _ = parallel.step(parallel.key, state, parallel.put_batch(batches[step]))
     assert len(traces) == 1
 
 

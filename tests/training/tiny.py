@@ -73,7 +73,7 @@ def losses(mode: ParallelMode, tables: TableMode, **loss: Any) -> list[float]:
     parallel = parallelize(objective, adam(0.01), 3, BATCH, mode)
     state, told = parallel.init(), []
     for step in range(6):
-        state, info = parallel.step(state, parallel.put_batch(batches[step]))
+        state, info = parallel.step(parallel.key, state, parallel.put_batch(batches[step]))
         told.append(float(info.loss))
     return told
 

@@ -203,7 +203,7 @@ class _Loop:
     def advance(self) -> None:
         """Take one step, and look at the one before: the device is never waited for while it has work."""
         batch = self.parallel.put_batch(next(self.iterator))
-        self.state, info = self.parallel.step(self.state, batch)
+        self.state, info = self.parallel.step(self.parallel.key, self.state, batch)
         self._book_last()
         self.step, self._last = self.step + 1, info
         now = time.perf_counter()

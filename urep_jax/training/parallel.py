@@ -1,6 +1,7 @@
 """The training step on all devices: `jit` over one mesh, or `pmap` with a replica on each. Same step, same result."""
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any, Literal, NamedTuple
 
 import jax
@@ -9,12 +10,12 @@ import numpy as np
 import optax
 
 from urep_jax.core.mesh import by_rows, check_rows, data_mesh, put_batch, replicated
-from urep_jax.core.streams import stream
+from urep_jax.core.streams import name_key
 from urep_jax.training.objective import Objective, Params, StepInfo, TrainState
 from urep_jax.training.row_sparse import check_tables, put_rows, read_rows, take_rows
 
 ParallelMode = Literal["jit", "pmap"]
-Step = Callable[[TrainState, Any], tuple[TrainState, StepInfo]]
+Step = Callable[[jax.Array, TrainState, Any], tuple[TrainState, StepInfo]]
 
 _AXIS = "device"
 
@@ -28,7 +29,8 @@ class Parallel(NamedTuple):
         get_state: the state as one host copy.
         params: the parameters as a single copy that other compiled functions can read.
         put_batch: lays out a host batch.
-        step: `step(state, batch) -> (state, info)`; the given state is consumed.
+        key: the run's, above its streams: an argument of the step, so that seeds share one compiled program.
+        step: `step(key, state, batch) -> (state, info)`; the given state is consumed.
     """
 
     init: Callable[[], TrainState]
@@ -36,6 +38,7 @@ class Parallel(NamedTuple):
     get_state: Callable[[TrainState], TrainState]
     params: Callable[[TrainState], Params]
     put_batch: Callable[[Any], Any]
+    key: jax.Array
     step: Step
 
 
@@ -66,13 +69,13 @@ def parallelize(
     make = {"jit": _jit, "pmap": _pmap}.get(mode)
     if make is None:
         raise ValueError(f"parallel is {mode!r}, but must be 'jit' or 'pmap'")
-    return make(objective, optimizer, seed)
+    return make(objective, optimizer, jax.random.key(seed))
 
 
 def train_step(
     objective: Objective,
     optimizer: optax.GradientTransformation,
-    seed: int,
+    root: jax.Array,
     state: TrainState,
     batch: Any,
     axis: str | None = None,
@@ -80,9 +83,15 @@ def train_step(
     """One step of gradient descent on the mean loss over the whole batch; pure.
 
     Args:
+        objective: what learns.
+        optimizer: an optax optimiser.
+        root: the run's key, above its streams.
+        state: before the step.
+        batch: the part of it that this device holds.
         axis: the `pmap` axis over which the batch is spread, if it is.
     """
-    reading = read_rows(objective, state.params, batch, stream(seed, "step", state.step), axis)
+    key = jax.random.fold_in(name_key(root, "step"), state.step)
+    reading = read_rows(objective, state.params, batch, key, axis)
     taken = take_rows(optimizer, state, reading.rows)
     (loss, weight), grads = jax.value_and_grad(reading.loss, has_aux=True)(taken.params)
     if axis is not None:
@@ -95,32 +104,35 @@ def train_step(
     return put_rows(optimizer, state, changed, reading.rows), info
 
 
-def initial_state(objective: Objective, optimizer: optax.GradientTransformation, seed: int) -> TrainState:
+def initial_state(objective: Objective, optimizer: optax.GradientTransformation, root: jax.Array) -> TrainState:
     """The state before the first step; pure."""
-    params = objective.init(stream(seed, "init"))
+    params = objective.init(jax.random.fold_in(name_key(root, "init"), 0))
     return TrainState(jnp.zeros((), jnp.int32), params, optimizer.init(params))
 
 
-def _jit(objective: Objective, optimizer: optax.GradientTransformation, seed: int) -> Parallel:
+def _jit(objective: Objective, optimizer: optax.GradientTransformation, root: jax.Array) -> Parallel:
     mesh = data_mesh()
     everywhere = replicated(mesh)
+    root = jax.device_put(root, everywhere)
     step = jax.jit(
-        lambda state, batch: train_step(objective, optimizer, seed, state, batch),
-        in_shardings=(everywhere, by_rows(mesh)),
+        partial(train_step, objective, optimizer),
+        in_shardings=(everywhere, everywhere, by_rows(mesh)),
         out_shardings=everywhere,
-        donate_argnums=0,
+        donate_argnums=1,
     )
+    init = jax.jit(partial(initial_state, objective, optimizer), out_shardings=everywhere)
     return Parallel(
-        init=jax.jit(lambda: initial_state(objective, optimizer, seed), out_shardings=everywhere),
+        init=lambda: init(root),
         put_state=lambda state: jax.device_put(state, everywhere),
         get_state=jax.device_get,
         params=lambda state: state.params,
         put_batch=lambda batch: put_batch(batch, mesh),
+        key=root,
         step=step,
     )
 
 
-def _pmap(objective: Objective, optimizer: optax.GradientTransformation, seed: int) -> Parallel:
+def _pmap(objective: Objective, optimizer: optax.GradientTransformation, root: jax.Array) -> Parallel:
     local = jax.local_device_count()
 
     def replicate(tree: Any) -> Any:
@@ -134,20 +146,22 @@ def _pmap(objective: Objective, optimizer: optax.GradientTransformation, seed: i
         return jax.tree.map(lambda x: x.addressable_shards[0].data.reshape(x.shape[1:]), tree)
 
     step = jax.pmap(
-        lambda state, batch: train_step(objective, optimizer, seed, state, batch, _AXIS),
+        lambda root, state, batch: train_step(objective, optimizer, root, state, batch, _AXIS),
         axis_name=_AXIS,
-        donate_argnums=0,
+        in_axes=(None, 0, 0),
+        donate_argnums=1,
     )
 
-    def stepped(state: TrainState, batch: Any) -> tuple[TrainState, StepInfo]:
-        state, info = step(state, batch)
+    def stepped(root: jax.Array, state: TrainState, batch: Any) -> tuple[TrainState, StepInfo]:
+        state, info = step(root, state, batch)
         return state, first(info)
 
     return Parallel(
-        init=lambda: replicate(jax.jit(lambda: initial_state(objective, optimizer, seed))()),
+        init=lambda: replicate(jax.jit(partial(initial_state, objective, optimizer))(root)),
         put_state=replicate,
         get_state=lambda state: jax.device_get(first(state)),
         params=lambda state: first(state).params,
         put_batch=spread,
+        key=root,
         step=stepped,
     )

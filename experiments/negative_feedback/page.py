@@ -1,0 +1,86 @@
+"""`report.md` of a run."""
+
+from collections.abc import Mapping
+
+from omegaconf import DictConfig
+
+from experiments.negative_feedback.protocols import protocol_of
+from experiments.tables import BY_POPULARITY, MAIN, cell, markdown_table, rows
+from urep_jax.data.cases import Split
+from urep_jax.data.log import EventLog
+from urep_jax.data.stats import format_table1, table1
+from urep_jax.training.fit import Fit
+
+
+def _coverage(metrics: Mapping[str, float]) -> list[list[str]]:
+    """One row for each choice of inputs."""
+    found = {key.removeprefix("coverage/"): key for key in metrics if key.startswith("coverage/") and "ci95" not in key}
+    return [["inputs", "coverage"], *([name.replace("_", ", "), f"{metrics[key]:.1%}"] for name, key in found.items())]
+
+
+def _only(metrics: Mapping[str, float]) -> str:
+    """A sentence on users of whom only skips, or only downs, are known; empty if none is tested."""
+    kinds = [kind for kind in ("skip", "down") if f"pair_accuracy/{kind}_only" in metrics]
+    told = [f"{cell(metrics, f'pair_accuracy/{kind}_only')} where only {kind}s are known" for kind in kinds]
+    return f" Pair accuracy is {', and '.join(told)}." if told else ""
+
+
+def page(cfg: DictConfig, log: EventLog, split: Split, metrics: Mapping[str, float], result: Fit) -> str:
+    """`report.md`: what was done, on what, and what came out."""
+    simulated = "simulated " if log.affinity is not None else ""
+    results = _pairs(metrics, split) if cfg.data.protocol == "pairs" else _next_item(metrics, split)
+    title = protocol_of(cfg.data.protocol).title
+    return f"""# Negative feedback on {simulated}{log.name}
+
+{results}
+
+![{title}](figures/compared.png)
+
+## Training
+
+`p_hard={cfg.p_hard}` `p_task={cfg.p_task}` `k_negatives={cfg.k_negatives}` `inputs={list(cfg.inputs)}`
+`max_length={cfg.max_length}` `loss={cfg.loss}` `ablation={cfg.ablation}` `seed={cfg.seed}`
+
+{len(result.history)} epochs; the best validation {title}, {result.best.validation:.3f} on
+{split.validation.num_users:,} users, was reached in epoch {result.best.epoch}; epochs to convergence (the first within
+0.002 of it): {result.epochs_to_convergence}.
+
+![training](figures/training.png)
+
+![sources of negatives](figures/hard_negative_sources.png)
+
+## Data
+
+{format_table1(table1(log, cfg.max_length))}
+
+{len(split.train):,} sequences train. Test targets that training never saw: {metrics["unknown_items"]:.1%} of items,
+{metrics["unknown_stations"]:.1%} of stations.
+"""
+
+
+def _pairs(metrics: Mapping[str, float], split: Split) -> str:
+    return f"""{markdown_table(rows(metrics))}
+
+± is half a 95 % interval, by users. Pair accuracy: share of a test user's (up, down) pairs, on one station where there
+are stations, whose up is scored higher; averaged over {split.test.num_users:,} users. Random pairs: against random
+tracks. MRR and recall: over the full catalogue less what the user was up for.
+
+## The tail
+
+{markdown_table(rows(metrics, BY_POPULARITY))}
+
+Results by the popularity of the up: the head draws half of all training ups, the middle 30 %, the tail the rest. The
+popularity of the ten tracks that are recommended is the share of the catalogue that has fewer ups.
+
+## Whom it reaches
+
+{markdown_table(_coverage(metrics))}
+
+Share of the users with any past of whom a model with these inputs can read something.{_only(metrics)}"""
+
+
+def _next_item(metrics: Mapping[str, float], split: Split) -> str:
+    return f"""{markdown_table(rows(metrics, (*MAIN, "recommended_popularity")))}
+
+± is half a 95 % interval, by users. NDCG and recall: the next item's place in the full catalogue less all that the user
+has met; averaged over {split.test.num_users:,} users."""

@@ -1,0 +1,98 @@
+"""All settings of one training, and what is left of the model without one of its parts."""
+
+import dataclasses
+from typing import Literal, get_args
+
+from omegaconf import DictConfig
+
+from urep_jax.data.sequences import SequenceConfig
+from urep_jax.data.vocabulary import Vocabulary
+from urep_jax.models.transformer import TransformerConfig
+from urep_jax.training.fit import FitConfig
+from urep_jax.training.negative_feedback import LossConfig
+from urep_jax.training.objective import TableMode
+
+Ablation = Literal["none", "hard_negatives", "feedback_inputs", "positions", "half_length", "negative_feedback"]
+"""What a model is trained without (Table 2). Without `negative_feedback` it is the paper's baseline (§3)."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Recipe:
+    """All settings of one training, checked."""
+
+    sequences: SequenceConfig
+    model: TransformerConfig
+    loss: LossConfig
+    fit: FitConfig
+    learning_rate: float
+    negative_power: float
+    strata: int
+    tables: TableMode = "auto"
+
+    def __post_init__(self) -> None:
+        if self.loss.name == "softmax" and self.sequences.p_hard:
+            raise ValueError(
+                f"p_hard is {self.sequences.p_hard}, but with loss=softmax every item is a negative already, and no "
+                "hard one can be added; set p_hard=0"
+            )
+        if self.loss.name == "softmax" and self.loss.k_negatives != 1:
+            raise ValueError(
+                f"k_negatives is {self.loss.k_negatives}, but loss=softmax draws none; leave it at 1, or choose "
+                "loss=sampled_softmax"
+            )
+
+    @classmethod
+    def from_config(cls, cfg: DictConfig, vocabulary: Vocabulary) -> "Recipe":
+        """The recipe that a config describes, for what `vocabulary` holds."""
+        train = cfg.train
+        whole = cls(
+            sequences=SequenceConfig(
+                max_length=cfg.max_length,
+                inputs=tuple(cfg.inputs),
+                p_task=cfg.p_task,
+                p_hard=cfg.p_hard,
+                tasks="next" if cfg.model.attention == "causal" else "cloze",
+            ),
+            model=TransformerConfig(
+                num_items=len(vocabulary.item_ids),
+                num_stations=len(vocabulary.station_ids),
+                num_devices=len(vocabulary.device_ids),
+                max_length=cfg.max_length,
+                **cfg.model,
+            ),
+            loss=LossConfig(cfg.loss, cfg.k_negatives, train.calibration, train.batch_size),
+            fit=FitConfig(train.epochs, train.patience, cfg.seed, train.parallel, train.checkpoint_every),
+            learning_rate=train.learning_rate,
+            negative_power=train.negative_power,
+            strata=train.strata,
+            tables=train.tables,
+        )
+        return whole.without(cfg.ablation)
+
+    def without(self, part: Ablation) -> "Recipe":
+        """The recipe of a model that lacks a part of this one.
+
+        Raises:
+            ValueError: if there is no such part.
+        """
+        replace = dataclasses.replace
+        sequences, model, loss = self.sequences, self.model, self.loss
+        match part:
+            case "none":
+                pass
+            case "hard_negatives":
+                sequences = replace(sequences, p_hard=0.0)
+            case "feedback_inputs":
+                sequences = replace(sequences, inputs=("up",))
+            case "positions":
+                model = replace(model, position=False)
+            case "half_length":
+                half = max(2, model.max_length // 2)
+                sequences, model = replace(sequences, max_length=half), replace(model, max_length=half)
+            case "negative_feedback":
+                # Ups alone as input, random negatives, no feedback embedding.
+                sequences = replace(sequences, inputs=("up",), p_hard=0.0)
+                model, loss = replace(model, feedback=False), replace(loss, name="bce", k_negatives=1)
+            case _:
+                raise ValueError(f"ablation is {part!r}, but must be one of {', '.join(get_args(Ablation))}")
+        return replace(self, sequences=sequences, model=model, loss=loss)

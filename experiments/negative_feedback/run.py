@@ -1,0 +1,165 @@
+"""System B whole: train the negative-feedback recommender, test it and its baselines, draw and report."""
+
+import dataclasses
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from omegaconf import DictConfig
+from rich.console import Console
+
+from experiments import figures
+from experiments.data import load_data
+from experiments.folder import RunFolder
+from experiments.history import HistoryWriter
+from experiments.negative_feedback.page import page
+from experiments.negative_feedback.protocols import Protocol, Questions, Results, protocol_of, reach
+from experiments.negative_feedback.recipe import Ablation, Recipe
+from experiments.negative_feedback.training import Trained, train
+from experiments.negative_feedback.users import users_table
+from experiments.progress import TrainingBar
+from urep_jax.baselines.ease import ease
+from urep_jax.baselines.item_knn import item_knn
+from urep_jax.baselines.like_rate import like_rate
+from urep_jax.baselines.logistic_factors import logistic_factors
+from urep_jax.baselines.oracle import oracle
+from urep_jax.baselines.popularity import popularity
+from urep_jax.data.cases import Cases
+from urep_jax.data.hard_negatives import Rung
+from urep_jax.data.log import EventLog
+from urep_jax.data.sequences import Sequences
+from urep_jax.data.source import TrainingBatches
+from urep_jax.data.stats import table1
+from urep_jax.data.vocabulary import PAD, UNKNOWN, UNKNOWN_STATION, build_vocabulary, save_vocabulary
+from urep_jax.evaluation.by_user import flat
+from urep_jax.evaluation.model_scorer import feedback_cosines
+from urep_jax.evaluation.scorer import Scorer
+from urep_jax.evaluation.two_stages import two_stages
+from urep_jax.training.fit import Progress
+
+FITTED = {
+    "popularity": popularity,
+    "like_rate": like_rate,
+    "item_knn": item_knn,
+    "ease": ease,
+    "logistic_factors": logistic_factors,
+}
+"""Baselines that are fitted in one go, by the name that the config gives them."""
+
+TRAINED: dict[str, Ablation] = {"positive_only": "negative_feedback", "random_negatives": "hard_negatives"}
+"""Baselines that are the model without some part, by name."""
+
+
+def run(cfg: DictConfig, folder: RunFolder, console: Console) -> dict[str, float]:
+    """Train, test and report; returns what `metrics.json` holds."""
+    protocol = protocol_of(cfg.data.protocol)
+    log, split = load_data(cfg, console)
+    check_baselines(cfg.baselines, log)
+    folder.claim_data(log)
+    vocabulary = build_vocabulary(log, split)
+    save_vocabulary(vocabulary, folder.path / "vocabulary")
+    recipe = Recipe.from_config(cfg, vocabulary)
+    asked = Questions.of(log, split, split.test, cfg.seed)
+
+    def trained(title: str, recipe: Recipe, path: Path) -> Trained:
+        with HistoryWriter(path) as history, TrainingBar(console, title, protocol.title) as bar:
+
+            def on_progress(progress: Progress) -> None:
+                history(progress.history)
+                bar(progress)
+
+            done = train(recipe, log, split, vocabulary, protocol, path, on_progress)
+            # A training that had ended before makes no progress.
+            history(done.result.history)
+            return done
+
+    model = trained("model", recipe, folder.path)
+    results = {"model": protocol.test(model.scorer(split.test), asked)}
+    metrics = {
+        "epochs_to_convergence": float(model.result.epochs_to_convergence),
+        f"validation_{protocol.metric}": model.result.best.validation,
+        **{f"cosine/{pair}": value for pair, value in feedback_cosines(model.result.params).items()},
+        **unknown_shares(model.batches.sequences, split.test),
+    }
+    if cfg.data.protocol == "pairs":
+        metrics |= flat(reach(log, split, results["model"]["pair_accuracy"]))
+    scorers: dict[str, Scorer] = {}
+    for name in cfg.baselines:
+        if name in TRAINED:
+            baseline = trained(name, recipe.without(TRAINED[name]), folder.path / name)
+            metrics[f"{name}/epochs_to_convergence"] = float(baseline.result.epochs_to_convergence)
+            scorers[name] = baseline.scorer(split.test)
+        elif name == "two_stages":
+            ranker = model.scorer(split.test)
+            scorers[name] = two_stages(scorers["random_negatives"], ranker, log, split.test, cfg.candidates)
+        elif name == "oracle":
+            scorers[name] = oracle(log, split.test)
+        else:
+            scorers[name] = FITTED[name](log, split)(log, split.test)
+        results[name] = protocol.test(scorers[name], asked)
+    for name, found in results.items():
+        metrics |= {name_of(name, key): value for key, value in flat(found).items()}
+
+    draw(folder, model, results, protocol)
+    folder.write_users(users_table(log, split.test, results))
+    folder.write_json("table1.json", dataclasses.asdict(table1(log, cfg.max_length)))
+    folder.write_report(page(cfg, log, split, metrics, model.result))
+    folder.write_metrics(metrics)
+    return metrics
+
+
+def name_of(model: str, metric: str) -> str:
+    """What a metric is called in `metrics.json`: the model's stand first, a baseline's below its name."""
+    return metric if model == "model" else f"{model}/{metric}"
+
+
+def draw(folder: RunFolder, model: Trained, results: dict[str, Results], protocol: Protocol) -> None:
+    """The figures of a run, and the numbers behind them."""
+    figures.training_curves(model.result.history, folder.figures / "training.png")
+    values = {name: (found[protocol.metric].value, found[protocol.metric].ci95) for name, found in results.items()}
+    figures.compared(values, protocol.title, folder.figures / "compared.png")
+    shares_Lx5 = rung_shares(model.batches)
+    folder.write_table("hard_negative_sources.csv", [rung.name.lower() for rung in Rung], shares_Lx5)
+    figures.hard_negative_sources(shares_Lx5, folder.figures / "hard_negative_sources.png")
+
+
+def check_baselines(names: Sequence[str], log: EventLog) -> None:
+    """Refuse a baseline that is not there, before anything is trained.
+
+    Raises:
+        ValueError: naming it, and those that there are.
+    """
+    known = [*FITTED, *TRAINED, "two_stages", *(["oracle"] if log.affinity is not None else [])]
+    for name in names:
+        if name not in known:
+            raise ValueError(f"baselines names {name!r}, but on {log.name} there are: {', '.join(known)}")
+    if "two_stages" in names and "random_negatives" not in names[: list(names).index("two_stages")]:
+        raise ValueError(
+            "baselines names two_stages, whose candidates come from random_negatives; name that before it, as in "
+            "[random_negatives,two_stages]"
+        )
+
+
+def unknown_shares(sequences: Sequences, cases: Cases) -> dict[str, float]:
+    """Share of test targets, and of asked stations, that training never saw."""
+    stations = sequences.station_rows[cases.station]
+    return {
+        "unknown_items": float(np.mean(sequences.item_rows[cases.item] == UNKNOWN)),
+        "unknown_stations": float(np.mean(stations == UNKNOWN_STATION)),
+    }
+
+
+def rung_shares(batches: TrainingBatches) -> np.ndarray:
+    """Share of each source of negatives at each position of the input, over one epoch: L x 5, rows of sum 1 (Fig. 1).
+
+    The last column is random negatives; a position that is never a task is a row of NaN.
+    """
+    length = batches.sequences.cfg.max_length
+    counts_Lx5 = np.zeros((length, len(Rung)))
+    for step in range(batches.steps_per_epoch):
+        for batch in batches[step]:
+            is_task = batch.target != PAD
+            place = length - batch.item.shape[1] + batch.task[is_task]
+            np.add.at(counts_Lx5, (place, batch.rung[is_task]), 1)
+    total_Lx1 = counts_Lx5.sum(1, keepdims=True)
+    return np.divide(counts_Lx5, total_Lx1, out=np.full_like(counts_Lx5, np.nan), where=total_Lx1 > 0)

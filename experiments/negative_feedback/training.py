@@ -1,0 +1,62 @@
+"""Training by a recipe."""
+
+import dataclasses
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+from experiments.negative_feedback.protocols import Protocol
+from experiments.negative_feedback.recipe import Recipe
+from urep_jax.data.cases import Cases, Split
+from urep_jax.data.log import EventLog
+from urep_jax.data.negatives import negative_sampler
+from urep_jax.data.sequences import Sequences
+from urep_jax.data.source import TrainingBatches
+from urep_jax.data.vocabulary import Vocabulary, item_counts
+from urep_jax.evaluation.model_scorer import transformer_scorer
+from urep_jax.evaluation.scorer import Scorer
+from urep_jax.models.transformer import Params
+from urep_jax.serving.restore import stored_config
+from urep_jax.training.fit import Fit, Progress, fit
+from urep_jax.training.negative_feedback import negative_feedback_objective
+from urep_jax.training.optimizers import adam
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Trained:
+    """A trained model, with what it was trained on."""
+
+    recipe: Recipe
+    result: Fit
+    batches: TrainingBatches
+
+    def scorer(self, cases: Cases) -> Scorer:
+        """The model bound to some cases of the log that it was trained on."""
+        return transformer_scorer(self.result.params, self.recipe.model, self.batches.sequences, cases)
+
+
+def train(
+    recipe: Recipe,
+    log: EventLog,
+    split: Split,
+    vocabulary: Vocabulary,
+    protocol: Protocol,
+    path: Path,
+    on_progress: Callable[[Progress], None],
+) -> Trained:
+    """Train by a recipe, or go on where an earlier call stopped. Checkpoints go to `path`.
+
+    Epochs are compared by the protocol's metric on the validation cases, whatever the recipe trains on.
+    """
+    sequences = Sequences(log, vocabulary, recipe.sequences)
+    batches = TrainingBatches(sequences, split, recipe.loss.batch_size, recipe.fit.seed, recipe.strata)
+    sampler = negative_sampler(item_counts(log, split, vocabulary), recipe.negative_power)
+
+    def validate(params: Params) -> tuple[float, Mapping[str, float]]:
+        scorer = transformer_scorer(params, recipe.model, sequences, split.validation)
+        return protocol.validate(scorer, log, split.validation), {}
+
+    config = stored_config(recipe.model, recipe.sequences)
+    objective = negative_feedback_objective(recipe.model, recipe.loss, sampler, recipe.tables)
+    optimizer = adam(recipe.learning_rate)
+    result = fit(objective, optimizer, batches, validate, recipe.fit, path / "checkpoints", config, on_progress)
+    return Trained(recipe, result, batches)

@@ -1,0 +1,107 @@
+"""Figures over several data sets."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import matplotlib.pyplot as plt
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.lines import Line2D
+
+from experiments.figures import COLORS, INK, QUIET, STYLE, save, stack_sources
+
+Series = Mapping[str, Sequence[tuple[float, float, float]]]
+"""By data set: the points of a curve, as place, mean and half of its interval."""
+
+
+def curves(
+    series: Series,
+    x: str,
+    y: str,
+    path: Path,
+    lines: Mapping[str, float] | None = None,
+    log: bool = False,
+) -> None:
+    """One curve for each data set.
+
+    Args:
+        series: the curves.
+        x: what the horizontal axis shows.
+        y: what the vertical axis shows.
+        path: of the figure.
+        lines: heights of dashed lines, by data set.
+        log: whether the horizontal axis is logarithmic.
+    """
+    with plt.rc_context(STYLE):
+        figure, axes = plt.subplots(figsize=(4.6, 3.2), layout="constrained")
+        _draw(axes, series)
+        for name, height in (lines or {}).items():
+            axes.axhline(height, color=_color(series, name), lw=1, ls="--")
+        if log:
+            axes.set_xscale("log")
+        axes.set(xlabel=x, ylabel=y)
+        if lines:
+            handles, labels = axes.get_legend_handles_labels()
+            axes.legend([*handles, Line2D([], [], color=INK, lw=1, ls="--")], [*labels, "hard negatives"])
+        else:
+            axes.legend()
+        save(figure, path)
+
+
+def figure_3(series: Mapping[str, Series], path: Path) -> None:
+    """Epochs over `p_hard`, above the reciprocal ranks of ups (whole lines) and downs (dashed)."""
+    epochs, ups, downs = series["epochs_to_convergence"], series["mrr_up"], series["mrr_down"]
+    with plt.rc_context(STYLE):
+        figure, (top, bottom) = plt.subplots(2, 1, figsize=(4.6, 5.2), sharex=True, layout="constrained")
+        _draw(top, epochs)
+        top.set(ylabel="epochs to convergence", ylim=(0, None))
+        top.legend()
+        _draw(bottom, ups)
+        _draw(bottom, downs, ls="--")
+        bottom.set(xlabel="p_hard", ylabel="mean reciprocal rank", yscale="log")
+        kinds = [Line2D([], [], color=INK, ls=ls) for ls in ("-", "--")]
+        bottom.legend(kinds, ["ups", "downs"])
+        save(figure, path)
+
+
+def figure_4(data: Mapping[str, Mapping[str, Any]], path: Path) -> None:
+    """Accuracy by the share of positive feedback, above how users spread over it."""
+    with plt.rc_context(STYLE):
+        figure, (top, bottom) = plt.subplots(2, 1, figsize=(4.6, 5.2), sharex=True, layout="constrained")
+        for i, (name, own) in enumerate(data.items()):
+            color, edges = COLORS[i % len(COLORS)], np.array(own["edges"])
+            middle = (edges[1:] + edges[:-1]) / 2 + 0.01 * i
+            top.errorbar(middle, own["accuracy"], own["half"], color=color, marker="o", ms=4, capsize=3, label=name)
+            bottom.stairs(own["histogram"], np.linspace(0, 1, len(own["histogram"]) + 1), color=color, lw=1.5)
+        top.axhline(0.5, color=QUIET, lw=1, ls="--", zorder=0)
+        top.set(ylabel="test pair accuracy")
+        top.legend()
+        bottom.set(xlabel="share of ups in what is known of a user", ylabel="share of test users")
+        save(figure, path)
+
+
+def sources(shares: Mapping[str, np.ndarray], path: Path) -> None:
+    """Where negatives come from at each position, one panel for each data set."""
+    with plt.rc_context(STYLE):
+        figure, panels = plt.subplots(
+            1, len(shares), figsize=(1.6 + 2.9 * len(shares), 2.8), sharey=True, squeeze=False, layout="constrained"
+        )
+        for axes, (name, own) in zip(panels[0], shares.items(), strict=True):
+            stack_sources(axes, own)
+            axes.set(title=name, xlabel="position")
+        panels[0, 0].set(ylabel="share of negatives")
+        handles, labels = panels[0, 0].get_legend_handles_labels()
+        figure.legend(handles, labels, loc="outside right center")
+        save(figure, path)
+
+
+def _draw(axes: Axes, series: Series, ls: str = "-") -> None:
+    for name, points in series.items():
+        x, mean, half = np.array(points).T
+        color = _color(series, name)
+        axes.errorbar(x, mean, np.nan_to_num(half), color=color, ls=ls, marker="o", ms=4, capsize=3, label=name)
+
+
+def _color(series: Series, name: str) -> str:
+    return COLORS[list(series).index(name) % len(COLORS)]

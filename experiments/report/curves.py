@@ -1,0 +1,104 @@
+"""What claims are made of: the runs of the model as it is, gains, and one metric over the values of a knob."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from experiments.report.charts import Series
+from experiments.report.intervals import Estimate, difference, difference_by_user, estimate, mean_by_user, values_of
+from experiments.report.runs import Repeat, Run, Runs, sweep_of
+from experiments.tables import TITLES, digits, markdown_table
+
+
+def whole(runs: Sequence[Run]) -> Mapping[Repeat, Run]:
+    """The runs of the model as it is: of the sweeps that hold it, or all of them if they are of one setting."""
+    for knob, value in (("p_hard", "1"), ("ablation", "none")):
+        found = sweep_of(runs, knob).get(value)
+        if found:
+            return found
+    one = len({frozenset(run.setting.items()) for run in runs}) == 1
+    return {run.repeat: run for run in runs} if one else {}
+
+
+def by_share(runs: Sequence[Run]) -> tuple[np.ndarray, np.ndarray]:
+    """Share of ups, and pair accuracy, of each tested user of whom something is known; of several runs, the mean."""
+    runs = [run for run in runs if "model/pair_accuracy" in run.users]
+    if not runs:
+        return np.zeros(0), np.zeros(0)
+    ids = np.concatenate([run.user_ids for run in runs])
+    ups, downs, skips, accuracy = (
+        mean_by_user(ids, np.concatenate([run.users[key] for run in runs]).astype(np.float64))
+        for key in ("ups", "downs", "skips", "model/pair_accuracy")
+    )
+    total = ups + downs + skips
+    known = (total > 0) & ~np.isnan(accuracy)
+    return ups[known] / total[known], accuracy[known]
+
+
+def gain(runs: Mapping[Repeat, Run], base: Mapping[Repeat, Run], *, scale: float = 1.0) -> list[str]:
+    """What some runs gain over others in pair accuracy: by repetitions, and by users."""
+    metric = "pair_accuracy"
+    gains = (
+        difference(values_of(runs, metric), values_of(base, metric)),
+        difference_by_user(runs, base, f"model/{metric}"),
+    )
+    digits_told = 3 if scale == 1 else 1
+    return [gain.told(digits_told, sign=True, scale=scale) if gain else "–" for gain in gains]
+
+
+Curves = Mapping[str, Mapping[str, Mapping[str, Estimate]]]
+"""By data set, metric and value of the knob."""
+
+
+def curves(runs: Runs, knob: str, metrics: Sequence[str], **fixed: str) -> Curves:
+    """The curves of every data set that has a sweep over `knob`: see `sweep_of`."""
+    found: dict[str, dict[str, dict[str, Estimate]]] = {}
+    for name, own in runs.items():
+        for value, repeats in sweep_of(own, knob, **fixed).items():
+            for metric in metrics:
+                values = list(values_of(repeats, metric).values())
+                if values:
+                    found.setdefault(name, {}).setdefault(metric, {})[value] = estimate(values)
+    return found
+
+
+def curve_table(curves: Curves, knob: str) -> str:
+    """One row for each data set and value, in Markdown."""
+    metrics = list(dict.fromkeys(metric for own in curves.values() for metric in own))
+    table = [["", knob, "runs", *(TITLES[metric] for metric in metrics)]]
+    for name, own in curves.items():
+        for value, first in own[metrics[0]].items():
+            cells = (own[m][value].told(digits(m)) if value in own.get(m, {}) else "–" for m in metrics)
+            table.append([name, value, str(first.number), *cells])
+    return markdown_table(table)
+
+
+def series(curves: Curves, metric: str) -> Series:
+    """One metric's curves, to be drawn."""
+    return {
+        name: [(float(value), e.mean, e.half) for value, e in own[metric].items()]
+        for name, own in curves.items()
+        if metric in own
+    }
+
+
+def plain_curves(curves: Curves) -> dict[str, Any]:
+    """The curves as plain JSON values: mean, half of the interval and number of repetitions."""
+    return {
+        name: {metric: {value: list(e) for value, e in own.items()} for metric, own in by_metric.items()}
+        for name, by_metric in curves.items()
+    }
+
+
+def mean_where_known(tables: Sequence[np.ndarray]) -> np.ndarray:
+    """The mean over tables (or rows), entry by entry, of those that know it; NaN where none does."""
+    stacked = np.stack(tables)
+    known = ~np.isnan(stacked)
+    total, count = np.where(known, stacked, 0).sum(0), known.sum(0)
+    return np.divide(total, count, out=np.full(total.shape, np.nan), where=count > 0)
+
+
+def plain(values: np.ndarray) -> list[float | None]:
+    """Numbers as JSON knows them: it has no NaN."""
+    return [None if np.isnan(value) else float(value) for value in values]

@@ -1,0 +1,88 @@
+"""Means over repetitions with their intervals, and differences that are taken within a repetition, or within a user."""
+
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+import numpy as np
+from scipy import stats
+
+from experiments.report.runs import Repeat, Run
+from experiments.tables import short
+from urep_jax.metrics.mean import Mean
+
+
+class Estimate(NamedTuple):
+    """A mean.
+
+    Attributes:
+        mean: over `number` repetitions, or users.
+        half: half of its 95 % interval; NaN for a single value.
+        number: of what it is the mean.
+    """
+
+    mean: float
+    half: float
+    number: int
+
+    def told(self, digits: int, *, sign: bool = False, scale: float = 1.0) -> str:
+        """As a table tells it."""
+        mean, half = scale * self.mean, scale * self.half
+        text = ("+" if sign and mean > 0 else "") + short(mean, digits)
+        return text if np.isnan(half) else f"{text} ±{short(half, digits)}"
+
+
+def estimate(values: Sequence[float]) -> Estimate:
+    """Mean of repetitions, with Student's interval."""
+    if len(values) < 2:
+        return Estimate(float(np.mean(values)), float("nan"), len(values))
+    error = float(np.std(values, ddof=1)) / len(values) ** 0.5
+    half = float(stats.t.ppf(0.975, len(values) - 1)) * error
+    return Estimate(float(np.mean(values)), half, len(values))
+
+
+def values_of(runs: Mapping[Repeat, Run], metric: str) -> dict[Repeat, float]:
+    """One metric by repetition, of those that have it."""
+    return {repeat: run.metrics[metric] for repeat, run in runs.items() if metric in run.metrics}
+
+
+def difference(a: Mapping[Repeat, float], b: Mapping[Repeat, float]) -> Estimate | None:
+    """`a - b`, repetition by repetition; None if fewer than two are common."""
+    common = sorted(set(a) & set(b), key=str)
+    return estimate([a[repeat] - b[repeat] for repeat in common]) if len(common) > 1 else None
+
+
+def difference_by_user(a: Mapping[Repeat, Run], b: Mapping[Repeat, Run], column: str) -> Estimate | None:
+    """`a - b`, user by user: each user's mean difference over the common repetitions, with an interval by users.
+
+    It says whether the same trainings would differ on other users of the kind, where `difference` says whether other
+    trainings would.
+
+    Args:
+        a: runs by repetition.
+        b: the others.
+        column: of `users.parquet`, such as `model/pair_accuracy`.
+
+    Returns:
+        None if no repetition is common.
+    """
+    ids, gains = [], []
+    for repeat in sorted(set(a) & set(b), key=str):
+        _, in_a, in_b = np.intersect1d(a[repeat].user_ids, b[repeat].user_ids, return_indices=True)
+        ids.append(a[repeat].user_ids[in_a])
+        gains.append(a[repeat].users[column][in_a].astype(np.float64) - b[repeat].users[column][in_b])
+    if not ids:
+        return None
+    return by_users(mean_by_user(np.concatenate(ids), np.concatenate(gains)))
+
+
+def mean_by_user(ids: np.ndarray, values: np.ndarray) -> np.ndarray:
+    """The mean of each user's values, in the order of the ids; NaN for a user with one that is NaN."""
+    _, user = np.unique(ids, return_inverse=True)
+    return np.bincount(user, values) / np.bincount(user)
+
+
+def by_users(values: np.ndarray) -> Estimate:
+    """The mean of users' values, with an interval by users; NaN stands for a user without one."""
+    known = ~np.isnan(values)
+    mean = Mean.from_batch(values, known)
+    return Estimate(mean.compute(), mean.ci95(), int(known.sum()))

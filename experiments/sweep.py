@@ -1,0 +1,67 @@
+"""Sweeps: jobs that fail are noted where they ran, and named when all have ended."""
+
+import re
+import sys
+from pathlib import Path
+from typing import Any
+
+from hydra.experimental.callback import Callback
+from omegaconf import DictConfig, OmegaConf
+from rich.console import Console
+
+_FAILED = "failed.txt"
+
+
+def _run_name(overrides: str) -> str:
+    """Overrides as a folder's name: Orbax can't read below a folder whose name has brackets."""
+    return re.sub(r"[^\w.,=+-]", "_", re.sub(r"[][{}'\"]", "", overrides))
+
+
+# Registered here, as a sweep's processes all import the callback below before they name their folder.
+OmegaConf.register_new_resolver("run_name", _run_name, replace=True)
+
+
+class Job:
+    """One job of a sweep, by its run folder."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    @property
+    def name(self) -> str:
+        """What tells it from the others."""
+        return self.folder.name
+
+    def begin(self) -> None:
+        """Forget an earlier failure."""
+        (self.folder / _FAILED).unlink(missing_ok=True)
+
+    def fail(self, reason: str) -> None:
+        """Note why it ended without results."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        (self.folder / _FAILED).write_text(reason + "\n")
+
+
+def failed_jobs(folder: Path) -> dict[str, str]:
+    """The last line of each failed job's reason, by the job's name, below a sweep's folder."""
+    return {
+        str(path.parent.relative_to(folder)): path.read_text().strip().splitlines()[-1]
+        for path in sorted(folder.rglob(_FAILED))
+    }
+
+
+class NameFailures(Callback):
+    """Names the jobs of a sweep that failed, when all have ended, and makes the command's status say so."""
+
+    def on_multirun_end(self, config: DictConfig, **kwargs: Any) -> None:
+        """Called by Hydra."""
+        folder = Path(config.hydra.sweep.dir)
+        failed = failed_jobs(folder)
+        console = Console(stderr=bool(failed), soft_wrap=True)
+        if not failed:
+            console.print(f"sweep folder: {folder}; python -m experiments.report {folder} compares its runs")
+            return
+        console.print(f"{len(failed)} of the jobs in {folder} failed; the same command does what is missing:")
+        for name, reason in failed.items():
+            console.print(f"  {name}: {reason}", markup=False)
+        sys.exit(1)

@@ -1,0 +1,22 @@
+"""`python -m experiments.run`, shrunk: a radio of 150 listeners, two epochs of a narrow model."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import NamedTuple
+
+ROOT = Path(__file__).parents[2]
+SMALL = (
+    *("data.source.params.num_listeners=150", "data.split.test_days=90"),
+    *("train.epochs=2", "train.batch_size=32", "max_length=20", "model.width=8"),
+)
+
+
+class Said(NamedTuple):
+    """How a command ended, and what it told."""
+
+    status: int
+    out: str
+    err: str
+
+
+Command = Callable[..., Said]

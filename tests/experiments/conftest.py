@@ -1,0 +1,41 @@
+"""Fixtures of the experiments' tests."""
+
+import runpy
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import jax
+import pytest
+
+from tests.experiments.command import Command, Said
+
+
+@pytest.fixture(scope="session")
+def workspace(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """One for all runs, so that the radio is made, and each program compiled, once."""
+    return tmp_path_factory.mktemp("workspace")
+
+
+@pytest.fixture
+def command(
+    workspace: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> Iterator[Command]:
+    """`python -m experiments.run ARGUMENTS`, in this process: a new one takes seconds to start."""
+    monkeypatch.delenv("UREP_DATA", raising=False)
+
+    def call(*arguments: str, folder: Path = tmp_path / "run") -> Said:
+        places = (f"workspace={workspace}", f"hydra.run.dir={folder}")
+        monkeypatch.setattr(sys, "argv", ["experiments.run", *arguments, *places])
+        monkeypatch.delitem(sys.modules, "experiments.run", raising=False)
+        status: int | str | None = 0
+        try:
+            runpy.run_module("experiments.run", run_name="__main__", alter_sys=True)
+        except SystemExit as end:
+            status = end.code
+        assert isinstance(status, int)
+        return Said(status, *capsys.readouterr())
+
+    cache = jax.config.jax_compilation_cache_dir
+    yield call
+    jax.config.update("jax_compilation_cache_dir", cache)

@@ -1,0 +1,65 @@
+"""Sweeps: what fails is named and costs the others nothing, and what is there is not done again."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from experiments.report.__main__ import main as report
+from tests.experiments.command import ROOT, SMALL, Command
+
+
+def jobs(folder: Path, name: str) -> dict[str, Path]:
+    """The file of this name of each job in a sweep's folder, by the job's `p_hard`."""
+    return {
+        word.removeprefix("p_hard="): path
+        for path in folder.glob(f"*/{name}")
+        for word in path.parent.name.split(",")
+        if word.startswith("p_hard=")
+    }
+
+
+def test_a_sweep_goes_on_past_a_failure_and_again_does_what_is_missing(
+    command: Command, workspace: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    sweep = (*SMALL, "sweep=p_hard", "p_hard=0,2,1", "seed=0", "baselines=[popularity]")
+    folder = workspace / "sweeps" / "negative_feedback" / "radio" / "p_hard"
+    said = command(*sweep)
+    assert said.status == 1
+    assert f"1 of the jobs in {folder} failed" in said.err
+    assert "p_hard=2,seed=0" in said.err
+    assert "p_hard is 2, but must be between 0 and 1" in said.err
+    assert jobs(folder, "metrics.json").keys() == {"0", "1"}
+    assert jobs(folder, "failed.txt").keys() == {"2"}
+
+    before = {path: path.stat().st_mtime_ns for path in folder.glob("*/metrics.json")}
+    again = command(*sweep)
+    assert again.status == 1
+    assert again.out.count("this run has ended before") == 2
+    assert {path: path.stat().st_mtime_ns for path in folder.glob("*/metrics.json")} == before
+
+    mended = command(*(word.replace("p_hard=0,2,1", "p_hard=0,1") for word in sweep))
+    assert mended.status == 1, "a failure stays named until its job succeeds, or its folder is gone"
+    jobs(folder, "failed.txt")["2"].unlink()
+    mended = command(*(word.replace("p_hard=0,2,1", "p_hard=0,1") for word in sweep))
+    assert mended.status == 0
+    assert f"python -m experiments.report {folder}" in mended.out
+
+    report([str(folder), "--out", str(tmp_path / "report")])
+    assert "Figure 2, top" in capsys.readouterr().out
+    told = {path.name for path in (tmp_path / "report").iterdir()}
+    figures = {f"{name}.png" for name in ("radio", "figure_1", "figure_2_top", "figure_3", "figure_4", "popularity")}
+    assert told == {"report.md", "report.json", *figures}
+
+
+@pytest.mark.parametrize("launcher", ["joblib", "submitit_local"])
+def test_jobs_of_other_launchers_are_named_too(workspace: Path, tmp_path: Path, launcher: str) -> None:
+    folder = tmp_path / "sweep"
+    places = (f"workspace={workspace}", f"hydra.sweep.dir={folder}")
+    call = [sys.executable, "-m", "experiments.run", "-m", *SMALL, f"hydra/launcher={launcher}", "p_hard=2,3", *places]
+    said = subprocess.run(call, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert said.returncode == 1, said.stderr
+    assert jobs(folder, "failed.txt").keys() == {"2", "3"}
+    for value in (2, 3):
+        assert f"p_hard is {value}, but must be between 0 and 1" in said.stderr
