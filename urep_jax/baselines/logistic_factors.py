@@ -22,7 +22,7 @@ def logistic_factors(
     log: EventLog,
     split: Split,
     *,
-    width: int = 32,
+    width: int = 16,
     ridge: float = 8.0,
     bias_ridge: float = 1.0,
     sweeps: int = 10,
