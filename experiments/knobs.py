@@ -97,11 +97,9 @@ def _shown(value: Any) -> str:
 
 def _config(experiment: str, chosen: dict[str, Any]) -> dict[str, Any]:
     """An experiment's knobs, with those of its groups below each group's name."""
-    own = OmegaConf.to_container(OmegaConf.load(CONF / "experiment" / f"{experiment}.yaml"), resolve=False)
-    assert isinstance(own, dict)
-    defaults = {name.removeprefix("/"): option for entry in own["defaults"] for name, option in entry.items()}
+    own, defaults = _own(experiment)
     top = OmegaConf.load(CONF / "config.yaml")
-    config = {"workspace": top.workspace} | {name: own[name] for name in knobs_of(experiment)}
+    config = {"workspace": top.workspace} | own
     for group, option in (defaults | chosen).items():
         if group != "experiment":
             config[group] = OmegaConf.to_container(OmegaConf.load(CONF / group / f"{option}.yaml"), resolve=False)
@@ -110,8 +108,24 @@ def _config(experiment: str, chosen: dict[str, Any]) -> dict[str, Any]:
 
 def knobs_of(experiment: str) -> list[str]:
     """The knobs at the top of an experiment's config."""
-    config = OmegaConf.load(CONF / "experiment" / f"{experiment}.yaml")
-    return [str(key) for key in config if key not in ("defaults", "system", "main")]
+    return list(_own(experiment)[0])
+
+
+def _own(experiment: str) -> tuple[dict[str, Any], dict[str, str]]:
+    """An experiment's own knobs with their values, and what it chooses of groups; with those of what it builds on."""
+    values = OmegaConf.to_container(OmegaConf.load(CONF / "experiment" / f"{experiment}.yaml"), resolve=False)
+    assert isinstance(values, dict)
+    knobs: dict[str, Any] = {}
+    chosen: dict[str, str] = {}
+    for entry in values.pop("defaults"):
+        if isinstance(entry, dict):
+            ((group, option),) = entry.items()
+            chosen[group.removeprefix("override ").removeprefix("/")] = option
+        elif entry != "_self_":
+            built_on = _own(entry)
+            knobs, chosen = built_on[0] | knobs, built_on[1] | chosen
+    own = {str(key): value for key, value in values.items() if key not in ("system", "main", *groups())}
+    return knobs | own, chosen
 
 
 def _default_experiment() -> str:

@@ -2,6 +2,7 @@
 
 import re
 import sys
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,13 +13,29 @@ from rich.console import Console
 _FAILED = "failed.txt"
 
 
-def _run_name(overrides: str) -> str:
-    """Overrides as a folder's name: Orbax can't read below a folder whose name has brackets."""
-    return re.sub(r"[^\w.,=+-]", "_", re.sub(r"[][{}'\"]", "", overrides))
+_NOT_NAMED = ("experiment", "data", "sweep", "data.path", "workspace")
+"""Knobs that the folder above tells, or that decide nothing."""
+
+
+def run_name(overrides: Sequence[str], fixed: Mapping[str, object] | None) -> str:
+    """What a job's folder is called: its overrides, but for those that all jobs of the sweep have.
+
+    Args:
+        overrides: of the job.
+        fixed: what the sweep itself sets: knobs and their values.
+
+    Example:
+        >>> run_name(["seed=1", "p_hard=0", "inputs=[up,down]", "data=radio"], {"p_hard": 0, "seed": "0,1"})
+        'inputs=up,down,seed=1'
+    """
+    common = {f"{key}={value}" for key, value in (fixed or {}).items()}
+    named = sorted(word for word in overrides if word not in common and word.split("=")[0] not in _NOT_NAMED)
+    # Orbax can't read below a folder whose name has brackets.
+    return re.sub(r"[^\w.,=+-]", "_", re.sub(r"[][{}'\"]", "", ",".join(named))) or "defaults"
 
 
 # Registered here, as a sweep's processes all import the callback below before they name their folder.
-OmegaConf.register_new_resolver("run_name", _run_name, replace=True)
+OmegaConf.register_new_resolver("run_name", run_name, replace=True)
 
 
 class Job:

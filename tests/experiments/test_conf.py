@@ -1,7 +1,9 @@
 """Every config composes, and describes something that can be made."""
 
+import dataclasses
 from itertools import product
 from pathlib import Path
+from typing import get_args
 
 import jax
 import pytest
@@ -9,8 +11,8 @@ from hydra import compose, initialize_config_dir
 from hydra.utils import get_method, instantiate
 from omegaconf import DictConfig
 
-from experiments.knobs import CONF, groups, knobs_of, options
-from experiments.negative_feedback.recipe import Recipe
+from experiments.knobs import CONF, check_overrides, groups, knobs_of, options
+from experiments.negative_feedback.recipe import Ablation, Recipe
 from tests.data.test_sequences import whole
 from tests.training.tiny import tiny_log
 from urep_jax.data.datasets.base import EventsConfig
@@ -45,3 +47,39 @@ def test_every_option_makes_a_recipe_and_its_model(group: str, option: str) -> N
     params = jax.eval_shape(lambda key: transformer.init(key, recipe.model), jax.random.key(0))
     assert params["tables"]["item"].shape[-1] == cfg.model.width
     assert recipe.without("negative_feedback").sequences.p_hard == 0
+
+
+@pytest.mark.parametrize("experiment", [name for name in options("experiment") if name != "negative_feedback"])
+def test_a_lab_book_entry_tells_its_claim_command_result_and_time(experiment: str) -> None:
+    head = [line for line in (CONF / "experiment" / f"{experiment}.yaml").read_text().splitlines() if line[:1] == "#"]
+    for word in ("# Claim: ", "# Command: python -m experiments.run ", "# Expect: ", "# Time: "):
+        assert any(line.startswith(word) for line in head), word
+    (command,) = (line for line in head if line.startswith("# Command: "))
+    arguments = command.split("experiments.run ")[1].split()
+    assert f"experiment={experiment}" in arguments
+    check_overrides(arguments)
+
+
+@pytest.mark.parametrize("part", get_args(Ablation))
+def test_an_ablation_takes_out_what_it_names_and_nothing_else(part: Ablation) -> None:
+    log = tiny_log()
+    vocabulary = build_vocabulary(log, whole(log))
+    complete = Recipe.from_config(composed(), vocabulary)
+    without = Recipe.from_config(composed(f"ablation={part}"), vocabulary)
+    changed = {
+        f"{place}.{field.name}": getattr(getattr(without, place), field.name)
+        for place in ("sequences", "model", "loss", "fit")
+        for field in dataclasses.fields(getattr(complete, place))
+        if getattr(getattr(complete, place), field.name) != getattr(getattr(without, place), field.name)
+    }
+    assert (
+        changed
+        == {
+            "none": {},
+            "hard_negatives": {"sequences.p_hard": 0.0},
+            "feedback_inputs": {"sequences.inputs": ("up",)},
+            "positions": {"model.position": False},
+            "half_length": {"sequences.max_length": 50, "model.max_length": 50},
+            "negative_feedback": {"sequences.p_hard": 0.0, "sequences.inputs": ("up",), "model.feedback": False},
+        }[part]
+    )
