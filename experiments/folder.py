@@ -17,7 +17,8 @@ import yaml
 from urep_jax.data.log import EventLog
 
 _PACKAGES = ("urep_jax", "jax", "jaxlib", "flax", "optax", "orbax-checkpoint", "grain", "numpy", "duckdb", "pyarrow")
-_MAY_DIFFER = ("workspace",)
+_MAY_DIFFER = ("workspace", "profile")
+_WORK = ("checkpoints", "recommendations", "ranking", "metrics.json")
 
 
 class RunFolder:
@@ -36,6 +37,7 @@ class RunFolder:
     | `table1.json` | the log described as the paper's Table 1 does |
     | `users.parquet` | the results of each tested user |
     | `report.md` | the results, to be read |
+    | `recommendations/`, `ranking/` | what `task=recommend` and `task=rank` answer |
 
     Args:
         path: made if missing.
@@ -53,13 +55,18 @@ class RunFolder:
         path.mkdir(parents=True, exist_ok=True)
         saved = path / "config.yaml"
         # A run that was refused before it trained has left nothing to lose.
-        if saved.exists() and ((path / "checkpoints").exists() or (path / "metrics.json").exists()):
+        if saved.exists() and self._has_begun:
             self._refuse_other_config(yaml.safe_load(saved.read_text()))
         else:
             write_whole(saved, yaml.safe_dump(dict(config), sort_keys=False))
         # A run that has ended keeps the versions that its results were made with.
         if self.metrics is None:
             write_whole(path / "versions.json", json.dumps(versions(), indent=1))
+
+    @property
+    def _has_begun(self) -> bool:
+        """Whether something is there that was worked for."""
+        return any((self.path / name).exists() for name in _WORK)
 
     def _refuse_other_config(self, saved: Mapping[str, Any]) -> None:
         before, now = flatten(saved), flatten(self.config)
@@ -82,7 +89,7 @@ class RunFolder:
         """
         path = self.path / "data.json"
         now = {"name": log.name, "events": log.num_events, "digest": log.digest()}
-        if path.exists() and (self.path / "checkpoints").exists():
+        if path.exists() and self._has_begun:
             before = json.loads(path.read_text())
             if before != now:
                 raise ValueError(

@@ -99,10 +99,14 @@ def _config(experiment: str, chosen: dict[str, Any]) -> dict[str, Any]:
     """An experiment's knobs, with those of its groups below each group's name."""
     own, defaults = _own(experiment)
     top = OmegaConf.load(CONF / "config.yaml")
-    config = {"workspace": top.workspace} | own
-    for group, option in (defaults | chosen).items():
+    config = {"workspace": top.workspace, "profile": top.profile} | own
+    for group, option in ({"task": "train"} | defaults | chosen).items():
         if group != "experiment":
-            config[group] = OmegaConf.to_container(OmegaConf.load(CONF / group / f"{option}.yaml"), resolve=False)
+            path = CONF / group / f"{option}.yaml"
+            found = OmegaConf.to_container(OmegaConf.load(path), resolve=False)
+            assert isinstance(found, dict)
+            at_top = path.read_text().startswith("# @package _global_")
+            config |= {str(key): value for key, value in found.items()} if at_top else {group: found}
     return config
 
 

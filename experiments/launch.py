@@ -70,6 +70,9 @@ def run(cfg: DictConfig, folder: Path, console: Console) -> dict[str, float]:
         metrics = get_method(cfg.main)(cfg, run_folder, console)
     else:
         console.print("this run has ended before; its results are")
-    console.print(terminal_table(metrics, f"{cfg.system} on {cfg.data.name}"))
+    if cfg.task.name == "train":
+        console.print(terminal_table(metrics, f"{cfg.system} on {cfg.data.name}"))
+    else:
+        console.print(", ".join(f"{value:,.0f} {name}" for name, value in metrics.items()))
     console.print(f"run folder: {folder}", soft_wrap=True)
     return metrics

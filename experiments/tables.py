@@ -43,11 +43,11 @@ def models_of(metrics: Mapping[str, float]) -> list[str]:
     return ["", *(key.removesuffix(compared_by) for key in metrics if key.endswith(f"/{compared_by}"))]
 
 
-def rows(metrics: Mapping[str, float], wanted: Sequence[str] = MAIN + RECALL) -> list[list[str]]:
+def rows(metrics: Mapping[str, float], wanted: Sequence[str]) -> list[list[str]]:
     """One row for each model in `metrics.json`, one column for each wanted metric that is there, under a header."""
     there = [metric for metric in wanted if metric in metrics]
     return [
-        ["", *(TITLES[metric] for metric in there)],
+        ["", *(TITLES.get(metric, metric.replace("_", " ")) for metric in there)],
         *(
             [name.rstrip("/").replace("_", " ") or "model", *(cell(metrics, name + metric) for metric in there)]
             for name in models_of(metrics)

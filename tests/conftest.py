@@ -1,5 +1,6 @@
 """Fixtures that all tests share."""
 
+import fcntl
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -35,3 +36,17 @@ def data_folder() -> Callable[[str], Path]:
         return folder
 
     return find
+
+
+@pytest.fixture(scope="session")
+def run_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a tiny run. Whichever worker asks first trains it, the others wait."""
+    # What it imports takes seconds, and only some tests want it.
+    from tests.serving.tiny import tiny_run
+
+    base = tmp_path_factory.getbasetemp()
+    shared = base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
+    with (shared / "tiny_run.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        folder = shared / "tiny" / "run"
+        return folder if (folder / "metrics.json").exists() else tiny_run(folder.parent)

@@ -1,11 +1,11 @@
 """`report.md` of a run."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from omegaconf import DictConfig
 
 from experiments.negative_feedback.protocols import protocol_of
-from experiments.tables import BY_POPULARITY, MAIN, cell, markdown_table, rows
+from experiments.tables import BY_POPULARITY, MAIN, RECALL, cell, markdown_table, rows
 from urep_jax.data.cases import Split
 from urep_jax.data.log import EventLog
 from urep_jax.data.stats import format_table1, table1
@@ -28,7 +28,8 @@ def _only(metrics: Mapping[str, float]) -> str:
 def page(cfg: DictConfig, log: EventLog, split: Split, metrics: Mapping[str, float], result: Fit) -> str:
     """`report.md`: what was done, on what, and what came out."""
     simulated = "simulated " if log.affinity is not None else ""
-    results = _pairs(metrics, split) if cfg.data.protocol == "pairs" else _next_item(metrics, split)
+    own = [place.rpartition(".")[2] for place in cfg.metrics]
+    results = _pairs(metrics, split, own) if cfg.data.protocol == "pairs" else _next_item(metrics, split, own)
     title = protocol_of(cfg.data.protocol).title
     return f"""# Negative feedback on {simulated}{log.name}
 
@@ -58,8 +59,8 @@ def page(cfg: DictConfig, log: EventLog, split: Split, metrics: Mapping[str, flo
 """
 
 
-def _pairs(metrics: Mapping[str, float], split: Split) -> str:
-    return f"""{markdown_table(rows(metrics))}
+def _pairs(metrics: Mapping[str, float], split: Split, own: Sequence[str]) -> str:
+    return f"""{markdown_table(rows(metrics, (*MAIN, *RECALL, *own)))}
 
 ± is half a 95 % interval, by users. Pair accuracy: share of a test user's (up, down) pairs, on one station where there
 are stations, whose up is scored higher; averaged over {split.test.num_users:,} users. Random pairs: against random
@@ -79,8 +80,8 @@ popularity of the ten tracks that are recommended is the share of the catalogue 
 Share of the users with any past of whom a model with these inputs can read something.{_only(metrics)}"""
 
 
-def _next_item(metrics: Mapping[str, float], split: Split) -> str:
-    return f"""{markdown_table(rows(metrics, (*MAIN, "recommended_popularity")))}
+def _next_item(metrics: Mapping[str, float], split: Split, own: Sequence[str]) -> str:
+    return f"""{markdown_table(rows(metrics, (*MAIN, "recommended_popularity", *own)))}
 
 ± is half a 95 % interval, by users. NDCG and recall: the next item's place in the full catalogue less all that the user
 has met; averaged over {split.test.num_users:,} users."""

@@ -1,15 +1,17 @@
 """All settings of one training, and what is left of the model without one of its parts."""
 
 import dataclasses
-from typing import Literal, get_args
+from pathlib import Path
+from typing import Literal, cast, get_args
 
 from omegaconf import DictConfig
 
+from experiments.own import own_function
 from urep_jax.data.sequences import SequenceConfig
 from urep_jax.data.vocabulary import Vocabulary
 from urep_jax.models.transformer import TransformerConfig
 from urep_jax.training.fit import FitConfig
-from urep_jax.training.negative_feedback import LossConfig
+from urep_jax.training.negative_feedback import LossConfig, LossName, OwnLoss
 from urep_jax.training.objective import TableMode
 
 Ablation = Literal["none", "hard_negatives", "feedback_inputs", "positions", "half_length", "negative_feedback"]
@@ -28,6 +30,8 @@ class Recipe:
     negative_power: float
     strata: int
     tables: TableMode = "auto"
+    init_from: Path | None = None
+    """Folder of a run whose parameters the training begins with."""
 
     def __post_init__(self) -> None:
         if self.loss.name == "softmax" and self.sequences.p_hard:
@@ -60,12 +64,13 @@ class Recipe:
                 max_length=cfg.max_length,
                 **cfg.model,
             ),
-            loss=LossConfig(cfg.loss, cfg.k_negatives, train.calibration, train.batch_size),
+            loss=LossConfig(_loss(cfg.loss), cfg.k_negatives, train.calibration, train.batch_size),
             fit=FitConfig(train.epochs, train.patience, cfg.seed, train.parallel, train.checkpoint_every),
             learning_rate=train.learning_rate,
             negative_power=train.negative_power,
             strata=train.strata,
             tables=train.tables,
+            init_from=None if train.init_from is None else Path(train.init_from),
         )
         return whole.without(cfg.ablation)
 
@@ -96,3 +101,9 @@ class Recipe:
             case _:
                 raise ValueError(f"ablation is {part!r}, but must be one of {', '.join(get_args(Ablation))}")
         return replace(self, sequences=sequences, model=model, loss=loss)
+
+
+def _loss(name: str) -> LossName | OwnLoss:
+    """One of the losses by its name, or one's own by the place of its function: `my_losses.hinge`."""
+    # A name that there isn't is refused by LossConfig.
+    return own_function("loss", name) if "." in name else cast(LossName, name)

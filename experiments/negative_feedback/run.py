@@ -17,6 +17,8 @@ from experiments.negative_feedback.protocols import Protocol, Questions, Results
 from experiments.negative_feedback.recipe import Ablation, Recipe
 from experiments.negative_feedback.training import Trained, train
 from experiments.negative_feedback.users import users_table
+from experiments.own import own_function
+from experiments.profile import StepTrace
 from experiments.progress import TrainingBar
 from urep_jax.baselines.ease import ease
 from urep_jax.baselines.item_knn import item_knn
@@ -60,13 +62,24 @@ def run(cfg: DictConfig, folder: RunFolder, console: Console) -> dict[str, float
     save_vocabulary(vocabulary, folder.path / "vocabulary")
     recipe = Recipe.from_config(cfg, vocabulary)
     asked = Questions.of(log, split, split.test, cfg.seed)
+    own_metrics = {place.rpartition(".")[2]: own_function("metrics", place) for place in cfg.metrics}
+
+    def tested(scorer: Scorer) -> Results:
+        own = {name: metric(scorer, log, split.test) for name, metric in own_metrics.items()}
+        return protocol.test(scorer, asked) | own
 
     def trained(title: str, recipe: Recipe, path: Path) -> Trained:
-        with HistoryWriter(path) as history, TrainingBar(console, title, protocol.title) as bar:
+        trace_folder = path / "profile" if cfg.profile else None
+        with (
+            HistoryWriter(path) as history,
+            TrainingBar(console, title, protocol.title) as bar,
+            StepTrace(trace_folder) as trace,
+        ):
 
             def on_progress(progress: Progress) -> None:
                 history(progress.history)
                 bar(progress)
+                trace(progress)
 
             done = train(recipe, log, split, vocabulary, protocol, path, on_progress)
             # A training that had ended before makes no progress.
@@ -74,7 +87,7 @@ def run(cfg: DictConfig, folder: RunFolder, console: Console) -> dict[str, float
             return done
 
     model = trained("model", recipe, folder.path)
-    results = {"model": protocol.test(model.scorer(split.test), asked)}
+    results = {"model": tested(model.scorer(split.test))}
     metrics = {
         "epochs_to_convergence": float(model.result.epochs_to_convergence),
         f"validation_{protocol.metric}": model.result.best.validation,
@@ -86,7 +99,9 @@ def run(cfg: DictConfig, folder: RunFolder, console: Console) -> dict[str, float
     scorers: dict[str, Scorer] = {}
     for name in cfg.baselines:
         if name in TRAINED:
-            baseline = trained(name, recipe.without(TRAINED[name]), folder.path / name)
+            # A baseline that lacks a part can't begin with a model that has it.
+            fresh = dataclasses.replace(recipe.without(TRAINED[name]), init_from=None)
+            baseline = trained(name, fresh, folder.path / name)
             metrics[f"{name}/epochs_to_convergence"] = float(baseline.result.epochs_to_convergence)
             scorers[name] = baseline.scorer(split.test)
         elif name == "two_stages":
@@ -96,7 +111,7 @@ def run(cfg: DictConfig, folder: RunFolder, console: Console) -> dict[str, float
             scorers[name] = oracle(log, split.test)
         else:
             scorers[name] = FITTED[name](log, split)(log, split.test)
-        results[name] = protocol.test(scorers[name], asked)
+        results[name] = tested(scorers[name])
     for name, found in results.items():
         metrics |= {name_of(name, key): value for key, value in flat(found).items()}
 

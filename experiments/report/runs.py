@@ -11,11 +11,12 @@ import pyarrow.parquet as pq
 import yaml
 
 from experiments.folder import flatten
+from experiments.tables import COMPARED_BY
 
 REPEATS = ("seed", "data.source.world")
 """Knobs in which the repetitions of a setting differ."""
 
-_NO_SETTING = (*REPEATS, "workspace", "baselines", "candidates", "data.path", "data.stats")
+_NO_SETTING = (*REPEATS, "workspace", "profile", "baselines", "candidates", "data.path", "data.stats")
 
 Repeat = tuple[object, ...]
 """Which repetition a run is: its seed, and its world if it has one."""
@@ -77,7 +78,9 @@ def read_runs(folders: Sequence[Path]) -> list[Run]:
     Raises:
         ValueError: if there are none.
     """
-    runs = [Run(path.parent) for folder in folders for path in sorted(folder.rglob("metrics.json"))]
+    ended = [Run(path.parent) for folder in folders for path in sorted(folder.rglob("metrics.json"))]
+    # What recommends or ranks has no result that could be compared.
+    runs = [run for run in ended if any(metric in run.metrics for metric in COMPARED_BY)]
     if not runs:
         raise ValueError(f"no run has ended below {', '.join(map(str, folders))}; a run that has holds a metrics.json")
     return runs

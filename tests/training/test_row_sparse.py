@@ -347,4 +347,4 @@ def test_what_cannot_be_is_refused() -> None:
         parallelize(tiny_training("sparse", name="softmax")[0], adam(0.01), 3, BATCH)
     factored = parallelize(bag_objective(200, "auto"), optax.adafactor(min_dim_size_to_factor=2), 0, 6)
     with pytest.raises(ValueError, match=r"state for table 'word' has shape .* set tables=dense"):
-        factored.step(factored.init(), factored.put_batch(bags_of(0, 200)))
+        factored.step(factored.key, factored.init(), factored.put_batch(bags_of(0, 200)))

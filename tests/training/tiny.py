@@ -21,7 +21,7 @@ from urep_jax.data.vocabulary import build_vocabulary
 from urep_jax.models.transformer import TransformerConfig
 from urep_jax.training.fit import Fit, FitConfig, fit
 from urep_jax.training.negative_feedback import LossConfig, negative_feedback_objective
-from urep_jax.training.objective import Objective, TableMode
+from urep_jax.training.objective import Objective, Params, TableMode
 from urep_jax.training.optimizers import adam
 from urep_jax.training.parallel import ParallelMode, parallelize
 
@@ -55,7 +55,11 @@ def tiny_training(
 
 
 def tiny_fit(
-    folder: Path, on_progress: Callable[..., None] = lambda _: None, tables: TableMode = "auto", **cfg: Any
+    folder: Path,
+    on_progress: Callable[..., None] = lambda _: None,
+    tables: TableMode = "auto",
+    start: Callable[[Params], Params] | None = None,
+    **cfg: Any,
 ) -> Fit:
     """Three epochs, validated by a number that depends on the parameters."""
     objective, batches = tiny_training(tables)
@@ -64,7 +68,7 @@ def tiny_fit(
         return float(params["tables"]["item"].std()), {}
 
     fit_cfg = FitConfig(**{"epochs": 3, "seed": 3, "checkpoint_every": 2, **cfg})
-    return fit(objective, adam(0.01), batches, validate, fit_cfg, folder, {"tiny": True}, on_progress)
+    return fit(objective, adam(0.01), batches, validate, fit_cfg, folder, {"tiny": True}, on_progress, start)
 
 
 def losses(mode: ParallelMode, tables: TableMode, **loss: Any) -> list[float]:

@@ -13,7 +13,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pyarrow as pa
-from jaxtyping import Array, Float, Float32, Int, Int32
+from jaxtyping import Array, Bool, Float, Float32, Int, Int32
 
 from urep_jax.core.types import Feedback
 from urep_jax.data.sequences import Batch, SequenceConfig
@@ -240,7 +240,12 @@ def _scores(table_RxD: Float[Array, "R D"], vector_D: Float[Array, "D"], rows_M:
 
 @functools.partial(jax.jit, static_argnames="k")
 def best_items(
-    params: Params, vectors: Float[Any, "B D"], excluded: Int[Any, "B X"], *, k: int
+    params: Params,
+    vectors: Float[Any, "B D"],
+    excluded: Int[Any, "B X"],
+    *,
+    k: int,
+    allowed: Bool[Any, "R"] | None = None,
 ) -> tuple[Float[Array, "B k"], Int[Array, "B k"]]:
     """The k best items of the catalogue for each question.
 
@@ -249,6 +254,7 @@ def best_items(
         vectors: what the model makes of each question.
         excluded: rows of the item table that are not to be recommended; `PAD` names none.
         k: how many, at most the number of items.
+        allowed: which rows of the item table may be recommended; None for all items.
 
     Returns:
         Scores, descending, and rows of the item table; where nothing is left the score is -inf.
@@ -256,6 +262,8 @@ def best_items(
     table_RxD = params["tables"]["item"]
     scores_BxR = (vectors @ table_RxD.T).at[:, :FIRST_ITEM].set(-jnp.inf)
     scores_BxR = scores_BxR.at[jnp.arange(len(vectors))[:, None], excluded].set(-jnp.inf)
+    if allowed is not None:
+        scores_BxR = jnp.where(allowed, scores_BxR, -jnp.inf)
     scores_Bxk, rows_Bxk = jax.lax.top_k(scores_BxR, k)
     return scores_Bxk, rows_Bxk
 

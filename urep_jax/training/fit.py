@@ -121,6 +121,7 @@ def fit(
     folder: str | os.PathLike[str],
     config: Mapping[str, Any],
     on_progress: Callable[[Progress], None] = lambda progress: None,
+    start: Callable[[Params], Params] | None = None,
 ) -> Fit:
     """Train until the validation stops rising, and return the best parameters.
 
@@ -137,6 +138,7 @@ def fit(
         folder: where checkpoints lie.
         config: stored with every checkpoint, plain JSON values.
         on_progress: called after each step, and after each validation.
+        start: makes the parameters to begin with out of fresh ones (`training.warm_start`); None begins with these.
 
     Raises:
         Diverged: if the loss is no number any more; names the step, the batch's sequences and the last checkpoint.
@@ -144,7 +146,7 @@ def fit(
     """
     parallel = parallelize(objective, optimizer, cfg.seed, batches.batch_size, cfg.parallel)
     with Checkpoints(folder, config) as checkpoints, _Sigterm() as sigterm:
-        loop = _Loop(parallel, batches, cfg, checkpoints)
+        loop = _Loop(parallel, batches, cfg, checkpoints, start)
         while not loop.finished:
             if loop.due_for_validation:
                 value, metrics = validate(parallel.params(loop.state))
@@ -165,7 +167,14 @@ def fit(
 class _Loop:
     """The moving parts of `fit`: state, iterator, and the books that are kept beside them."""
 
-    def __init__(self, parallel: Parallel, batches: Batches, cfg: FitConfig, checkpoints: Checkpoints) -> None:
+    def __init__(
+        self,
+        parallel: Parallel,
+        batches: Batches,
+        cfg: FitConfig,
+        checkpoints: Checkpoints,
+        start: Callable[[Params], Params] | None,
+    ) -> None:
         self.parallel, self.batches, self.cfg, self.checkpoints = parallel, batches, cfg, checkpoints
         self.steps_per_epoch = batches.steps_per_epoch
         self.num_steps = cfg.epochs * self.steps_per_epoch
@@ -178,6 +187,9 @@ class _Loop:
         self._rate, self._clock = 0.0, time.perf_counter()
         if checkpoints.latest is not None:
             self._resume()
+        elif start is not None:
+            fresh = parallel.get_state(self.state)
+            self.state = parallel.put_state(fresh._replace(params=start(fresh.params)))
 
     def _resume(self) -> None:
         host_state, books = self.checkpoints.restore(self.parallel.get_state(self.state), self.iterator)

@@ -4,11 +4,12 @@ Source: Negative Feedback for Music Personalization, §3.
 """
 
 import dataclasses
-from typing import Literal, NamedTuple
+from collections.abc import Callable
+from typing import Literal, NamedTuple, get_args
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float, Int
+from jaxtyping import Array, Bool, Float, Int
 
 from urep_jax.core.streams import name_key
 from urep_jax.data.negatives import NegativeSampler, draw_negatives, shared_by_batch
@@ -23,6 +24,10 @@ from urep_jax.training.objective import Change, Objective, Params, RowWise, Tabl
 
 LossName = Literal["bce", "gbce", "sampled_softmax", "softmax"]
 
+OwnLoss = Callable[[Float[Array, "B T"], Float[Array, "B T K"], Bool[Array, "B T K"]], Float[Array, "B T"]]
+"""A loss of one's own: `loss(positive, negatives, where) -> value` for each task, from the target's score, the scores
+of its negatives, and which of these count. A hard negative, where there is one, is the last."""
+
 
 @dataclasses.dataclass(frozen=True)
 class LossConfig:
@@ -31,7 +36,8 @@ class LossConfig:
     Attributes:
         name: `bce`: one negative, the hard one if the position has one, else the hardest of `k_negatives` random ones.
             `gbce` and `sampled_softmax`: all `k_negatives`, and the hard negative beside them. `softmax`: the whole
-            catalogue, in which hard negatives are no more than others: sequences are to be read with `p_hard=0`.
+            catalogue, in which hard negatives are no more than others: sequences are to be read with `p_hard=0`. Or a
+            function (`OwnLoss`), which is given all `k_negatives` and the hard one.
         k_negatives: random negatives for each position, at least 1.
         calibration: `gbce` only: from 0, plain, to 1, calibrated.
         batch_size: rows of the whole batch, which decides how far positions share their negatives.
@@ -40,14 +46,16 @@ class LossConfig:
         ValueError: if a value is out of range.
     """
 
-    name: LossName = "bce"
+    name: LossName | OwnLoss = "bce"
     k_negatives: int = 1
     calibration: float = 0.75
     batch_size: int = 128
 
     def __post_init__(self) -> None:
-        if self.name not in ("bce", "gbce", "sampled_softmax", "softmax"):
-            raise ValueError(f"loss is {self.name!r}, but must be one of bce, gbce, sampled_softmax, softmax")
+        if not callable(self.name) and self.name not in get_args(LossName):
+            raise ValueError(
+                f"loss is {self.name!r}, but must be one of {', '.join(get_args(LossName))}, or a function"
+            )
         if not 1 <= self.k_negatives <= 100_000:
             raise ValueError(f"k_negatives is {self.k_negatives}, but must be from 1 to 100000")
         gbce_beta(1, 2, self.calibration)
@@ -169,10 +177,15 @@ def _task_losses(
     random_BxTxK = candidate_scores(hidden, table, ids)
     # A random draw that is the target or the hard negative would be counted twice.
     fresh_BxTxK = ids != batch.target[..., None]
-    hard_BxT = None
+    hard_BxT, is_hard = None, batch.negative != PAD
     if may_be_hard:
         fresh_BxTxK &= ids != batch.negative[..., None]
-        hard_BxT = jnp.where(batch.negative != PAD, transformer.score(hidden, table[batch.negative]), -jnp.inf)
+        hard_BxT = jnp.where(is_hard, transformer.score(hidden, table[batch.negative]), -jnp.inf)
+    if callable(cfg.name):
+        if hard_BxT is not None:
+            random_BxTxK = jnp.concatenate([random_BxTxK, jnp.where(is_hard, hard_BxT, 0.0)[..., None]], axis=-1)
+            fresh_BxTxK = jnp.concatenate([fresh_BxTxK, is_hard[..., None]], axis=-1)
+        return cfg.name(positive_BxT, random_BxTxK, fresh_BxTxK)
     if cfg.name == "gbce":
         beta = gbce_beta(cfg.k_negatives, num_items, cfg.calibration)
         return gbce(positive_BxT, random_BxTxK, beta, where=fresh_BxTxK, hard=hard_BxT)

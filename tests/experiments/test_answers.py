@@ -1,0 +1,94 @@
+"""A trained model put to use on a log: what it recommends and how it ranks, part by part."""
+
+import json
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.csv as csv
+import pyarrow.parquet as pq
+import pytest
+
+import urep_jax
+from tests.experiments.command import SMALL, Command
+
+RADIO = SMALL[0]
+
+
+def test_every_listener_is_recommended_something_and_a_stopped_run_goes_on(
+    command: Command, run_folder: Path, tmp_path: Path
+) -> None:
+    call = (RADIO, "task=recommend", f"task.run={run_folder}", "task.k=3", "task.block=64")
+    said = command(*call)
+    assert said.status == 0, said.err
+    assert "150 listeners" in said.out
+    parts = sorted((tmp_path / "run" / "recommendations").glob("*.parquet"))
+    assert [path.name for path in parts] == ["part-00000.parquet", "part-00001.parquet", "part-00002.parquet"]
+    whole = pq.read_table(tmp_path / "run" / "recommendations")
+    assert whole.column_names == ["user_id", "station_id", "place", "item_id", "score"]
+    assert len(whole["user_id"].unique()) == 150
+    assert set(whole["place"].to_pylist()) == {1, 2, 3}
+    assert json.loads((tmp_path / "run" / "metrics.json").read_text())["recommendations"] == len(whole)
+
+    # As if it had been killed in its second part.
+    (tmp_path / "run" / "metrics.json").unlink()
+    parts[1].unlink()
+    before = parts[0].stat().st_mtime_ns
+    assert command(*call).status == 0
+    assert parts[0].stat().st_mtime_ns == before
+    assert pq.read_table(tmp_path / "run" / "recommendations").equals(whole)
+    other = command(*(word.replace("task.k=3", "task.k=4") for word in call))
+    assert other.status == 1
+    assert "task.k was 3 and is now 4" in other.err
+
+
+def test_only_the_named_items_are_recommended(command: Command, run_folder: Path, tmp_path: Path) -> None:
+    wanted = urep_jax.restore(run_folder).vocabulary.item_ids[:5]
+    csv.write_csv(pa.table({"item_id": wanted}), tmp_path / "wanted.csv")
+    said = command(
+        *(RADIO, "task=recommend", f"task.run={run_folder}", f"task.only={tmp_path / 'wanted.csv'}"),
+        "task.leave_out=nothing",
+    )
+    assert said.status == 0, said.err
+    found = pq.read_table(tmp_path / "run" / "recommendations")
+    assert set(found["item_id"].to_pylist()) == set(wanted.to_pylist())
+
+
+def test_candidates_are_ranked(command: Command, run_folder: Path, tmp_path: Path) -> None:
+    asked = tmp_path / "asked.parquet"
+    model = urep_jax.restore(run_folder)
+    items = model.vocabulary.item_ids[:4].to_pylist()
+    rows = [
+        {"user_id": user, "station_id": station, "item_id": item, "more": 1.5}
+        for item in items
+        for user in ("listener 7", "listener 3", "stranger")
+        for station in model.vocabulary.station_ids[:2].to_pylist()
+    ]
+    pq.write_table(pa.Table.from_pylist(rows), asked)
+    said = command(RADIO, "task=rank", f"task.run={run_folder}", f"task.candidates={asked}", "task.block=4")
+    assert said.status == 0, said.err
+    assert "24 candidates" in said.out
+    assert len(list((tmp_path / "run" / "ranking").glob("*.parquet"))) == 2, "six listeners on stations, four to a part"
+    assert not (tmp_path / "run" / "candidates.parquet").exists()
+    ranked = pq.read_table(tmp_path / "run" / "ranking").to_pylist()
+    assert len(ranked) == 24
+    nobody = {"item_id": [], "feedback": []}
+    station = model.vocabulary.station_ids[0].as_py()
+    found = [row["item_id"] for row in ranked if (row["user_id"], row["station_id"]) == ("stranger", station)]
+    assert found == model.rank(nobody, items, station).items
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (["task=recommend"], "task=recommend needs task.run=FOLDER"),
+        (["task=rank", "task.run=RUN"], "task=rank needs task.candidates=FILE"),
+        (["task=rank", "task.run=RUN", "task.candidates=nowhere.csv"], "nowhere.csv does not exist"),
+        (["task=rank", "task.run=RUN", "task.candidates=README.md"], "README.md must be a .parquet or .csv file"),
+        (["task=recommend", "task.run=RUN", "task.leave_out=all"], "leave_out is 'all', but must be one of ups"),
+        (["task=recommend", "task.run=nowhere"], "nowhere is no folder"),
+    ],
+)
+def test_what_is_missing_is_told(command: Command, run_folder: Path, arguments: list[str], told: str) -> None:
+    said = command(RADIO, *(word.replace("=RUN", f"={run_folder}") for word in arguments))
+    assert said.status == 1
+    assert told in said.err

@@ -1,0 +1,61 @@
+"""The README's how-tos, run as they are printed."""
+
+import json
+import re
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import yaml
+
+from tests.experiments.command import ROOT, SMALL, Command
+from urep_jax.core.types import Feedback
+from urep_jax.data.prepare import prepare
+
+
+@pytest.fixture
+def modules(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """A folder on the path, with the README's modules in it."""
+    blocks = re.findall(r"```python\n(# (my_\w+\.py), for: .*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
+    assert [name for _, name in blocks] == ["my_losses.py", "my_metrics.py", "my_data.py"]
+    for text, name in blocks:
+        assert len(text.splitlines()) <= 25
+        (tmp_path / name).write_text(text)
+    monkeypatch.syspath_prepend(tmp_path)
+    yield tmp_path
+    for _, name in blocks:
+        sys.modules.pop(name.removesuffix(".py"), None)
+
+
+def test_a_loss_and_a_metric_of_ones_own(command: Command, modules: Path, tmp_path: Path) -> None:
+    said = command(*SMALL, "loss=my_losses.hinge", "metrics=[my_metrics.top_100]", "baselines=[popularity]")
+    assert said.status == 0, said.err
+    metrics = json.loads((tmp_path / "run" / "metrics.json").read_text())
+    assert 0 <= metrics["top_100"] <= 1
+    assert metrics["popularity/top_100"] > metrics["popularity/recall_up@10"]
+    assert "| top 100 |" in (tmp_path / "run" / "report.md").read_text()
+
+
+def test_a_data_set_of_ones_own(modules: Path, tmp_path: Path) -> None:
+    plays = tmp_path / "plays.csv"
+    plays.write_text("user_id,song,timestamp,feedback\nann,1,60,love\nann,2,120,ban\nbob,1,60,skip\n")
+    config = __import__("my_data").MineConfig(path=str(plays))
+    log = prepare(config, tmp_path / "workspace")
+    assert log.item_ids.to_pylist() == ["1", "2"]
+    assert [Feedback(code).word for code in log.feedback] == ["up", "down", "skip"]
+    assert yaml.safe_load((ROOT / "conf" / "data" / "piki.yaml").read_text())["source"]["_target_"].endswith("Config")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (["loss=nowhere.hinge"], "loss is 'nowhere.hinge', and No module named 'nowhere'"),
+        (["loss=math.pi"], "loss is 'math.pi', which is no function"),
+        (["metrics=[math.hinge]"], "metrics is 'math.hinge', and module 'math' has no attribute 'hinge'"),
+    ],
+)
+def test_a_function_that_is_not_there_is_told(command: Command, arguments: list[str], told: str) -> None:
+    said = command(*SMALL, *arguments)
+    assert said.status == 1
+    assert told in said.err
