@@ -6,6 +6,7 @@ from typing import Literal, cast, get_args
 
 from omegaconf import DictConfig
 
+from experiments.negative_feedback.beginning import ItemStart
 from experiments.own import own_function
 from urep_jax.data.sequences import SequenceConfig
 from urep_jax.data.vocabulary import Vocabulary
@@ -32,6 +33,7 @@ class Recipe:
     tables: TableMode = "auto"
     init_from: Path | None = None
     """Folder of a run whose parameters the training begins with."""
+    item_start: ItemStart = "fresh"
 
     def __post_init__(self) -> None:
         if self.loss.name == "softmax" and self.sequences.p_hard:
@@ -45,6 +47,17 @@ class Recipe:
                 "loss=sampled_softmax"
             )
 
+        if self.item_start != "fresh" and not self.model.item_bias:
+            raise ValueError(
+                f"train.item_start is {self.item_start!r}, which gives each item a bias, but model.item_bias is false; "
+                "set it to true"
+            )
+        if self.sequences.down_tasks and self.loss.name != "bce":
+            raise ValueError(
+                f"down_tasks is true with loss={self.loss.name}, but only bce knows a task without a target; set "
+                "loss=bce"
+            )
+
     @classmethod
     def from_config(cls, cfg: DictConfig, vocabulary: Vocabulary) -> "Recipe":
         """The recipe that a config describes, for what `vocabulary` holds."""
@@ -56,6 +69,7 @@ class Recipe:
                 p_task=cfg.p_task,
                 p_hard=cfg.p_hard,
                 tasks="next" if cfg.model.attention == "causal" else "cloze",
+                down_tasks=cfg.down_tasks,
             ),
             model=TransformerConfig(
                 num_items=len(vocabulary.item_ids),
@@ -71,6 +85,7 @@ class Recipe:
             strata=train.strata,
             tables=train.tables,
             init_from=None if train.init_from is None else Path(train.init_from),
+            item_start=train.item_start,
         )
         return whole.without(cfg.ablation)
 
@@ -86,7 +101,7 @@ class Recipe:
             case "none":
                 pass
             case "hard_negatives":
-                sequences = replace(sequences, p_hard=0.0)
+                sequences = replace(sequences, p_hard=0.0, down_tasks=False)
             case "feedback_inputs":
                 sequences = replace(sequences, inputs=("up",))
             case "positions":
@@ -96,8 +111,9 @@ class Recipe:
                 sequences, model = replace(sequences, max_length=half), replace(model, max_length=half)
             case "negative_feedback":
                 # Ups alone as input, random negatives, no feedback embedding.
-                sequences = replace(sequences, inputs=("up",), p_hard=0.0)
-                model, loss = replace(model, feedback=False), replace(loss, name="bce", k_negatives=1)
+                sequences = replace(sequences, inputs=("up",), p_hard=0.0, down_tasks=False)
+                model = replace(model, feedback=False, signed=False)
+                loss = replace(loss, name="bce", k_negatives=1)
             case _:
                 raise ValueError(f"ablation is {part!r}, but must be one of {', '.join(get_args(Ablation))}")
         return replace(self, sequences=sequences, model=model, loss=loss)

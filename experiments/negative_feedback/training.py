@@ -4,6 +4,7 @@ import dataclasses
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
+from experiments.negative_feedback.beginning import Beginning, continued, from_statistics
 from experiments.negative_feedback.protocols import Protocol
 from experiments.negative_feedback.recipe import Recipe
 from urep_jax.data.cases import Cases, Split
@@ -15,11 +16,10 @@ from urep_jax.data.vocabulary import Vocabulary, item_counts
 from urep_jax.evaluation.model_scorer import transformer_scorer
 from urep_jax.evaluation.scorer import Scorer
 from urep_jax.models.transformer import Params
-from urep_jax.serving.restore import restore, stored_config
+from urep_jax.serving.restore import stored_config
 from urep_jax.training.fit import Fit, Progress, fit
 from urep_jax.training.negative_feedback import negative_feedback_objective
 from urep_jax.training.optimizers import adam
-from urep_jax.training.warm_start import warm_start
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -59,14 +59,15 @@ def train(
     config = stored_config(recipe.model, recipe.sequences)
     objective = negative_feedback_objective(recipe.model, recipe.loss, sampler, recipe.tables)
     optimizer = adam(recipe.learning_rate)
-    start = _beginning(recipe, vocabulary)
+    start = _beginning(recipe, log, split, vocabulary)
     result = fit(objective, optimizer, batches, validate, recipe.fit, path / "checkpoints", config, on_progress, start)
     return Trained(recipe, result, batches)
 
 
-def _beginning(recipe: Recipe, vocabulary: Vocabulary) -> Callable[[Params], Params] | None:
-    """What turns fresh parameters into those of an earlier run, if the recipe names one."""
-    if recipe.init_from is None:
-        return None
-    old = restore(recipe.init_from)
-    return lambda fresh: warm_start(fresh, vocabulary, old.params, old.vocabulary)
+def _beginning(recipe: Recipe, log: EventLog, split: Split, vocabulary: Vocabulary) -> Beginning | None:
+    """What turns fresh parameters into those that the recipe begins with, if it begins with others."""
+    if recipe.init_from is not None:
+        return continued(recipe.init_from, vocabulary)
+    if recipe.item_start != "fresh":
+        return from_statistics(recipe.item_start, log, split, vocabulary)
+    return None

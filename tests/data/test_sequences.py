@@ -180,6 +180,34 @@ def test_next_tasks_ask_for_the_following_up() -> None:
     assert not (batch.item == MASK).any()
 
 
+def test_a_down_that_is_asked_about_looks_like_an_up_and_is_its_own_negative() -> None:
+    log = log_of(words("dudsdu"), num_stations=1)
+    sequences = sequences_of(log, p_task=1.0, p_hard=1.0, max_length=8, down_tasks=True)
+    batch = sequences.training_batch(np.random.default_rng(0), np.array([0]), np.array([6]))
+    asked = sorted(zip(batch.task[0], batch.target[0], batch.negative[0], strict=True))
+    told = [(t, n) for _, t, n in asked if t != PAD or n != PAD]
+    # All ups and downs are asked about, so the skip is the only hard negative that is left for one of the ups.
+    downs = [FIRST_ITEM, FIRST_ITEM + 2, FIRST_ITEM + 4]
+    assert [n for t, n in told if t == PAD] == downs
+    assert sorted(n for t, n in told if t != PAD) == [PAD, FIRST_ITEM + 3]
+    assert [t for t, _ in told if t != PAD] == [FIRST_ITEM + 1, FIRST_ITEM + 5]
+    assert {(item, feedback) for item, feedback, _ in one_row(batch)} == {(MASK, Feedback.UP)}
+
+
+def test_skips_are_asked_about_where_there_are_no_downs() -> None:
+    batch = sequences_of(log_of(words("usu")), p_task=1.0, max_length=5, down_tasks=True).training_batch(
+        np.random.default_rng(0), np.array([0]), np.array([3])
+    )
+    assert FIRST_ITEM + 1 in batch.negative[0][batch.target[0] == PAD]
+
+
+def test_next_tasks_ask_for_the_following_down_too() -> None:
+    sequences = sequences_of(log_of(words("udsu")), tasks="next", p_hard=0.0, max_length=5, down_tasks=True)
+    batch = sequences.training_batch(np.random.default_rng(0), np.array([0]), np.array([4]))
+    assert batch.target[0].tolist() == [PAD, PAD, PAD, FIRST_ITEM + 3]
+    assert batch.negative[0].tolist() == [PAD, FIRST_ITEM + 1, PAD, PAD]
+
+
 def test_a_question_to_a_causal_model_is_put_as_in_training() -> None:
     events = words("udus")
     asked = log_of([*events, Row(0, 9 * DAY, 4, "up", 0), Row(0, 9 * DAY + 1, 5, "down", 0)], num_stations=1)

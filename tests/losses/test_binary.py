@@ -49,3 +49,11 @@ def test_beta_has_the_papers_ends() -> None:
 def test_calibration_out_of_range_is_refused() -> None:
     with pytest.raises(ValueError, match="calibration is 2"):
         gbce_beta(1, 10, calibration=2)
+
+
+def test_a_task_without_a_target_has_the_second_term_alone() -> None:
+    positive, negative = jnp.array([0.3, -1.0]), jnp.array([0.7, 2.0])
+    found = bce(positive, negative, where_positive=jnp.array([True, False]))
+    np.testing.assert_allclose(
+        found, [np.log1p(np.exp(-0.3)) + np.log1p(np.exp(0.7)), np.log1p(np.exp(2.0))], rtol=1e-6
+    )

@@ -5,6 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from urep_jax.core.types import Feedback
 from urep_jax.data.sequences import Batch
 from urep_jax.data.vocabulary import FIRST_ITEM, FIRST_STATION, MASK, NULL_STATION, PAD, UNKNOWN, UNKNOWN_STATION
 from urep_jax.models import transformer
@@ -163,3 +164,77 @@ def test_the_papers_full_size_has_the_shapes_it_should() -> None:
 def test_wrong_configs_are_refused(wrong: dict, told: str) -> None:
     with pytest.raises(ValueError, match=told):
         TransformerConfig(**{"num_items": 5, **wrong})
+
+
+SIGNED = TransformerConfig(num_items=20, max_length=12, width=16, item_bias=True, signed=True)
+
+
+def signed_params(scale: float = 0.5) -> transformer.Params:
+    """Parameters whose items have factors and biases of some size."""
+    params = transformer.init(jax.random.key(0), SIGNED)
+    table = scale * jax.random.normal(jax.random.key(1), params["tables"]["item"].shape)
+    return params | {"tables": params["tables"] | {"item": table.at[:FIRST_ITEM, -1].set(0.0)}}
+
+
+def test_a_bias_is_the_last_number_of_an_item_and_the_last_of_a_vector_is_one() -> None:
+    cfg = TransformerConfig(num_items=20, max_length=12, width=16, item_bias=True)
+    params = transformer.init(jax.random.key(0), cfg)
+    assert params["tables"]["item"].shape == (FIRST_ITEM + 20, 17)
+    assert not np.asarray(params["tables"]["item"][:, -1]).any(), "it begins at nothing"
+    hidden = transformer.encode(params, batch_of([5, 7]), cfg)
+    assert hidden.shape == (2, 12, 17)
+    assert (hidden[..., -1] == 1).all()
+    plain = TransformerConfig(num_items=20, max_length=12, width=16)
+    unbiased = params | {"tables": params["tables"] | {"item": params["tables"]["item"][:, :-1]}}
+    np.testing.assert_array_equal(transformer.encode(unbiased, batch_of([5, 7]), plain), hidden[..., :-1])
+
+
+def test_folding_in_solves_its_equation() -> None:
+    rng = np.random.default_rng(0)
+    items, residual = rng.normal(0, 0.4, (3, 30, 8)), rng.uniform(-1, 1, (3, 30))
+    weight = rng.uniform(0, 0.25, (3, 30))
+    residual[2], weight[2] = 0, 0
+    found = transformer.fold_in(*(jnp.asarray(x, jnp.float32) for x in (items, residual, weight)), jnp.array(2.0))
+    for row in range(3):
+        hessian = (items[row].T * weight[row]) @ items[row] + 2.0 * np.eye(8)
+        np.testing.assert_allclose(found[row], np.linalg.solve(hessian, items[row].T @ residual[row]), atol=1e-4)
+    assert not np.asarray(found[2]).any(), "of whom nothing is known, nothing is said"
+
+
+def test_a_signed_model_begins_as_the_logistic_regression_of_its_history() -> None:
+    params, batch = signed_params(), batch_of([5, 9])
+    hidden = np.asarray(transformer.encode(params, batch, SIGNED))
+    table, share = np.asarray(params["tables"]["item"][:, :-1]), jax.nn.sigmoid(params["tables"]["item"][:, -1])
+    for row in range(2):
+        events = [(i, f) for i, f in zip(batch.item[row].tolist(), batch.feedback[row].tolist(), strict=True) if f]
+        vectors = table[[i for i, _ in events]]
+        expected = np.array([share[i] for i, _ in events])
+        residual = np.array([float(f == Feedback.UP) for _, f in events]) - expected
+        hessian = (vectors.T * (expected * (1 - expected))) @ vectors + 8.0 * np.eye(16)
+        np.testing.assert_allclose(hidden[row, -1, :-1], np.linalg.solve(hessian, vectors.T @ residual), atol=1e-4)
+
+
+def test_what_is_masked_is_not_folded_in() -> None:
+    params, batch = signed_params(), batch_of([9])
+    masked = batch._replace(item=batch.item.at[0, -2].set(MASK), feedback=batch.feedback.at[0, -2].set(Feedback.UP))
+    before, after = (
+        np.asarray(transformer.encode(params, b, SIGNED))
+        for b in (masked, masked._replace(feedback=masked.feedback.at[0, -2].set(Feedback.DOWN)))
+    )
+    np.testing.assert_allclose(before, after, atol=1e-6)
+
+
+def test_a_signed_models_gradient_is_a_number_even_of_an_empty_row() -> None:
+    batch = batch_of([0, 6])
+
+    def loss(params: transformer.Params) -> jax.Array:
+        return jnp.sum(transformer.encode(params, batch, SIGNED) ** 2)
+
+    assert all(bool(jnp.isfinite(leaf).all()) for leaf in jax.tree.leaves(jax.grad(loss)(signed_params())))
+
+
+def test_what_a_signed_model_needs_is_told() -> None:
+    with pytest.raises(ValueError, match=r"signed is true, but items have no bias.*item_bias=true"):
+        TransformerConfig(num_items=2, signed=True)
+    with pytest.raises(ValueError, match="signed is true with causal attention"):
+        TransformerConfig(num_items=2, signed=True, item_bias=True, attention="causal")

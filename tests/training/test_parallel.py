@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from tests.training.tiny import BATCH, losses, tiny_training
+from urep_jax.data.vocabulary import PAD
 from urep_jax.training.optimizers import adam
 from urep_jax.training.parallel import parallelize
 
@@ -63,6 +64,18 @@ def test_empty_rows_change_nothing() -> None:
     loss = jax.jit(objective.loss)
     whole, filled = (loss(params, b, jax.random.key(1)) for b in (batch, empty))
     np.testing.assert_allclose(whole, filled, rtol=1e-6)
+
+
+def test_without_random_negatives_ups_are_set_against_what_was_disliked_only() -> None:
+    objective, batches = tiny_training(k_negatives=0)
+    params = objective.init(jax.random.key(0))
+    # At the start all scores are nearly 0, so each term is log 2: one for each target, and one for each hard negative.
+    tasks = sum(int((b.target != PAD).sum()) for b in batches[0])
+    hard = sum(int((b.negative != PAD).sum()) for b in batches[0])
+    total, weight = jax.jit(objective.loss)(params, batches[0], jax.random.key(1))
+    assert int(weight) == tasks
+    assert 0 < hard < tasks
+    assert float(total) == pytest.approx((tasks + hard) * np.log(2), rel=0.05)
 
 
 def test_one_step_is_the_one_it_was() -> None:

@@ -1,6 +1,7 @@
 """Like-rate: everybody is offered what is mostly liked by those who meet it."""
 
 import numpy as np
+from jaxtyping import Float32
 
 from urep_jax.baselines.item_counts import negative_kind, training_counts
 from urep_jax.core.types import Feedback
@@ -9,8 +10,8 @@ from urep_jax.data.log import EventLog
 from urep_jax.evaluation.scorer import Scorer, ScorerFactory, item_scorer
 
 
-def like_rate(log: EventLog, split: Split, *, pseudo_count: float = 10.0) -> ScorerFactory:
-    """Score an item by the share of ups among its ups and downs in training, smoothed.
+def like_rates(log: EventLog, split: Split, *, pseudo_count: float = 10.0) -> Float32[np.ndarray, "V"]:
+    """The share of ups among each item's ups and downs in training, smoothed.
 
     `rate_v = (ups_v + a * rate) / (ups_v + downs_v + a)`, the mean of a Beta posterior whose prior is worth `a`
     events at the rate of the whole catalogue. Skips stand in for the downs where training holds no down at all.
@@ -31,7 +32,12 @@ def like_rate(log: EventLog, split: Split, *, pseudo_count: float = 10.0) -> Sco
     if not total:
         raise ValueError(f"training holds no ups, downs or skips of log {log.name!r}; a like-rate needs some")
     prior = pseudo_count * ups_V.sum() / total
-    scores_V = ((ups_V + prior) / (ups_V + downs_V + pseudo_count)).astype(np.float32)
+    return ((ups_V + prior) / (ups_V + downs_V + pseudo_count)).astype(np.float32)
+
+
+def like_rate(log: EventLog, split: Split, *, pseudo_count: float = 10.0) -> ScorerFactory:
+    """Score an item by its like-rate: see `like_rates`."""
+    scores_V = like_rates(log, split, pseudo_count=pseudo_count)
 
     def bind(log: EventLog, cases: Cases) -> Scorer:
         return item_scorer(scores_V)

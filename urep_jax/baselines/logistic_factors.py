@@ -1,12 +1,14 @@
 """Logistic matrix factorisation of (user, item, up or down), where new users are folded in."""
 
+from typing import Any, NamedTuple
+
 import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Float32, Int
 from scipy.sparse import csr_array
 
-from urep_jax.baselines.histories import histories, signs_of, training_histories
+from urep_jax.baselines.histories import Signs, histories, signs_of, training_histories
 from urep_jax.core.streams import numpy_stream
 from urep_jax.data.cases import Cases, Split
 from urep_jax.data.log import EventLog
@@ -18,7 +20,18 @@ _PLACES = 1 << 17
 _NEWTON_STEPS = 4
 
 
-def logistic_factors(
+class ItemFactors(NamedTuple):
+    """What is known of the items, and how a user is folded in."""
+
+    items: Float32[np.ndarray, "V F"]
+    """Each item's D factors, and its bias last."""
+    prior: float
+    """Log-odds of an up anywhere."""
+    penalty: Float32[np.ndarray, "F"]
+    signs: Signs
+
+
+def fit_factors(
     log: EventLog,
     split: Split,
     *,
@@ -27,13 +40,13 @@ def logistic_factors(
     bias_ridge: float = 1.0,
     sweeps: int = 10,
     seed: int = 0,
-) -> ScorerFactory:
-    r"""Score an item by the odds that the user is up for it rather than down.
+) -> ItemFactors:
+    r"""Find factors by which the log-odds that a user is up for an item, rather than down, are a product.
 
     .. math:: P(\text{up}) = \sigma(b + b_u + b_v + p_u \cdot q_v)
 
     With all items fixed, each user is a logistic regression with a ridge penalty, and the other way round: they are
-    solved in turn, by Newton's method. What is known of a user who is asked about is folded in by the same regression.
+    solved in turn, by Newton's method.
 
     Args:
         log: the log.
@@ -71,6 +84,21 @@ def logistic_factors(
     for _ in range(sweeps):
         users_UxF = regress(by_user, items_VxF, prior, penalty_F)
         items_VxF = regress(by_item, users_UxF, prior, penalty_F)
+
+    return ItemFactors(items_VxF, prior, penalty_F, signs)
+
+
+def logistic_factors(log: EventLog, split: Split, **settings: Any) -> ScorerFactory:
+    """Score an item by the odds that the user is up for it rather than down.
+
+    What is known of a user who is asked about is folded in by the regression that finds the users of the training.
+
+    Args:
+        log: the log.
+        split: whose training events count.
+        settings: of `fit_factors`.
+    """
+    items_VxF, prior, penalty_F, signs = fit_factors(log, split, **settings)
 
     def bind(log: EventLog, cases: Cases) -> Scorer:
         users_CxF = regress(histories(log, cases.start, cases.stop, signs), items_VxF, prior, penalty_F)

@@ -30,6 +30,7 @@ class SequenceConfig:
         p_hard: probability that a task position gets a hard negative, if there is one. Decided anew each epoch.
         tasks: `cloze` masks the tasks and the model sees both sides; `next` asks at every position for the next up, for
             a causal model (SASRec).
+        down_tasks: whether downs are tasks as ups are, each with itself as the negative and no target.
 
     Raises:
         ValueError: if a value is out of range.
@@ -40,6 +41,7 @@ class SequenceConfig:
     p_task: float = 0.15
     p_hard: float = 1.0
     tasks: TaskKind = "cloze"
+    down_tasks: bool = False
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "inputs", tuple(self.inputs))
@@ -120,6 +122,11 @@ class Sequences:
         self._device_rows = np.append(vocabulary.device_rows(log.device_ids), np.int32(0))
         self._is_input = np.zeros(len(Feedback), bool)
         self._is_input[list(cfg.input_codes)] = True
+        asked = {Feedback.UP}
+        if cfg.down_tasks:
+            # Skips stand in for downs in a log that has none.
+            asked.add(Feedback.DOWN if np.any(log.feedback == Feedback.DOWN) else Feedback.SKIP)
+        self._is_asked = np.isin(np.arange(len(Feedback)), list(asked))
 
     def window(self, start: Int64[np.ndarray, "B"], stop: Int64[np.ndarray, "B"], inputs: int) -> Window:
         """The events of each crop: back from `stop` until `inputs` input events are in it, not past `start`.
@@ -171,19 +178,24 @@ class Sequences:
         length = self.cfg.max_length if length is None else length
         window = self.window(start, stop, length)
         if self.cfg.tasks == "next":
-            return _next_tasks(pack(window, self._is_input[window.feedback], length))
+            return _next_tasks(pack(window, self._is_input[window.feedback], length), self._is_asked)
         max_tasks = self.cfg.max_tasks_in(length)
-        task_BxT, is_task_BxT = draw_tasks(rng, window.feedback, self.cfg.p_task, max_tasks)
-        wanted_BxT = is_task_BxT & (rng.random(task_BxT.shape, dtype=np.float32) < self.cfg.p_hard)
+        task_BxT, is_task_BxT = draw_tasks(rng, self._is_asked[window.feedback], self.cfg.p_task, max_tasks)
+        is_up_BxT = np.take_along_axis(window.feedback, task_BxT, axis=1) == Feedback.UP
+        wanted_BxT = is_task_BxT & is_up_BxT & (rng.random(task_BxT.shape, dtype=np.float32) < self.cfg.p_hard)
         day_BxW = (window.local_time // SECONDS_PER_DAY).astype(np.int32)
         station_BxW = window.station
         if self.log.station is not None:
             # What was heard off any station has nothing in common: each such event is a station of its own.
             own_W = -1 - np.arange(station_BxW.shape[1], dtype=np.int32)
             station_BxW = np.where(station_BxW == NULL_STATION, own_W, station_BxW)
-        column_BxT, rung_BxT = draw_hard_negatives(rng, window.feedback, day_BxW, station_BxW, task_BxT, wanted_BxT)
-        batch = _cloze_tasks(window, self._is_input, task_BxT, is_task_BxT, column_BxT, rung_BxT, length)
-        return batch if self.cfg.p_hard else batch._replace(negative=batch.negative[:, :0])
+        # A down that is asked about is no other task's negative.
+        free_BxW = np.where(_scattered(window.feedback.shape, task_BxT, is_task_BxT), np.int8(0), window.feedback)
+        column_BxT, rung_BxT = draw_hard_negatives(rng, free_BxW, day_BxW, station_BxW, task_BxT, wanted_BxT)
+        tasks = _Tasks(task_BxT, is_task_BxT, is_up_BxT, column_BxT, rung_BxT)
+        batch = _cloze_tasks(window, self._is_input, tasks, length)
+        may_be_hard = self.cfg.p_hard > 0 or self.cfg.down_tasks
+        return batch if may_be_hard else batch._replace(negative=batch.negative[:, :0])
 
     def question_batch(self, cases: Cases, rows: Int64[np.ndarray, "B"]) -> Batch:
         """The questions of an evaluation, at the place that `task` names: see `append_question`."""
@@ -256,53 +268,66 @@ def append_question(batch: Batch, station: Int32[np.ndarray, "B"], tasks: TaskKi
 
 
 def draw_tasks(
-    rng: np.random.Generator, feedback: Int8[np.ndarray, "B W"], p_task: float, max_tasks: int
+    rng: np.random.Generator, asked: Bool[np.ndarray, "B W"], p_task: float, max_tasks: int
 ) -> tuple[Int32[np.ndarray, "B T"], Bool[np.ndarray, "B T"]]:
-    """Choose `p_task` of each row's ups as tasks; the last column, if it is an up, always is one.
+    """Choose `p_task` of each row's events that may be asked as tasks; the last column, if it may, always is one.
 
-    The number of tasks is `p_task` times the ups, rounded at random so that its mean is exact, and at least 1.
+    The number of tasks is `p_task` times such events, rounded at random so that its mean is exact, and at least 1.
+
+    Args:
+        rng: source of the choice.
+        asked: which events may be tasks: the ups, as a rule.
+        p_task: share of them that are.
+        max_tasks: T.
 
     Returns:
         Columns of the tasks, and which of the T places hold one.
     """
-    B, W = feedback.shape
+    B, W = asked.shape
     T = max_tasks
-    is_up_BxW = feedback == Feedback.UP
-    order_BxW = np.where(is_up_BxW, rng.random((B, W), dtype=np.float32), 2.0)
-    order_BxW[is_up_BxW[:, -1], -1] = -1.0
+    order_BxW = np.where(asked, rng.random((B, W), dtype=np.float32), 2.0)
+    order_BxW[asked[:, -1], -1] = -1.0
     column_BxT = np.argsort(order_BxW, axis=1)[:, :T].astype(np.int32)
-    num_ups_B = is_up_BxW.sum(1)
-    num_tasks_B = np.clip(np.floor(p_task * num_ups_B + rng.random(B)), 1, T)
-    is_task_BxT = np.arange(column_BxT.shape[1]) < np.minimum(num_tasks_B, num_ups_B)[:, None]
+    num_asked_B = asked.sum(1)
+    num_tasks_B = np.clip(np.floor(p_task * num_asked_B + rng.random(B)), 1, T)
+    is_task_BxT = np.arange(column_BxT.shape[1]) < np.minimum(num_tasks_B, num_asked_B)[:, None]
     pad = ((0, 0), (0, T - column_BxT.shape[1]))
     return np.pad(column_BxT, pad), np.pad(is_task_BxT, pad)
 
 
-def _cloze_tasks(
-    window: Window,
-    is_input: Bool[np.ndarray, "F"],
-    task_BxT: np.ndarray,
-    is_task_BxT: np.ndarray,
-    negative_column_BxT: np.ndarray,
-    rung_BxT: np.ndarray,
-    length: int,
-) -> Batch:
+class _Tasks(NamedTuple):
+    """What is asked in a window."""
+
+    column: np.ndarray
+    is_task: np.ndarray
+    is_up: np.ndarray
+    negative_column: np.ndarray
+    """-1 where there is no hard negative."""
+    rung: np.ndarray
+
+
+def _cloze_tasks(window: Window, is_input: Bool[np.ndarray, "F"], tasks: _Tasks, length: int) -> Batch:
     """Mask the tasks, take the used negatives out of the input, and pack what is left."""
+    task_BxT, is_task_BxT, is_up_BxT, negative_column_BxT, rung_BxT = tasks
     row_B1 = np.arange(len(task_BxT))[:, None]
     served_BxT = is_task_BxT & (negative_column_BxT >= 0)
-    taken_BxW = np.zeros(window.feedback.shape, bool)
-    np.logical_or.at(taken_BxW, (row_B1, negative_column_BxT), served_BxT)
-    masked_BxW = np.zeros(window.feedback.shape, bool)
-    np.logical_or.at(masked_BxW, (row_B1, task_BxT), is_task_BxT)
+    taken_BxW = _scattered(window.feedback.shape, negative_column_BxT, served_BxT)
+    masked_BxW = _scattered(window.feedback.shape, task_BxT, is_task_BxT)
 
     keep_BxW = (is_input[window.feedback] & ~taken_BxW) | masked_BxW
     place_BxW = length - np.cumsum(keep_BxW[:, ::-1], axis=1)[:, ::-1]
     place_BxT = place_BxW[row_B1, task_BxT]
     # Masks are kept even where ups are no input, so a row of many tasks can be longer than L: its oldest fall out.
     is_task_BxT = is_task_BxT & (place_BxT >= 0)
-    target_BxT = np.where(is_task_BxT, window.item[row_B1, task_BxT], PAD)
+    asked_item_BxT = window.item[row_B1, task_BxT]
+    target_BxT = np.where(is_task_BxT & is_up_BxT, asked_item_BxT, PAD)
     negative_BxT = np.where(served_BxT & is_task_BxT, window.item[row_B1, negative_column_BxT], PAD)
-    masked = window._replace(item=np.where(masked_BxW, np.int32(MASK), window.item))
+    # A down is its own negative. It is asked like an up: how it was received must not show.
+    negative_BxT = np.where(is_task_BxT & ~is_up_BxT, asked_item_BxT, negative_BxT)
+    masked = window._replace(
+        item=np.where(masked_BxW, np.int32(MASK), window.item),
+        feedback=np.where(masked_BxW, np.int8(Feedback.UP), window.feedback),
+    )
     return pack(masked, keep_BxW, length)._replace(
         task=np.where(is_task_BxT, place_BxT, 0).astype(np.int32),
         target=target_BxT.astype(np.int32),
@@ -311,14 +336,25 @@ def _cloze_tasks(
     )
 
 
-def _next_tasks(batch: Batch) -> Batch:
-    """Ask at every position for the event after it, where that event is an up."""
+def _scattered(shape: tuple[int, ...], column_BxT: np.ndarray, where_BxT: np.ndarray) -> np.ndarray:
+    """Which places of a B x W window some columns name."""
+    named_BxW: np.ndarray = np.zeros(shape, bool)
+    np.logical_or.at(named_BxW, (np.arange(len(column_BxT))[:, None], column_BxT), where_BxT)
+    return named_BxW
+
+
+def _next_tasks(batch: Batch, is_asked: Bool[np.ndarray, "F"]) -> Batch:
+    """Ask at every position for the event after it, where that event is an up, or a down that is asked about."""
     B, L = batch.item.shape
-    asked_BxT = (batch.feedback[:, :-1] != Feedback.NONE) & (batch.feedback[:, 1:] == Feedback.UP)
+    following_BxT = batch.feedback[:, 1:]
+    has_past_BxT = batch.feedback[:, :-1] != Feedback.NONE
+    is_up_BxT = has_past_BxT & (following_BxT == Feedback.UP)
+    is_down_BxT = has_past_BxT & is_asked[following_BxT] & (following_BxT != Feedback.UP)
+    asks_downs = is_asked.sum() > 1
     return batch._replace(
         task=np.broadcast_to(np.arange(L - 1, dtype=np.int32), (B, L - 1)),
-        target=np.where(asked_BxT, batch.item[:, 1:], np.int32(PAD)),
-        negative=np.zeros((B, 0), np.int32),
+        target=np.where(is_up_BxT, batch.item[:, 1:], np.int32(PAD)),
+        negative=np.where(is_down_BxT, batch.item[:, 1:], np.int32(PAD))[:, : L if asks_downs else 0],
         rung=np.full((B, L - 1), Rung.RANDOM, np.int8),
     )
 

@@ -6,7 +6,11 @@ from jaxtyping import Array, Bool, Float
 
 
 def bce(
-    positive: Float[Array, "*N"], negative: Float[Array, "*N"], *, where: Bool[Array, "*N"] | None = None
+    positive: Float[Array, "*N"],
+    negative: Float[Array, "*N"],
+    *,
+    where: Bool[Array, "*N"] | None = None,
+    where_positive: Bool[Array, "*N"] | None = None,
 ) -> Float[Array, "*N"]:
     r"""Binary cross-entropy with one negative.
 
@@ -16,14 +20,17 @@ def bce(
         positive: score of the target.
         negative: score of its negative.
         where: which examples have a negative; the others have the first term alone.
+        where_positive: which examples have a target; the others have the second term alone.
 
     Source:
         Kang and McAuley 2018, §3.5; Negative Feedback for Music Personalization, §3.
     """
-    against = jax.nn.softplus(negative)
+    for_it, against = jax.nn.softplus(-positive), jax.nn.softplus(negative)
     if where is not None:
         against = jnp.where(where, against, 0.0)
-    return jax.nn.softplus(-positive) + against
+    if where_positive is not None:
+        for_it = jnp.where(where_positive, for_it, 0.0)
+    return for_it + against
 
 
 def gbce(

@@ -14,13 +14,15 @@ from jaxtyping import Array, Float, Int
 from urep_jax.core.streams import name_key
 from urep_jax.core.types import Feedback
 from urep_jax.data.sequences import Batch
-from urep_jax.data.vocabulary import FIRST_ITEM, FIRST_STATION, NULL_STATION, PAD, UNKNOWN, UNKNOWN_STATION
+from urep_jax.data.vocabulary import FIRST_ITEM, FIRST_STATION, MASK, NULL_STATION, PAD, UNKNOWN, UNKNOWN_STATION
 from urep_jax.models.layers import Block, dropout
 
 Params = dict
 """`tables`: one array for each embedding that is looked up by id; `body`: all else."""
 
 _INIT_SCALE = 0.02
+_FOLD_IN_RIDGE, _FOLD_IN_STEPS = 8.0, 8
+_TINY = 1e-12
 
 
 @dataclasses.dataclass(frozen=True)
@@ -42,6 +44,11 @@ class TransformerConfig:
         feedback: whether the feedback type is embedded; without it the model can't tell an up from a down.
         device: whether the device is embedded.
         hour: whether the hour of the day is embedded.
+        item_bias: whether items have a bias, the last column of their table; scores are then products with vectors
+            whose last entry is 1.
+        signed: whether an event's song is read as a residual: its embedding times 1 (up) or 0, less the share of ups
+            that its bias stands for, `sigmoid(bias)`; and whether what a logistic regression makes of these is added to
+            the output (`fold_in`). Needs `item_bias`, and bidirectional attention.
 
     Raises:
         ValueError: if a value is out of range.
@@ -61,6 +68,8 @@ class TransformerConfig:
     feedback: bool = True
     device: bool = False
     hour: bool = False
+    item_bias: bool = False
+    signed: bool = False
 
     def __post_init__(self) -> None:
         for name in ("num_items", "max_length", "width", "blocks", "heads", "expansion"):
@@ -74,6 +83,10 @@ class TransformerConfig:
             raise ValueError(f"attention is {self.attention!r}, but must be 'bidirectional' or 'causal'")
         if self.device and not self.num_devices:
             raise ValueError("device is true, but the data has no devices; set device=false")
+        if self.signed and not self.item_bias:
+            raise ValueError("signed is true, but items have no bias to be the residual of; set item_bias=true")
+        if self.signed and self.attention == "causal":
+            raise ValueError("signed is true with causal attention, but is made for bidirectional; set signed=false")
 
 
 def init(key: jax.Array, cfg: TransformerConfig) -> Params:
@@ -86,20 +99,24 @@ def init(key: jax.Array, cfg: TransformerConfig) -> Params:
         values = _INIT_SCALE * jax.random.normal(name_key(key, name), (rows, cfg.width))
         return values.at[jnp.array(zero, int)].set(0.0)
 
+    items = table("item", FIRST_ITEM + cfg.num_items, PAD, UNKNOWN)
     tables = {
-        "item": table("item", FIRST_ITEM + cfg.num_items, PAD, UNKNOWN),
+        "item": jnp.pad(items, ((0, 0), (0, 1))) if cfg.item_bias else items,
         "station": table("station", FIRST_STATION + cfg.num_stations, NULL_STATION, UNKNOWN_STATION),
     }
     x_1xLxD = jnp.zeros((1, cfg.max_length, cfg.width))
     context = jnp.zeros((1, cfg.max_length), jnp.int32)
-    body = _Body(cfg).init(name_key(key, "body"), x_1xLxD, context, context, context, jnp.zeros(1, jnp.int32), None)
-    return {"tables": tables, "body": body["params"]}
+    row = jnp.zeros(1, jnp.int32)
+    body = dict(_Body(cfg).init(name_key(key, "body"), x_1xLxD, context, context, context, row, None)["params"])
+    if cfg.signed:
+        body["log_ridge"] = jnp.log(jnp.array(_FOLD_IN_RIDGE))
+    return {"tables": tables, "body": body}
 
 
 def encode(
     params: Params, batch: Batch, cfg: TransformerConfig, *, key: jax.Array | None = None
-) -> Float[Array, "B L D"]:
-    """What the model makes of every position: the vector that is multiplied with a song's to score it there.
+) -> Float[Array, "B L F"]:
+    """What the model makes of every position: the vector that is multiplied with a song's row to score it there.
 
     The input at a position is the sum of the embeddings of song, station, feedback and position (paper §3), and of
     device and hour where the config asks for them.
@@ -109,12 +126,60 @@ def encode(
         batch: right-aligned sequences of at most `cfg.max_length` positions.
         cfg: as given to `init`.
         key: consumed by dropout; without one there is no dropout and the result is deterministic.
+
+    Returns:
+        F = D numbers, and a last 1 where items have a bias.
     """
-    tables = params["tables"]
-    x_BxLxD = tables["item"][batch.item] + tables["station"][batch.station]
-    return _Body(cfg).apply(
-        {"params": params["body"]}, x_BxLxD, batch.feedback, batch.device, batch.hour, batch.row, key
+    tables, body = params["tables"], dict(params["body"])
+    items_BxLxF = tables["item"][batch.item]
+    song_BxLxD = items_BxLxF[..., : cfg.width]
+    folded_Bx1xD: Array | float = 0.0
+    if cfg.signed:
+        share_BxL = jax.nn.sigmoid(jax.lax.stop_gradient(items_BxLxF[..., cfg.width]))
+        is_event_BxL = (batch.item != MASK) & (batch.feedback != Feedback.NONE)
+        residual_BxL = jnp.where(is_event_BxL, (batch.feedback == Feedback.UP) - share_BxL, 0.0)
+        weight_BxL = jnp.where(is_event_BxL, share_BxL * (1 - share_BxL), 0.0)
+        folded_Bx1xD = fold_in(song_BxLxD, residual_BxL, weight_BxL, jnp.exp(body.pop("log_ridge")))[:, None]
+        song_BxLxD = jnp.where(is_event_BxL, residual_BxL, 1.0)[..., None] * song_BxLxD
+    x_BxLxD = song_BxLxD + tables["station"][batch.station]
+    hidden_BxLxD: Array = _Body(cfg).apply(
+        {"params": body}, x_BxLxD, batch.feedback, batch.device, batch.hour, batch.row, key
     )
+    hidden_BxLxD = hidden_BxLxD + folded_Bx1xD
+    return jnp.pad(hidden_BxLxD, ((0, 0), (0, 0), (0, 1)), constant_values=1.0) if cfg.item_bias else hidden_BxLxD
+
+
+def fold_in(
+    items: Float[Array, "B L D"], residual: Float[Array, "B L"], weight: Float[Array, "B L"], ridge: Float[Array, ""]
+) -> Float[Array, "B D"]:
+    r"""What a listener's events say of them, as one Newton step of a logistic regression from nothing known.
+
+    .. math:: u = \Bigl(\lambda I + \sum_i w_i e_i e_i^T\Bigr)^{-1} \sum_i r_i e_i
+
+    With :math:`r_i = y_i - \sigma(b_i)`, the surprise of event i, and :math:`w_i = \sigma(b_i)(1 - \sigma(b_i))`, this
+    is where the first step towards the largest likelihood of the feedback, under a ridge penalty, leads. It is solved
+    by conjugate gradients, of which so few steps leave no error that matters: batches of factorisations are slow.
+
+    Args:
+        items: embeddings of the events' items.
+        residual: r, 0 where there is no event.
+        weight: w, 0 where there is no event.
+        ridge: the penalty, above 0.
+    """
+    left_BxD = jnp.einsum("bl,bld->bd", residual, items)
+    solved_BxD, direction_BxD = jnp.zeros_like(left_BxD), left_BxD
+    size_Bx1 = jnp.sum(left_BxD**2, axis=1, keepdims=True)
+    for _ in range(_FOLD_IN_STEPS):
+        along_BxL = jnp.einsum("bld,bd->bl", items, direction_BxD)
+        image_BxD = ridge * direction_BxD + jnp.einsum("bl,bld->bd", weight * along_BxL, items)
+        # Where nothing is left there is nothing to divide by, either.
+        step_Bx1 = size_Bx1 / jnp.maximum(jnp.sum(direction_BxD * image_BxD, axis=1, keepdims=True), _TINY)
+        solved_BxD = solved_BxD + step_Bx1 * direction_BxD
+        left_BxD = left_BxD - step_Bx1 * image_BxD
+        next_size_Bx1 = jnp.sum(left_BxD**2, axis=1, keepdims=True)
+        direction_BxD = left_BxD + next_size_Bx1 / jnp.maximum(size_Bx1, _TINY) * direction_BxD
+        size_Bx1 = next_size_Bx1
+    return solved_BxD
 
 
 def at_tasks(hidden: Float[Array, "B L D"], task: Int[Array, "B T"]) -> Float[Array, "B T D"]:
@@ -163,4 +228,6 @@ class _Body(nn.Module):
         for i in range(cfg.blocks):
             block = Block(cfg.heads, cfg.expansion * cfg.width, cfg.dropout, name=f"block_{i}")
             x_BxLxD = block(x_BxLxD, mask_Bx1xLxL, row_B, name_key(key, f"block_{i}"))
-        return nn.LayerNorm(name="norm")(x_BxLxD)
+        # Beside what is folded in, the transformer begins at nothing, and learns what to add.
+        scale = nn.initializers.zeros if cfg.signed else nn.initializers.ones
+        return nn.LayerNorm(name="norm", scale_init=scale)(x_BxLxD)

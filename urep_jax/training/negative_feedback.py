@@ -38,7 +38,8 @@ class LossConfig:
             `gbce` and `sampled_softmax`: all `k_negatives`, and the hard negative beside them. `softmax`: the whole
             catalogue, in which hard negatives are no more than others: sequences are to be read with `p_hard=0`. Or a
             function (`OwnLoss`), which is given all `k_negatives` and the hard one.
-        k_negatives: random negatives for each position, at least 1.
+        k_negatives: random negatives for each position, at least 1; with `bce` also 0, which sets ups against nothing
+            but what was disliked.
         calibration: `gbce` only: from 0, plain, to 1, calibrated.
         batch_size: rows of the whole batch, which decides how far positions share their negatives.
 
@@ -56,8 +57,9 @@ class LossConfig:
             raise ValueError(
                 f"loss is {self.name!r}, but must be one of {', '.join(get_args(LossName))}, or a function"
             )
-        if not 1 <= self.k_negatives <= 100_000:
-            raise ValueError(f"k_negatives is {self.k_negatives}, but must be from 1 to 100000")
+        least = 0 if self.name == "bce" else 1
+        if not least <= self.k_negatives <= 100_000:
+            raise ValueError(f"k_negatives is {self.k_negatives}, but must be from {least} to 100000")
         gbce_beta(1, 2, self.calibration)
 
 
@@ -113,6 +115,9 @@ def negative_feedback_objective(
         hidden_BxTxD = transformer.at_tasks(hidden_BxLxD, batch.task)
         item_table = params["tables"]["item"]
         is_task_BxT = batch.target != PAD
+        if batch.negative.shape[1]:
+            # A task without a target is a down.
+            is_task_BxT |= batch.negative != PAD
         num_tasks = jnp.sum(is_task_BxT, dtype=jnp.float32)
         if loss.name == "softmax":
             index_BxT = jnp.maximum(batch.target - FIRST_ITEM, 0)
@@ -146,6 +151,9 @@ def _draw(
     batches: tuple[Batch, ...], cfg: LossConfig, sampler: NegativeSampler, key: jax.Array
 ) -> tuple[Negatives, ...]:
     k = cfg.k_negatives
+    if not k:
+        nothing = jnp.zeros((1, 1, 0), jnp.int32)
+        return (Negatives(nothing, nothing.astype(jnp.float32)),)
     # What the whole batch shares is drawn once, else it would be counted once for each stratum.
     shared = shared_by_batch(k, cfg.batch_size)
     drawn = (
@@ -169,10 +177,14 @@ def _task_losses(
     # Where a batch can't have hard negatives, nothing is looked up for them.
     may_be_hard = batch.negative.shape[1] > 0
     if cfg.name == "bce":
-        negative_BxT = hardest_negative(hidden, table, ids, batch.target)
+        if cfg.k_negatives:
+            negative_BxT = hardest_negative(hidden, table, ids, batch.target)
+        else:
+            negative_BxT = jnp.full_like(batch.target, PAD)
         if may_be_hard:
             negative_BxT = jnp.where(batch.negative != PAD, batch.negative, negative_BxT)
-        return bce(positive_BxT, transformer.score(hidden, table[negative_BxT]), where=negative_BxT != PAD)
+        against_BxT = transformer.score(hidden, table[negative_BxT])
+        return bce(positive_BxT, against_BxT, where=negative_BxT != PAD, where_positive=batch.target != PAD)
 
     random_BxTxK = candidate_scores(hidden, table, ids)
     # A random draw that is the target or the hard negative would be counted twice.
