@@ -58,11 +58,13 @@ class Protocol(NamedTuple):
 
 def _test_pairs(scorer: Scorer, asked: Questions) -> Results:
     log, cases, ups_V, seed = asked
+    buckets = by_popularity(scorer, log, cases, ups_V)
     return {
         "pair_accuracy": pair_accuracy(scorer, cases),
         "random_pair_accuracy": random_pair_accuracy(scorer, log, cases, seed=seed),
         **full_ranking(scorer, log, cases),
-        **by_popularity(scorer, log, cases, ups_V),
+        # An interval wants two users.
+        **{name: result for name, result in buckets.items() if len(result.user) > 1},
         "recommended_popularity": recommended_popularity(scorer, log, cases, ups_V),
     }
 
