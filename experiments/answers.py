@@ -37,7 +37,9 @@ def recommend(cfg: DictConfig, folder: RunFolder, console: Console) -> dict[str,
         return recommend_block(listeners, first, last, k=cfg.task.k, leave_out=cfg.task.leave_out, allowed=allowed)
 
     rows = _write_parts(folder.path / "recommendations", -(-log.num_sequences // cfg.task.block), part, console)
-    return {"listeners": float(log.num_sequences), "recommendations": float(rows)}
+    metrics = {"listeners": float(log.num_sequences), "recommendations": float(rows)}
+    folder.write_metrics(metrics)
+    return metrics
 
 
 def rank(cfg: DictConfig, folder: RunFolder, console: Console) -> dict[str, float]:
@@ -70,8 +72,10 @@ def rank(cfg: DictConfig, folder: RunFolder, console: Console) -> dict[str, floa
             return rank_block(listeners, rows).sort_by([(name, "ascending") for name in (*group.split(", "), "place")])
 
         _write_parts(folder.path / "ranking", parts, part, console)
+    metrics = {"listeners": float(log.num_sequences), "candidates": float(asked)}
+    folder.write_metrics(metrics)
     grouped.unlink()
-    return {"listeners": float(log.num_sequences), "candidates": float(asked)}
+    return metrics
 
 
 def _open(cfg: DictConfig, folder: RunFolder, console: Console) -> tuple[Recommender, EventLog]:

@@ -47,7 +47,7 @@ class LossConfig:
         ValueError: if a value is out of range.
     """
 
-    name: LossName | OwnLoss = "bce"
+    name: str | OwnLoss = "bce"
     k_negatives: int = 1
     calibration: float = 0.75
     batch_size: int = 128
