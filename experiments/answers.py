@@ -1,9 +1,12 @@
 """A trained model put to use on whole logs: `task=recommend` and `task=rank`, to Parquet, part by part."""
 
-from collections.abc import Callable
+import hashlib
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 import duckdb
+import jax
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -13,6 +16,8 @@ from rich.progress import track
 
 from experiments.data import load_log
 from experiments.folder import RunFolder
+from urep_jax.data.ingest.fields import literal
+from urep_jax.data.ingest.ids import ids_of
 from urep_jax.data.log import EventLog
 from urep_jax.serving.batch import Listeners, rank_block, recommend_block
 from urep_jax.serving.recommender import Recommender
@@ -21,15 +26,16 @@ from urep_jax.serving.restore import restore
 
 def recommend(cfg: DictConfig, folder: RunFolder, console: Console) -> dict[str, float]:
     """The best items for every listener of a log, on each station that they have heard."""
-    model, log = _open(cfg, folder, console)
+    only = None if cfg.task.only is None else Path(cfg.task.only).absolute()
+    model, log = _open(cfg, folder, console, only)
     listeners = Listeners(model, log)
     allowed = None
-    if cfg.task.only is not None:
+    if only is not None:
         with duckdb.connect() as base:
-            path = _readable(cfg.task.only)
-            ids = base.sql(f"SELECT DISTINCT CAST(item_id AS VARCHAR) FROM '{path}'").to_arrow_table()
+            ids, _ = ids_of(base, only, ["item_id"])
+            items = base.sql(f"SELECT DISTINCT item_id FROM ({ids}) WHERE item_id IS NOT NULL").to_arrow_table()
         allowed = np.zeros(len(model.params["tables"]["item"]), bool)
-        allowed[model.vocabulary.item_rows(ids.column(0).combine_chunks())] = True
+        allowed[model.vocabulary.item_rows(items.column(0).combine_chunks())] = True
 
     def part(number: int) -> pa.Table:
         first = number * cfg.task.block
@@ -44,32 +50,28 @@ def recommend(cfg: DictConfig, folder: RunFolder, console: Console) -> dict[str,
 
 def rank(cfg: DictConfig, folder: RunFolder, console: Console) -> dict[str, float]:
     """Score and place the rows of a candidate file: `user_id`, `item_id`, and `station_id` where stations matter."""
-    model, log = _open(cfg, folder, console)
-    path = _readable(cfg.task.candidates)
+    if cfg.task.candidates is None:
+        raise ValueError("task=rank needs task.candidates=FILE, Parquet or CSV with user_id, item_id and station_id")
+    path = Path(cfg.task.candidates).absolute()
+    model, log = _open(cfg, folder, console, path)
     grouped = folder.path / "candidates.parquet"
     with duckdb.connect() as base:
-        base.execute(f"SET temp_directory = '{folder.path / 'spill'}'")
-        names = base.sql(f"SELECT * FROM '{path}' LIMIT 0").columns
-        missing = [name for name in ("user_id", "item_id") if name not in names]
-        if missing:
-            raise ValueError(f"{path} has no column {missing[0]!r}; its columns are {', '.join(names)}")
-        group = "user_id, station_id" if "station_id" in names else "user_id"
+        ids, columns = ids_of(base, path, ["user_id", "item_id"], ["station_id"])
+        group = ["user_id", *(["station_id"] if "station_id" in columns else [])]
         if not grouped.exists():
-            draft = grouped.with_name(".candidates.draft")
-            columns = ", ".join(f"CAST({name} AS VARCHAR) AS {name}" for name in (*group.split(", "), "item_id"))
-            number = f"(dense_rank() OVER (ORDER BY {group}) - 1) // {cfg.task.block} AS part"
-            base.execute(f"COPY (SELECT {columns}, {number} FROM '{path}' ORDER BY part) TO '{draft}' (FORMAT parquet)")
-            draft.replace(grouped)
-        parts, asked = base.sql(f"SELECT coalesce(max(part), -1) + 1, count(*) FROM '{grouped}'").fetchall()[0]
+            _group(base, ids, group, cfg.task.block, grouped)
+        table = f"read_parquet({literal(str(grouped))})"
+        parts, asked = base.sql(f"SELECT coalesce(max(part), -1) + 1, count(*) FROM {table}").fetchall()[0]
         stations = None
-        if "station_id" in names:
-            told = base.sql(f"SELECT DISTINCT station_id FROM '{grouped}' WHERE station_id IS NOT NULL")
+        if "station_id" in columns:
+            told = base.sql(f"SELECT DISTINCT station_id FROM {table} WHERE station_id IS NOT NULL")
             stations = told.to_arrow_table().column(0).combine_chunks()
         listeners = Listeners(model, log, stations)
 
         def part(number: int) -> pa.Table:
-            rows = base.sql(f"SELECT * EXCLUDE part FROM '{grouped}' WHERE part = {number}").to_arrow_table()
-            return rank_block(listeners, rows).sort_by([(name, "ascending") for name in (*group.split(", "), "place")])
+            own = f"SELECT {', '.join(columns)} FROM {table} WHERE part = {number} ORDER BY line"
+            ranked = rank_block(listeners, base.sql(own).to_arrow_table())
+            return ranked.sort_by([(name, "ascending") for name in (*group, "place")])
 
         _write_parts(folder.path / "ranking", parts, part, console)
     metrics = {"listeners": float(log.num_sequences), "candidates": float(asked)}
@@ -78,25 +80,45 @@ def rank(cfg: DictConfig, folder: RunFolder, console: Console) -> dict[str, floa
     return metrics
 
 
-def _open(cfg: DictConfig, folder: RunFolder, console: Console) -> tuple[Recommender, EventLog]:
+def _group(base: duckdb.DuckDBPyConnection, ids: str, group: Sequence[str], block: int, path: Path) -> None:
+    """Write candidates with the part that each belongs to, so that those of one listener and station lie together.
+
+    Raises:
+        ValueError: if a candidate lacks its user or its item.
+    """
+    for name in ("user_id", "item_id"):
+        lacking = base.sql(f"SELECT min(line), count(*) FROM ({ids}) WHERE {name} IS NULL").fetchall()[0]
+        if lacking[1]:
+            raise ValueError(f"{lacking[1]} candidates have no {name}, the first in row {lacking[0]}; take them out")
+    draft = path.with_name(f".{path.name}.draft")
+    base.execute(f"SET temp_directory = {literal(str(path.with_name('.spill')))}")
+    part = f"(dense_rank() OVER (ORDER BY {', '.join(group)}) - 1) // {block} AS part"
+    base.execute(f"COPY (SELECT *, {part} FROM ({ids}) ORDER BY part, line) TO {literal(str(draft))} (FORMAT parquet)")
+    draft.replace(path)
+
+
+def _open(cfg: DictConfig, folder: RunFolder, console: Console, *files: Path | None) -> tuple[Recommender, EventLog]:
+    """Model and log, noted in the folder with the further files that the answers depend on."""
     if cfg.task.run is None:
         raise ValueError(f"task={cfg.task.name} needs task.run=FOLDER, the folder of a run that has trained")
+    if cfg.task.block < 1:
+        raise ValueError(f"task.block is {cfg.task.block}, but must be at least 1")
     model = restore(cfg.task.run)
     log = load_log(cfg, console)
-    folder.claim_data(log)
+    # A training that goes on has another best model later, and a file may be written anew.
+    there = [file for file in files if file is not None and file.is_file()]
+    inputs: dict[str, Any] = {file.name: [file.stat().st_size, file.stat().st_mtime_ns] for file in there}
+    inputs |= {"model": _digest(model)}
+    folder.claim_data(log, inputs)
     return model, log
 
 
-def _readable(path: str | None) -> Path:
-    """A file of candidates that is there and that DuckDB reads by its name."""
-    if path is None:
-        raise ValueError("task=rank needs task.candidates=FILE, Parquet or CSV with user_id, item_id and station_id")
-    found = Path(path).absolute()
-    if found.suffix not in (".parquet", ".csv") or "'" in str(found):
-        raise ValueError(f"{found} must be a .parquet or .csv file, with no quote in its path; convert or rename it")
-    if not found.is_file():
-        raise FileNotFoundError(f"{found} does not exist; name a Parquet or CSV file")
-    return found
+def _digest(model: Recommender) -> str:
+    """A short name of a model's parameters, by all but its tables: no step leaves these as they were."""
+    told = hashlib.sha256()
+    for leaf in jax.tree.leaves(model.params["body"]):
+        told.update(np.asarray(leaf).tobytes())
+    return told.hexdigest()[:16]
 
 
 def _write_parts(folder: Path, parts: int, make: Callable[[int], pa.Table], console: Console) -> int:

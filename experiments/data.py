@@ -48,10 +48,10 @@ def load_data(cfg: DictConfig, console: Console) -> tuple[EventLog, Split]:
     )
     for name, cases in (("validation", split.validation), ("test", split.test)):
         if cfg.data.protocol == "next_item":
-            if not len(cases):
+            if not len(cases) or np.any(np.diff(cases.offsets) != 1):
                 raise ValueError(
-                    f"{type(split_by).__name__} leaves no {name} case; protocol=next_item goes with a split such as "
-                    "LeaveOneOut"
+                    f"{type(split_by).__name__} makes no {name} cases with one target each, as protocol=next_item "
+                    "wants; give data.split a split such as LeaveOneOut"
                 )
         elif not _has_pair(cases):
             raise ValueError(

@@ -38,8 +38,8 @@ STYLE: Any = {
 }
 
 
-def training_curves(history: Sequence[Epoch], path: Path) -> None:
-    """Loss, and validation with its best epoch, by epoch."""
+def training_curves(history: Sequence[Epoch], title: str, path: Path) -> None:
+    """Loss, and validation (`title` names its metric) with its best epoch, by epoch."""
     epochs = [e.epoch for e in history]
     best = max(history, key=lambda e: e.validation)
     with plt.rc_context(STYLE):
@@ -51,7 +51,7 @@ def training_curves(history: Sequence[Epoch], path: Path) -> None:
         place: Any = {"xytext": (0, 5), "textcoords": "offset points", "ha": "center"}
         right.annotate(f"best: {best.validation:.3f}", (best.epoch, best.validation), **place)
         right.margins(y=0.15)
-        right.set(xlabel="epoch", ylabel="validation pair accuracy")
+        right.set(xlabel="epoch", ylabel=f"validation {title}")
         for axes in (left, right):
             axes.xaxis.get_major_locator().set_params(integer=True)
         save(figure, path)

@@ -18,7 +18,7 @@ from urep_jax.data.log import EventLog
 
 _PACKAGES = ("urep_jax", "jax", "jaxlib", "flax", "optax", "orbax-checkpoint", "grain", "numpy", "duckdb", "pyarrow")
 _MAY_DIFFER = ("workspace", "profile")
-_WORK = ("checkpoints", "recommendations", "ranking", "metrics.json")
+_WORK = ("checkpoints", "recommendations", "candidates.parquet", "ranking", "metrics.json")
 
 
 class RunFolder:
@@ -81,16 +81,27 @@ class RunFolder:
                 "own with hydra.run.dir=..., or repeat the old run's command to continue it"
             )
 
-    def claim_data(self, log: EventLog) -> None:
+    def claim_data(self, log: EventLog, inputs: Mapping[str, Any] | None = None) -> None:
         """Note which log the run is about, before anything is written that depends on it.
+
+        Args:
+            log: the log.
+            inputs: what else it is made from, plain JSON values.
 
         Raises:
             ValueError: if the run began on another one.
         """
         path = self.path / "data.json"
         now = {"name": log.name, "events": log.num_events, "digest": log.digest()}
+        now |= {"inputs": dict(inputs)} if inputs else {}
         if path.exists() and self._has_begun:
             before = json.loads(path.read_text())
+            if before.get("inputs") != now.get("inputs"):
+                raise ValueError(
+                    f"{self.path} holds answers made from other inputs: {before.get('inputs')}, now "
+                    f"{now.get('inputs')} (sizes and times of files, and a digest of the model). Give the new ones a "
+                    "folder of their own with hydra.run.dir=..."
+                )
             if before != now:
                 raise ValueError(
                     f"{self.path} holds a run on other data: {before['events']:,} events with digest "

@@ -12,7 +12,6 @@ from rich.console import Console
 
 _FAILED = "failed.txt"
 
-
 _NOT_NAMED = ("experiment", "data", "sweep", "data.path", "workspace")
 """Knobs that the folder above tells, or that decide nothing."""
 
@@ -59,26 +58,29 @@ class Job:
         (self.folder / _FAILED).write_text(reason + "\n")
 
 
-def failed_jobs(folder: Path) -> dict[str, str]:
-    """The last line of each failed job's reason, by the job's name, below a sweep's folder."""
-    return {
-        str(path.parent.relative_to(folder)): path.read_text().strip().splitlines()[-1]
-        for path in sorted(folder.rglob(_FAILED))
-    }
+def failures(folder: Path) -> dict[Path, int]:
+    """The notes of failed jobs below a sweep's folder, and when they were written."""
+    return {path: path.stat().st_mtime_ns for path in sorted(folder.rglob(_FAILED))}
 
 
 class NameFailures(Callback):
     """Names the jobs of a sweep that failed, when all have ended, and makes the command's status say so."""
 
+    def on_multirun_start(self, config: DictConfig, **kwargs: Any) -> None:
+        """Called by Hydra."""
+        # What failed in another command is not this one's to tell.
+        self._before = failures(Path(config.hydra.sweep.dir))
+
     def on_multirun_end(self, config: DictConfig, **kwargs: Any) -> None:
         """Called by Hydra."""
         folder = Path(config.hydra.sweep.dir)
-        failed = failed_jobs(folder)
+        failed = [path for path, time in failures(folder).items() if self._before.get(path) != time]
         console = Console(stderr=bool(failed), soft_wrap=True)
         if not failed:
             console.print(f"sweep folder: {folder}; python -m experiments.report {folder} compares its runs")
             return
         console.print(f"{len(failed)} of the jobs in {folder} failed; the same command does what is missing:")
-        for name, reason in failed.items():
-            console.print(f"  {name}: {reason}", markup=False)
+        for path in failed:
+            reason = path.read_text().strip().splitlines()[-1]
+            console.print(f"  {path.parent.relative_to(folder)}: {reason}", markup=False)
         sys.exit(1)

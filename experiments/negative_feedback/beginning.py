@@ -26,8 +26,12 @@ Beginning = Callable[[Params], Params]
 
 def continued(folder: Path, vocabulary: Vocabulary) -> Beginning:
     """Turn fresh parameters into those of an earlier run, where it knows the item, station or device."""
-    old = restore(folder)
-    return lambda fresh: warm_start(fresh, vocabulary, old.params, old.vocabulary)
+
+    def begin(fresh: Params) -> Params:
+        old = restore(folder)
+        return warm_start(fresh, vocabulary, old.params, old.vocabulary)
+
+    return begin
 
 
 def from_statistics(kind: ItemStart, log: EventLog, split: Split, vocabulary: Vocabulary) -> Beginning:
@@ -36,16 +40,19 @@ def from_statistics(kind: ItemStart, log: EventLog, split: Split, vocabulary: Vo
     Raises:
         ValueError: if there is no such kind, or the model's items have no bias, or are too narrow for the factors.
     """
-    if kind == "like_rate":
-        items_VxF = logit(like_rates(log, split).astype(np.float64))[:, None]
-    elif kind == "factors":
-        factors = fit_factors(log, split)
-        items_VxF = factors.items + np.append(np.zeros(factors.items.shape[1] - 1), factors.prior)
-    else:
+    if kind not in ("like_rate", "factors"):
         raise ValueError(f"item_start is {kind!r}, but must be one of fresh, like_rate, factors")
-    known_V = vocabulary.item_rows(log.item_ids) >= FIRST_ITEM
 
-    return lambda fresh: with_items(fresh, items_VxF[known_V].astype(np.float32))
+    def begin(fresh: Params) -> Params:
+        if kind == "like_rate":
+            items_VxF = logit(like_rates(log, split).astype(np.float64))[:, None]
+        else:
+            factors = fit_factors(log, split)
+            items_VxF = factors.items + np.append(np.zeros(factors.items.shape[1] - 1), factors.prior)
+        known_V = vocabulary.item_rows(log.item_ids) >= FIRST_ITEM
+        return with_items(fresh, items_VxF[known_V].astype(np.float32))
+
+    return begin
 
 
 def with_items(fresh: Params, items: Float32[np.ndarray, "V F"]) -> Params:

@@ -52,6 +52,16 @@ class Recipe:
                 f"train.item_start is {self.item_start!r}, which gives each item a bias, but model.item_bias is false; "
                 "set it to true"
             )
+        if self.item_start != "fresh" and self.init_from is not None:
+            raise ValueError(
+                f"train.item_start is {self.item_start!r} and train.init_from {str(self.init_from)!r}, but items can "
+                "begin with one of them only; leave one out"
+            )
+        if not (self.loss.k_negatives or self.sequences.p_hard or self.sequences.down_tasks):
+            raise ValueError(
+                "k_negatives is 0, p_hard is 0 and down_tasks is false, so that ups would be set against nothing at "
+                "all; set k_negatives=1, or one of the others"
+            )
         if self.sequences.down_tasks and self.loss.name != "bce":
             raise ValueError(
                 f"down_tasks is true with loss={self.loss.name}, but only bce knows a task without a target; set "
@@ -96,12 +106,13 @@ class Recipe:
             ValueError: if there is no such part.
         """
         replace = dataclasses.replace
-        sequences, model, loss = self.sequences, self.model, self.loss
+        sequences, model, loss, item_start = self.sequences, self.model, self.loss, self.item_start
         match part:
             case "none":
                 pass
             case "hard_negatives":
                 sequences = replace(sequences, p_hard=0.0, down_tasks=False)
+                loss = replace(loss, k_negatives=max(1, loss.k_negatives))
             case "feedback_inputs":
                 sequences = replace(sequences, inputs=("up",))
             case "positions":
@@ -114,9 +125,10 @@ class Recipe:
                 sequences = replace(sequences, inputs=("up",), p_hard=0.0, down_tasks=False)
                 model = replace(model, feedback=False, signed=False)
                 loss = replace(loss, name="bce", k_negatives=1)
+                item_start = "fresh"
             case _:
                 raise ValueError(f"ablation is {part!r}, but must be one of {', '.join(get_args(Ablation))}")
-        return replace(self, sequences=sequences, model=model, loss=loss)
+        return replace(self, sequences=sequences, model=model, loss=loss, item_start=item_start)
 
 
 def _loss(name: str) -> str | OwnLoss:

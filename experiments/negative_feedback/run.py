@@ -130,7 +130,7 @@ def name_of(model: str, metric: str) -> str:
 
 def draw(folder: RunFolder, model: Trained, results: dict[str, Results], protocol: Protocol) -> None:
     """The figures of a run, and the numbers behind them."""
-    figures.training_curves(model.result.history, folder.figures / "training.png")
+    figures.training_curves(model.result.history, protocol.title, folder.figures / "training.png")
     values = {name: (found[protocol.metric].value, found[protocol.metric].ci95) for name, found in results.items()}
     figures.compared(values, protocol.title, folder.figures / "compared.png")
     shares_Lx5 = rung_shares(model.batches)

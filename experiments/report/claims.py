@@ -16,6 +16,7 @@ from experiments.report.curves import (
     curve_table,
     curves,
     gain,
+    mean_by_repeat,
     mean_where_known,
     plain,
     plain_curves,
@@ -96,8 +97,8 @@ def figure_2_top(runs: Runs) -> Claim | None:
     for name, own in runs.items():
         sweep = sweep_of(own, "p_hard", k_negatives="1")
         for value, repeats in sweep.items():
-            if float(value) > 0:
-                gains.append([name, value, *gain(repeats, next(iter(sweep.values())))])
+            if float(value) > 0 and "0" in sweep:
+                gains.append([name, value, *gain(repeats, sweep["0"])])
     return Claim(
         "figure_2_top",
         "Figure 2, top: accuracy over `p_hard`",
@@ -152,6 +153,8 @@ def figure_3(runs: Runs) -> Claim | None:
         if len(ends) == 2:
             common = sorted(set(ends[0]) & set(ends[1]), key=str)
             # Ratios are pooled by their logarithm: half and twice are alike.
+            if len(common) < 2:
+                continue
             log_ratio = estimate([float(np.log(ends[0][r] / ends[1][r])) for r in common])
             low, mean, high = np.exp([log_ratio.mean - log_ratio.half, log_ratio.mean, log_ratio.mean + log_ratio.half])
             ratios.append([name, f"{short(mean, 2)} ({short(low, 2)} to {short(high, 2)})"])
@@ -181,8 +184,8 @@ def figure_4(runs: Runs) -> Claim | None:
         finer = np.histogram(share, bins=20, range=(0, 1))[0] / len(share)
         data[name] = {
             "edges": plain(edges),
-            "accuracy": [e.mean for e in means],
-            "half": [e.half for e in means],
+            "accuracy": plain(np.array([e.mean for e in means])),
+            "half": plain(np.array([e.half for e in means])),
             "share_of_users": plain(counts),
             "histogram": plain(finer),
         }
@@ -255,7 +258,7 @@ def two_stages(runs: Runs) -> Claim | None:
     data: dict[str, Any] = {}
     names = {"random_negatives": "finder alone", "model": "ranker alone", "two_stages": "two stages"}
     for name, own in runs.items():
-        with_both = [run for run in own if "two_stages/mrr_up" in run.metrics]
+        with_both = list(whole([run for run in own if "two_stages/mrr_up" in run.metrics]).values())
         for model, title in names.items() if with_both else ():
             prefix = "" if model == "model" else f"{model}/"
             values = {m: [run.metrics[prefix + m] for run in with_both] for m in metrics}
@@ -283,9 +286,9 @@ def feedback_types(runs: Runs) -> Claim | None:
         hard = [r for r in hard if r.config.get("ablation", "none") == "none"]
         if not hard:
             continue
-        values = {pair: [r.metrics[f"cosine/{pair}"] for r in hard] for pair in pairs}
-        keys = [f"pair_accuracy/{kind}_only" for kind in ("skip", "down")]
-        only = {key: [r.metrics[key] for r in hard if key in r.metrics] for key in keys}
+        # Runs of one seed are no repetitions of each other: their mean is.
+        values = {pair: mean_by_repeat(hard, f"cosine/{pair}") for pair in pairs}
+        only = {key: mean_by_repeat(hard, key) for key in (f"pair_accuracy/{kind}_only" for kind in ("skip", "down"))}
         cells = [estimate(v).told(2) for v in values.values()]
         cells += [estimate(v).told(3) if v else "–" for v in only.values()]
         table.append([name, str(len(hard)), *cells])

@@ -47,6 +47,15 @@ def gain(runs: Mapping[Repeat, Run], base: Mapping[Repeat, Run], *, scale: float
     return [gain.told(digits_told, sign=True, scale=scale) if gain else "–" for gain in gains]
 
 
+def mean_by_repeat(runs: Sequence[Run], metric: str) -> list[float]:
+    """The mean of a metric over the runs of each repetition that have it."""
+    values: dict[Repeat, list[float]] = {}
+    for run in runs:
+        if metric in run.metrics:
+            values.setdefault(run.repeat, []).append(run.metrics[metric])
+    return [float(np.mean(own)) for own in values.values()]
+
+
 Curves = Mapping[str, Mapping[str, Mapping[str, Estimate]]]
 """By data set, metric and value of the knob."""
 
@@ -68,7 +77,7 @@ def curve_table(curves: Curves, knob: str) -> str:
     metrics = list(dict.fromkeys(metric for own in curves.values() for metric in own))
     table = [["", knob, "runs", *(TITLES[metric] for metric in metrics)]]
     for name, own in curves.items():
-        for value, first in own[metrics[0]].items():
+        for value, first in next(iter(own.values())).items():
             cells = (own[m][value].told(digits(m)) if value in own.get(m, {}) else "–" for m in metrics)
             table.append([name, value, str(first.number), *cells])
     return markdown_table(table)
@@ -86,7 +95,10 @@ def series(curves: Curves, metric: str) -> Series:
 def plain_curves(curves: Curves) -> dict[str, Any]:
     """The curves as plain JSON values: mean, half of the interval and number of repetitions."""
     return {
-        name: {metric: {value: list(e) for value, e in own.items()} for metric, own in by_metric.items()}
+        name: {
+            metric: {value: [*plain(np.array(e[:2])), e.number] for value, e in own.items()}
+            for metric, own in by_metric.items()
+        }
         for name, by_metric in curves.items()
     }
 

@@ -46,7 +46,9 @@ def rows_of(runs: Sequence[Run]) -> list[Row]:
         model = told or "model"
         found = run.metrics
         before = rows.setdefault(model, {}).setdefault(run.repeat, found)
-        if any(before[key] != found[key] for key in before.keys() & found.keys()):
+        # Baselines are compared below.
+        own_keys = [key for key in before.keys() & found.keys() if key.split("/")[0] not in baselines_of(found)]
+        if any(before[key] != found[key] for key in own_keys):
             raise ValueError(
                 f"{run.folder} repeats another run of {model} with the same seed, with other results; name only one"
             )

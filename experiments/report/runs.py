@@ -16,7 +16,7 @@ from experiments.tables import COMPARED_BY
 REPEATS = ("seed", "data.source.world")
 """Knobs in which the repetitions of a setting differ."""
 
-_NO_SETTING = (*REPEATS, "workspace", "profile", "baselines", "candidates", "data.path", "data.stats")
+_NO_SETTING = (*REPEATS, "workspace", "profile", "baselines", "metrics", "data.path", "data.stats")
 
 Repeat = tuple[object, ...]
 """Which repetition a run is: its seed, and its world if it has one."""

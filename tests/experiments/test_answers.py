@@ -77,13 +77,67 @@ def test_candidates_are_ranked(command: Command, run_folder: Path, tmp_path: Pat
     assert found == model.rank(nobody, items, station).items
 
 
+def test_a_stopped_ranking_goes_on_and_other_candidates_are_refused(
+    command: Command, run_folder: Path, tmp_path: Path
+) -> None:
+    asked, folder = tmp_path / "asked.csv", tmp_path / "run"
+    rows = [f"listener {user},track {item},station 0\n" for user in range(6) for item in range(3)]
+    call = (RADIO, "task=rank", f"task.run={run_folder}", f"task.candidates={asked}", "task.block=2")
+
+    asked.write_text("".join(["user_id,item_id,station_id\n", *rows, ",track 1,station 0\n"]))
+    said = command(*call)
+    assert said.status == 1
+    assert "1 candidates have no user_id, the first in row 19; take them out" in said.err
+    asked.write_text("".join(["user_id,item_id,station_id\n", *rows]))
+    assert command(*call).status == 0, "what was refused has left nothing in the way"
+
+    whole = pq.read_table(folder / "ranking")
+    (folder / "metrics.json").unlink()
+    (folder / "ranking" / "part-00001.parquet").unlink()
+    assert command(*call).status == 0
+    assert pq.read_table(folder / "ranking").equals(whole)
+    assert command(*call).out.startswith("this run has ended before")
+
+    (folder / "metrics.json").unlink()
+    asked.write_text("".join(["user_id,item_id,station_id\n", *rows[1:]]))
+    said = command(*call)
+    assert said.status == 1
+    assert "holds answers made from other inputs" in said.err
+
+
+def test_ids_are_read_as_the_events_are(command: Command, run_folder: Path, tmp_path: Path) -> None:
+    events = [
+        f"00{user},{item:03},{day * 86400},{'up' if item % 2 else 'down'}\n"
+        for user in range(9)
+        for item, day in enumerate(range(9))
+    ]
+    (tmp_path / "logs.csv").write_text("".join(["user_id,item_id,timestamp,feedback\n", *events]))
+    (tmp_path / "asked.csv").write_text("user_id,item_id\n007,001\n007,003\n7,001\n")
+    data = ("data=interactions", f"data.path={tmp_path / 'logs.csv'}")
+    said = command(*data, "task=rank", f"task.run={run_folder}", f"task.candidates={tmp_path / 'asked.csv'}")
+    assert said.status == 0, said.err
+    ranked = pq.read_table(tmp_path / "run" / "ranking")
+    assert ranked["user_id"].to_pylist() == ["007", "007", "7"]
+    assert ranked["item_id"].to_pylist()[2] == "001"
+
+
+def test_a_run_begins_with_another_ones_parameters(command: Command, run_folder: Path, tmp_path: Path) -> None:
+    tiny = (*SMALL[:2], "max_length=20", "model.width=8", "model.blocks=1", "train.epochs=1", "baselines=[]")
+    said = command(*tiny, "seed=1", f"train.init_from={run_folder}")
+    assert said.status == 0, said.err
+    other = command(*tiny, "model.item_bias=true", f"train.init_from={run_folder}", folder=tmp_path / "other")
+    assert other.status == 1
+    assert "rows of the item table have 9 numbers, and 8 in the old model" in other.err
+
+
 @pytest.mark.parametrize(
     ("arguments", "told"),
     [
         (["task=recommend"], "task=recommend needs task.run=FOLDER"),
         (["task=rank", "task.run=RUN"], "task=rank needs task.candidates=FILE"),
         (["task=rank", "task.run=RUN", "task.candidates=nowhere.csv"], "nowhere.csv does not exist"),
-        (["task=rank", "task.run=RUN", "task.candidates=README.md"], "README.md must be a .parquet or .csv file"),
+        (["task=rank", "task.run=RUN", "task.candidates=README.md"], "README.md can't be read as CSV"),
+        (["task=recommend", "task.run=RUN", "task.block=0"], "task.block is 0, but must be at least 1"),
         (["task=recommend", "task.run=RUN", "task.leave_out=all"], "leave_out is 'all', but must be one of ups"),
         (["task=recommend", "task.run=nowhere"], "nowhere is no folder"),
     ],

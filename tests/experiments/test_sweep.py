@@ -40,10 +40,7 @@ def test_a_sweep_goes_on_past_a_failure_and_again_does_what_is_missing(
     assert {path: path.stat().st_mtime_ns for path in folder.glob("*/metrics.json")} == before
 
     mended = command(*(word.replace("p_hard=0,2,1", "p_hard=0,1") for word in sweep))
-    assert mended.status == 1, "a failure stays named until its job succeeds, or its folder is gone"
-    jobs(folder, "failed.txt")["2"].unlink()
-    mended = command(*(word.replace("p_hard=0,2,1", "p_hard=0,1") for word in sweep))
-    assert mended.status == 0
+    assert mended.status == 0, "what failed in another command is not this one's"
     assert f"python -m experiments.report {folder}" in mended.out
 
     report([str(folder), "--out", str(tmp_path / "report")])

@@ -48,7 +48,7 @@ def test_what_both_know_is_carried_over_and_what_is_new_is_fresh() -> None:
 
 
 def test_models_of_other_shapes_are_refused() -> None:
-    with pytest.raises(ValueError, match=r"the item embeddings are 8 wide, and 4 in the old model.*model\.width"):
+    with pytest.raises(ValueError, match=r"rows of the item table have 8 numbers, and 4 in the old model.*width"):
         warm_start(params(1, NEW, width=8), NEW, params(0, OLD), OLD)
     with pytest.raises(ValueError, match="the models differ in block_1"):
         warm_start(params(1, NEW, blocks=2), NEW, params(0, OLD), OLD)

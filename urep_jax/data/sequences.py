@@ -26,7 +26,8 @@ class SequenceConfig:
     Attributes:
         max_length: input positions L, the mask at the end included.
         inputs: words of the feedback that the model sees.
-        p_task: share of a crop's ups that are tasks, above 0 and at most 1; the last up always is one.
+        p_task: share of a crop's ups (and downs, if they are asked about) that are tasks, above 0 and at most 1; the
+            last up always is one.
         p_hard: probability that a task position gets a hard negative, if there is one. Decided anew each epoch.
         tasks: `cloze` masks the tasks and the model sees both sides; `next` asks at every position for the next up, for
             a causal model (SASRec).
@@ -76,8 +77,9 @@ class SequenceConfig:
 class Batch(NamedTuple):
     """Input and tasks of B sequences, right-aligned: the latest event stands at position L - 1.
 
-    Item and station are rows of the model's tables (`data.vocabulary`). Where `target` is `PAD` there is no task; where
-    `negative` is `PAD`, or has no columns at all, the negative is to be drawn at random.
+    Item and station are rows of the model's tables (`data.vocabulary`). Where `target` and `negative` are `PAD` there
+    is no task; where only `target` is, the task is a down, with itself as the negative. Where only `negative` is, or it
+    has no columns at all, the negative is to be drawn at random.
     """
 
     row: Int32[np.ndarray, "B"]

@@ -35,6 +35,8 @@ def warm_start(fresh: Params, vocabulary: Vocabulary, old: Params, old_vocabular
         >>> warm_start({"tables": tables, "body": {}}, new, old, known)["tables"]["item"].ravel().tolist()
         [0.0, 1.0, 2.0, 4.0, 0.0]
     """
+    # On the host they are NumPy arrays.
+    fresh, old = jax.tree.map(jnp.asarray, (fresh, old))
     tables = {
         "item": _carried(fresh, old, "item", FIRST_ITEM, vocabulary.item_ids, old_vocabulary.item_rows),
         "station": _carried(fresh, old, "station", FIRST_STATION, vocabulary.station_ids, old_vocabulary.station_rows),
@@ -59,8 +61,8 @@ def _carried(fresh: Params, old: Params, name: str, first: int, ids: pa.StringAr
     new_RxD, old_RxD = fresh["tables"][name], old["tables"][name]
     if new_RxD.shape[1] != old_RxD.shape[1]:
         raise ValueError(
-            f"the {name} embeddings are {new_RxD.shape[1]} wide, and {old_RxD.shape[1]} in the old model; "
-            "give the new one the old one's model.width"
+            f"rows of the {name} table have {new_RxD.shape[1]} numbers, and {old_RxD.shape[1]} in the old model; give "
+            "the new one the old one's width, and item_bias"
         )
     rows = old_rows(ids)
     return _rows(new_RxD, old_RxD, first, rows, rows >= first)
