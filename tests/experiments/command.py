@@ -1,4 +1,4 @@
-"""`python -m experiments.run`, shrunk: a radio of 150 listeners, two epochs of a narrow model."""
+"""`python -m experiments.run`, shrunk: a radio of 150 listeners, two epochs of a narrow model of one block."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -7,7 +7,7 @@ from typing import NamedTuple
 ROOT = Path(__file__).parents[2]
 SMALL = (
     *("data.source.params.num_listeners=150", "data.split.test_days=90"),
-    *("train.epochs=2", "train.batch_size=32", "max_length=20", "model.width=8"),
+    *("train.epochs=2", "train.batch_size=32", "train.strata=1", "max_length=20", "model.width=8", "model.blocks=1"),
 )
 
 

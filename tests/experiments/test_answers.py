@@ -122,7 +122,7 @@ def test_ids_are_read_as_the_events_are(command: Command, run_folder: Path, tmp_
 
 
 def test_a_run_begins_with_another_ones_parameters(command: Command, run_folder: Path, tmp_path: Path) -> None:
-    tiny = (*SMALL[:2], "max_length=20", "model.width=8", "model.blocks=1", "train.epochs=1", "baselines=[]")
+    tiny = (*SMALL, "train.epochs=1", "baselines=[]")
     said = command(*tiny, "seed=1", f"train.init_from={run_folder}")
     assert said.status == 0, said.err
     other = command(*tiny, "model.item_bias=true", f"train.init_from={run_folder}", folder=tmp_path / "other")

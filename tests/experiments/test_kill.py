@@ -16,12 +16,13 @@ import numpy as np
 
 import urep_jax
 
-KILLS = int(os.environ.get("UREP_KILLS", "4"))
+KILLS = int(os.environ.get("UREP_KILLS", "2"))
 SMALL = [
     "data.source.params.num_listeners=300",
     "data.split.test_days=90",
     "max_length=20",
     "model.width=8",
+    "model.blocks=1",
     "train.epochs=4",
     "train.batch_size=16",
     "train.checkpoint_every=5",
