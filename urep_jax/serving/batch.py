@@ -138,7 +138,6 @@ def rank_block(listeners: Listeners, candidates: pa.Table) -> pa.Table:
     station_N = np.full(len(sequence_N), NO_STATION)
     if "station_id" in candidates.column_names:
         station_N = _numbers(candidates["station_id"], log.station_ids)
-    # Listeners who are new have one number, and one answer: nothing is known of any of them.
     user_N = candidates["user_id"].combine_chunks().dictionary_encode().indices.to_numpy()
     _, first_C, case_N = np.unique(
         user_N.astype(np.int64) * (log.num_stations + 1) + station_N + 1, return_index=True, return_inverse=True
