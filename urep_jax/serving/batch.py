@@ -18,6 +18,7 @@ from urep_jax.data.log import NO_STATION, EventLog
 from urep_jax.data.ragged import ranges
 from urep_jax.data.sequences import Sequences
 from urep_jax.data.vocabulary import FIRST_ITEM, PAD
+from urep_jax.evaluation.full_ranking import known_items
 from urep_jax.evaluation.model_scorer import question_vectors
 from urep_jax.models import transformer
 from urep_jax.serving.questions import power_of_two
@@ -25,6 +26,8 @@ from urep_jax.serving.recommender import Recommender, best_items
 
 LeaveOut = Literal["ups", "heard", "nothing"]
 """Which items of a listener's past are not recommended again."""
+
+_LEFT_OUT: dict[LeaveOut, tuple[Feedback, ...]] = {"ups": (Feedback.UP,), "heard": tuple(Feedback), "nothing": ()}
 
 _ROWS = 256
 """Questions that are answered at once; it changes no result."""
@@ -185,17 +188,10 @@ def _questions(log: EventLog, sequence: Int[np.ndarray, "C"], station: Int[np.nd
 
 def _past(listeners: Listeners, cases: Cases, rows: Int[np.ndarray, "B"], leave_out: LeaveOut) -> np.ndarray:
     """The model's rows of the items that are left out of each answer, filled up with `PAD`; B x X, X a power of two."""
-    start, stop = cases.start[rows], cases.stop[rows]
-    if leave_out == "nothing":
-        return np.full((len(rows), 1), PAD, np.int32)
-    event = ranges(start, stop)
-    row = np.repeat(np.arange(len(rows)), stop - start)
-    if leave_out == "ups":
-        up = listeners.log.feedback[event] == Feedback.UP
-        event, row = event[up], row[up]
+    row, item = known_items(listeners.log, cases, rows, _LEFT_OUT[leave_out])
     lengths = np.bincount(row, minlength=len(rows))
     excluded_BxX = np.full((len(rows), power_of_two(int(lengths.max(initial=0)))), PAD, np.int32)
-    excluded_BxX[row, ranges(0 * lengths, lengths)] = listeners.item_rows[listeners.log.item[event]]
+    excluded_BxX[row, ranges(0 * lengths, lengths)] = listeners.item_rows[item]
     return excluded_BxX
 
 
