@@ -34,10 +34,23 @@ class Cases:
     event: Int64[np.ndarray, "N"]
 
     @classmethod
+    def without_targets(
+        cls,
+        sequence: Int32[np.ndarray, "C"],
+        start: Int64[np.ndarray, "C"],
+        stop: Int64[np.ndarray, "C"],
+        station: Int32[np.ndarray, "C"],
+    ) -> "Cases":
+        """Questions to be answered, of which it isn't known what the listener did afterwards."""
+        none_32, none_64 = np.zeros(0, np.int32), np.zeros(0, np.int64)
+        offsets = np.zeros(len(sequence) + 1, np.int64)
+        return cls(sequence, start, stop, station, offsets, none_32, np.zeros(0, np.int8), none_64)
+
+    @classmethod
     def empty(cls) -> "Cases":
         """No cases at all."""
         none_32, none_64 = np.zeros(0, np.int32), np.zeros(0, np.int64)
-        return cls(none_32, none_64, none_64, none_32, np.zeros(1, np.int64), none_32, np.zeros(0, np.int8), none_64)
+        return cls.without_targets(none_32, none_64, none_64, none_32)
 
     def __len__(self) -> int:
         return len(self.sequence)

@@ -173,16 +173,11 @@ def questions_on_stations(log: EventLog, first: int, last: int) -> Cases:
 def _questions(log: EventLog, sequence: Int[np.ndarray, "C"], station: Int[np.ndarray, "C"]) -> Cases:
     """A case without targets for each sequence, -1 for one of whom nothing is known, given all of its events."""
     known = sequence >= 0
-    none = np.zeros(0, np.int32)
-    return Cases(
-        sequence=sequence.astype(np.int32),
-        start=np.where(known, log.offsets[sequence], 0),
-        stop=np.where(known, log.offsets[sequence + 1], 0),
-        station=station.astype(np.int32),
-        offsets=np.zeros(len(sequence) + 1, np.int64),
-        item=none,
-        feedback=none.astype(np.int8),
-        event=none.astype(np.int64),
+    return Cases.without_targets(
+        sequence.astype(np.int32),
+        np.where(known, log.offsets[sequence], 0),
+        np.where(known, log.offsets[sequence + 1], 0),
+        station.astype(np.int32),
     )
 
 

@@ -89,16 +89,7 @@ def question_log(tables: Sequence[pa.Table], stations: pa.StringArray) -> tuple[
         device_ids=device_ids,
         utc_offset=events["utc_offset"].fill_null(0).to_numpy(),
     )
-    cases = Cases(
-        sequence=np.arange(C, dtype=np.int32),
-        start=offsets[:-1],
-        stop=offsets[1:],
-        station=station[E:],
-        offsets=np.zeros(C + 1, np.int64),
-        item=np.zeros(0, np.int32),
-        feedback=np.zeros(0, np.int8),
-        event=np.zeros(0, np.int64),
-    )
+    cases = Cases.without_targets(np.arange(C, dtype=np.int32), offsets[:-1], offsets[1:], station[E:])
     return log, cases
 
 
