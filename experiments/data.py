@@ -25,10 +25,9 @@ def load_log(cfg: DictConfig, console: Console) -> EventLog:
         IngestError: if it can't be read.
         ValueError: if it isn't said where the data is, or a setting is wrong.
     """
-    path = cfg.data.get("path")
-    if path == "":
+    if cfg.data.get("path") == "":
         raise ValueError(f"{cfg.data.name} needs data.path=..., the file or folder where the data is")
-    source = _made(cfg.data.source, **({} if path is None else {"path": str(find(path))}))
+    source = _made(cfg.data.source)
     with console.status(f"preparing {cfg.data.name}"):
         return prepare(source, cfg.workspace)
 
@@ -79,10 +78,11 @@ def find(path: str) -> Path:
     return (Path(folder) / path if folder else Path(path)).absolute()
 
 
-def _made(node: DictConfig, **overrides: Any) -> Any:
+def _made(node: DictConfig) -> Any:
     """What a `_target_` of the config describes; a value that its constructor refuses is told in its words."""
+    found = {} if node.get("path") is None else {"path": str(find(node.path))}
     try:
-        return instantiate(node, **overrides, _convert_="all")
+        return instantiate(node, **found, _convert_="all")
     except InstantiationException as error:
         if isinstance(error.__cause__, ValueError | TypeError):
             raise ValueError(f"{error.__cause__} (in data.{node._key()})") from error

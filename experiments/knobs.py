@@ -99,15 +99,16 @@ def _config(experiment: str, chosen: dict[str, Any]) -> dict[str, Any]:
     """An experiment's knobs, with those of its groups below each group's name."""
     own, defaults = _own(experiment)
     top = OmegaConf.load(CONF / "config.yaml")
-    config = {"workspace": top.workspace, "profile": top.profile} | own
+    config = OmegaConf.create({"workspace": top.workspace, "profile": top.profile} | own)
     for group, option in ({"task": "train"} | defaults | chosen).items():
         if group != "experiment":
             path = CONF / group / f"{option}.yaml"
-            found = OmegaConf.to_container(OmegaConf.load(path), resolve=False)
-            assert isinstance(found, dict)
+            found = OmegaConf.load(path)
             at_top = path.read_text().startswith("# @package _global_")
-            config |= {str(key): value for key, value in found.items()} if at_top else {group: found}
-    return config
+            config.merge_with(found if at_top else {group: found})
+    whole = OmegaConf.to_container(config, resolve=False)
+    assert isinstance(whole, dict)
+    return {str(key): value for key, value in whole.items()}
 
 
 def knobs_of(experiment: str) -> list[str]:

@@ -14,6 +14,7 @@ from urep_jax.models.transformer import TransformerConfig
 from urep_jax.training.fit import FitConfig
 from urep_jax.training.negative_feedback import LossConfig, OwnLoss
 from urep_jax.training.objective import TableMode
+from urep_jax.training.optimizers import ScheduleName
 
 Ablation = Literal["none", "hard_negatives", "feedback_inputs", "positions", "half_length", "negative_feedback"]
 """What a model is trained without (Table 2). Without `negative_feedback` it is the paper's baseline (§3)."""
@@ -28,6 +29,8 @@ class Recipe:
     loss: LossConfig
     fit: FitConfig
     learning_rate: float
+    schedule: ScheduleName
+    warmup: int
     negative_power: float
     strata: int
     tables: TableMode = "auto"
@@ -89,8 +92,17 @@ class Recipe:
                 **cfg.model,
             ),
             loss=LossConfig(_loss(cfg.loss), cfg.k_negatives, train.calibration, train.batch_size),
-            fit=FitConfig(train.epochs, train.patience, cfg.seed, train.parallel, train.checkpoint_every),
+            fit=FitConfig(
+                epochs=train.epochs,
+                patience=train.patience,
+                seed=cfg.seed,
+                parallel=train.parallel,
+                checkpoint_every=train.checkpoint_every,
+                average=train.average,
+            ),
             learning_rate=train.learning_rate,
+            schedule=train.schedule,
+            warmup=train.warmup,
             negative_power=train.negative_power,
             strata=train.strata,
             tables=train.tables,

@@ -19,7 +19,7 @@ from urep_jax.models.transformer import Params
 from urep_jax.serving.restore import stored_config
 from urep_jax.training.fit import Fit, Progress, fit
 from urep_jax.training.negative_feedback import negative_feedback_objective
-from urep_jax.training.optimizers import adam
+from urep_jax.training.optimizers import adam, learning_rates
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -58,7 +58,8 @@ def train(
 
     config = stored_config(recipe.model, recipe.sequences)
     objective = negative_feedback_objective(recipe.model, recipe.loss, sampler, recipe.tables)
-    optimizer = adam(recipe.learning_rate)
+    num_steps = recipe.fit.epochs * batches.steps_per_epoch
+    optimizer = adam(learning_rates(recipe.learning_rate, recipe.schedule, recipe.warmup, num_steps))
     start = _beginning(recipe, log, split, vocabulary)
     result = fit(objective, optimizer, batches, validate, recipe.fit, path / "checkpoints", config, on_progress, start)
     return Trained(recipe, result, batches)

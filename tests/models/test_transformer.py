@@ -1,5 +1,7 @@
 """Properties of the transformer that hold whatever it has learned."""
 
+import dataclasses
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -95,6 +97,47 @@ def test_unknown_songs_and_stations_add_nothing_before_they_are_trained() -> Non
     assert not tables["item"][jnp.array([PAD, UNKNOWN])].any()
     assert tables["item"][MASK].any()
     assert not tables["station"][jnp.array([NULL_STATION, UNKNOWN_STATION])].any()
+
+
+@pytest.mark.parametrize("attention", ["bidirectional", "causal"])
+def test_a_bias_by_distance_is_added_to_the_scores_of_attention(attention: str) -> None:
+    cfg = TransformerConfig(
+        20,
+        max_length=12,
+        width=16,
+        heads=2,
+        blocks=1,
+        attention=attention,
+        position=False,
+        distance=True,
+        feedback=False,
+    )
+    batch = batch_of([5])
+    params = transformer.init(jax.random.key(0), cfg)
+    attention_params = params["body"]["block_0"]["attention"]
+    assert not attention_params["distance"].any(), "nothing is known of distances at first"
+    plain = transformer.encode(params, batch, dataclasses.replace(cfg, distance=False))
+    np.testing.assert_array_equal(transformer.encode(params, batch, cfg), plain)
+    # A bias so large that each position sees nothing but the one two places before it.
+    bias = jnp.full((2, 23), -60.0).at[:, 11 - 2].set(60.0)
+    params["body"]["block_0"]["attention"] = attention_params | {"distance": bias}
+    before = transformer.encode(params, batch, cfg)
+    for place in range(7, 12):
+        item = batch.item.at[0, place].set(FIRST_ITEM + (batch.item[0, place] - FIRST_ITEM + 1) % 20)
+        after = transformer.encode(params, batch._replace(item=item), cfg)
+        # The first two have nothing two places before them: their scores are all alike.
+        changed = np.flatnonzero(~np.isclose(before, after, atol=1e-5).all(-1)[0, 9:]) + 9
+        assert changed.tolist() == [p for p in (place, place + 2) if 9 <= p < 12]
+
+
+def test_a_bias_by_distance_moves_with_padding() -> None:
+    cfg = dataclasses.replace(CFG, distance=True, position=False)
+    params = transformer.init(jax.random.key(0), cfg)
+    for name in ("block_0", "block_1"):
+        own = params["body"][name]["attention"]
+        own["distance"] = jax.random.normal(jax.random.key(1), own["distance"].shape)
+    short, long = (transformer.encode(params, batch_of([5, 7], width), cfg)[:, -5:] for width in (7, 12))
+    np.testing.assert_allclose(short, long, atol=1e-5)
 
 
 @pytest.mark.parametrize("name", ["position", "feedback", "device", "hour"])

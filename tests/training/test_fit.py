@@ -1,11 +1,13 @@
 """The loop: stops early, refuses NaN, and after a kill ends where it would have ended."""
 
+import dataclasses
 import os
 import signal
 import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -48,6 +50,44 @@ def test_killed_again_and_again_it_ends_where_it_would_have_ended(tmp_path: Path
         with pytest.raises(Killed):
             tiny_fit(tmp_path / "killed", kill, parallel=mode)
     assert_same(tiny_fit(tmp_path / "killed", parallel=mode), unbroken)
+
+
+@pytest.mark.parametrize("mode", ["jit", "pmap"])
+def test_the_mean_over_epochs_is_validated_and_given_back(tmp_path: Path, mode: str) -> None:
+    at_epochs: list[Any] = []
+    objective, batches = tiny_training()
+    cfg = FitConfig(epochs=3, seed=3, parallel=mode)
+
+    def validate(params: Any) -> tuple[float, dict[str, float]]:
+        at_epochs.append(jax.device_get(params))
+        return float(len(at_epochs)), {}
+
+    def trained(folder: Path, average: float) -> Fit:
+        at_epochs.clear()
+        averaging = dataclasses.replace(cfg, average=average)
+        return fit(objective, adam(0.01), batches, validate, averaging, folder, {})
+
+    trained(tmp_path / "plain", 0.0)
+    one, two, three = at_epochs
+    mean = jax.tree.map(lambda a, b, c: 0.75 * (0.75 * a + 0.25 * b) + 0.25 * c, one, two, three)
+    averaged = trained(tmp_path / "averaged", 0.75)
+    jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, atol=1e-7), at_epochs[2], mean)
+    jax.tree.map(np.testing.assert_array_equal, averaged.params, at_epochs[2])
+    like = jax.eval_shape(objective.init, jax.random.key(0))
+    jax.tree.map(np.testing.assert_array_equal, read_best_params(tmp_path / "averaged", like)[1], averaged.params)
+
+
+def test_a_mean_over_epochs_is_continued_to_the_bit(tmp_path: Path) -> None:
+    unbroken = tiny_fit(tmp_path / "unbroken", average=0.5)
+    for step in (3, 5, 8, 12, 14):
+
+        def kill(progress: Progress, step: int = step) -> None:
+            if progress.step == step:
+                raise Killed
+
+        with pytest.raises(Killed):
+            tiny_fit(tmp_path / "killed", kill, average=0.5)
+    assert_same(tiny_fit(tmp_path / "killed", average=0.5), unbroken)
 
 
 def test_on_sigterm_it_saves_and_goes_on_from_there(unbroken: Fit, tmp_path: Path) -> None:

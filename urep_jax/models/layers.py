@@ -43,9 +43,16 @@ def _mixed(word: UInt32[Array, "B L D"]) -> UInt32[Array, "B L D"]:
 
 
 class SelfAttention(nn.Module):
-    """Multi-head scaled dot-product attention (Vaswani et al. 2017), all projections without bias."""
+    """Multi-head scaled dot-product attention (Vaswani et al. 2017), all projections without bias.
+
+    Attributes:
+        heads: attention heads.
+        reach: positions of the longest sequence, if a learned number for each head and distance is added to the scores
+            (Raffel et al. 2020, without their buckets); 0 if none is.
+    """
 
     heads: int
+    reach: int = 0
 
     @nn.compact
     def __call__(self, x_BxLxD: Float[Array, "B L D"], mask_Bx1xLxL: Bool[Array, "B 1 #L L"]) -> Float[Array, "B L D"]:
@@ -57,7 +64,12 @@ class SelfAttention(nn.Module):
         # A plain matrix product: as an einsum over all axes it is transposed in memory, there and back.
         qkv_BxLx3xNxH = (x_BxLxD.reshape(B * L, D) @ weight_DxO).reshape(B, L, 3, N, H)
         query, key, value = (jnp.moveaxis(qkv_BxLx3xNxH[:, :, i], 1, 2) for i in range(3))
-        scores = jnp.where(mask_Bx1xLxL, jnp.einsum("bnlh,bnmh->bnlm", query * H**-0.5, key), -1e9)
+        scores = jnp.einsum("bnlh,bnmh->bnlm", query * H**-0.5, key)
+        if self.reach:
+            bias_NxR = self.param("distance", nn.initializers.zeros, (N, 2 * self.reach - 1))
+            place_L = jnp.arange(L)
+            scores += bias_NxR[:, self.reach - 1 + place_L - place_L[:, None]]
+        scores = jnp.where(mask_Bx1xLxL, scores, -1e9)
         # Divided by its sum only after it was multiplied with the values: one pass less over L x L.
         weight = jnp.exp(scores - jax.lax.stop_gradient(scores.max(-1, keepdims=True)))
         mixed_BxNxLxH = jnp.einsum("bnlm,bnmh->bnlh", weight, value) / weight.sum(-1)[..., None]
@@ -71,6 +83,7 @@ class Block(nn.Module):
     heads: int
     hidden: int
     dropout: float
+    reach: int = 0
 
     @nn.compact
     def __call__(
@@ -81,7 +94,7 @@ class Block(nn.Module):
         key: jax.Array | None,
     ) -> Float[Array, "B L D"]:
         """One round of attention and network; `key` switches dropout on."""
-        attended = SelfAttention(self.heads, name="attention")(
+        attended = SelfAttention(self.heads, self.reach, name="attention")(
             nn.LayerNorm(name="attention_norm")(x_BxLxD), mask_Bx1xLxL
         )
         x_BxLxD = x_BxLxD + dropout(attended, self.dropout, name_key(key, "attention"), row)

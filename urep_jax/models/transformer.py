@@ -41,6 +41,7 @@ class TransformerConfig:
         dropout: share of activations dropped in training, from 0 up to, but not, 1.
         attention: `bidirectional` sees the whole sequence, `causal` only what came before (SASRec).
         position: whether positions are embedded.
+        distance: whether attention has a bias for each head and distance between two positions.
         feedback: whether the feedback type is embedded; without it the model can't tell an up from a down.
         device: whether the device is embedded.
         hour: whether the hour of the day is embedded.
@@ -65,6 +66,7 @@ class TransformerConfig:
     dropout: float = 0.2
     attention: Literal["bidirectional", "causal"] = "bidirectional"
     position: bool = True
+    distance: bool = False
     feedback: bool = True
     device: bool = False
     hour: bool = False
@@ -226,7 +228,8 @@ class _Body(nn.Module):
             mask_Bx1xLxL = mask_Bx1xLxL & jnp.tril(jnp.ones((L, L), bool))
         x_BxLxD = dropout(x_BxLxD, cfg.dropout, name_key(key, "input"), row_B)
         for i in range(cfg.blocks):
-            block = Block(cfg.heads, cfg.expansion * cfg.width, cfg.dropout, name=f"block_{i}")
+            reach = cfg.max_length if cfg.distance else 0
+            block = Block(cfg.heads, cfg.expansion * cfg.width, cfg.dropout, reach, name=f"block_{i}")
             x_BxLxD = block(x_BxLxD, mask_Bx1xLxL, row_B, name_key(key, f"block_{i}"))
         # Beside what is folded in, the transformer begins at nothing, and learns what to add.
         scale = nn.initializers.zeros if cfg.signed else nn.initializers.ones

@@ -13,7 +13,7 @@ import orbax.checkpoint as ocp
 
 from urep_jax.training.objective import Params, TrainState
 
-_ITEMS = ("params", "rest", "batches", "progress", "config")
+_ITEMS = ("params", "average", "rest", "batches", "progress", "config")
 
 
 class _LatestAndBest:
@@ -51,11 +51,18 @@ class Checkpoints:
         """Step of the latest checkpoint."""
         return self._manager.latest_step()
 
-    def save(self, state: TrainState, batches: grain.DatasetIterator, progress: Mapping[str, Any]) -> None:
+    def save(
+        self,
+        state: TrainState,
+        average: Params | None,
+        batches: grain.DatasetIterator,
+        progress: Mapping[str, Any],
+    ) -> None:
         """Write a checkpoint of the state at its step; one that lies there already is the same and is left.
 
         Args:
             state: on the host.
+            average: the parameters that are used in place of the state's, if there are any.
             batches: the input iterator, having given exactly the batches up to the state's step.
             progress: what the loop knows besides, plain JSON values; `best_step` names the checkpoint to keep.
         """
@@ -64,10 +71,12 @@ class Checkpoints:
             return
         self._keep.best = progress["best_step"]
         rest = {"step": np.asarray(state.step), "opt_state": state.opt_state}
+        averaged = {} if average is None else {"average": ocp.args.StandardSave(average)}
         self._manager.save(
             step,
             args=ocp.args.Composite(
                 params=ocp.args.StandardSave(state.params),
+                **averaged,
                 rest=ocp.args.StandardSave(rest),
                 batches=grain.checkpoint.CheckpointSave(batches),
                 progress=ocp.args.JsonSave(dict(progress)),
@@ -75,27 +84,34 @@ class Checkpoints:
             ),
         )
 
-    def restore(self, like: TrainState, batches: grain.DatasetIterator) -> tuple[TrainState, dict[str, Any]]:
-        """The latest checkpoint's state and progress; `batches` is moved to where it was.
+    def restore(
+        self, like: TrainState, batches: grain.DatasetIterator
+    ) -> tuple[TrainState, Params | None, dict[str, Any]]:
+        """The latest checkpoint's state, averaged parameters and progress; `batches` is moved to where it was.
 
         Args:
             like: a state of the same shapes; its values don't matter.
             batches: an iterator over the same batches, at any place.
         """
         rest_like = {"step": like.step, "opt_state": like.opt_state}
+        latest = self._manager.latest_step()
+        averages = _averaged(self._manager, latest)
+        averaged = {"average": ocp.args.StandardRestore(_abstract(like.params))} if averages else {}
         found = self._manager.restore(
-            self._manager.latest_step(),
+            latest,
             args=ocp.args.Composite(
                 params=ocp.args.StandardRestore(_abstract(like.params)),
+                **averaged,
                 rest=ocp.args.StandardRestore(_abstract(rest_like)),
                 batches=grain.checkpoint.CheckpointRestore(batches),
                 progress=ocp.args.JsonRestore(),
             ),
         )
-        return TrainState(found["rest"]["step"], found["params"], found["rest"]["opt_state"]), found["progress"]
+        state = TrainState(found["rest"]["step"], found["params"], found["rest"]["opt_state"])
+        return state, found["average"] if averaged else None, found["progress"]
 
     def params(self, step: int, like: Params) -> Params:
-        """The parameters of the checkpoint at `step`, on one device."""
+        """The parameters to use of the checkpoint at `step`, on one device."""
         return _restore_params(self._manager, step, like)
 
 
@@ -133,7 +149,13 @@ def read_best_params(folder: str | os.PathLike[str], like: Params) -> tuple[int,
 def _restore_params(manager: ocp.CheckpointManager, step: int, like: Params) -> Params:
     one = jax.sharding.SingleDeviceSharding(jax.local_devices()[0])
     abstract = jax.tree.map(lambda x: jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=one), like)
-    return manager.restore(step, args=ocp.args.Composite(params=ocp.args.StandardRestore(abstract)))["params"]
+    item = "average" if _averaged(manager, step) else "params"
+    return manager.restore(step, args=ocp.args.Composite(**{item: ocp.args.StandardRestore(abstract)}))[item]
+
+
+def _averaged(manager: ocp.CheckpointManager, step: int | None) -> bool:
+    """Whether a checkpoint holds averaged parameters."""
+    return (Path(manager.directory) / str(step) / "average").is_dir()
 
 
 def _existing(folder: str | os.PathLike[str]) -> ocp.CheckpointManager:

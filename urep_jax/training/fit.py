@@ -46,6 +46,8 @@ class FitConfig:
         parallel: `jit` or `pmap`.
         checkpoint_every: steps between checkpoints within an epoch; there is one after each epoch besides.
         converged_within: an epoch has converged if its validation is within this of the best.
+        average: weight of the past, from 0 up to, but not, 1, in the running mean of the parameters that is taken at
+            each epoch's end, validated and given back in their place; 0 gives back the parameters themselves.
 
     Raises:
         ValueError: if a value is out of range.
@@ -57,6 +59,7 @@ class FitConfig:
     parallel: ParallelMode = "jit"
     checkpoint_every: int = 1000
     converged_within: float = 0.002
+    average: float = 0.0
 
     def __post_init__(self) -> None:
         for name in ("epochs", "patience", "checkpoint_every"):
@@ -64,6 +67,8 @@ class FitConfig:
                 raise ValueError(f"{name} is {getattr(self, name)}, but must be at least 1")
         if self.seed < 0:
             raise ValueError(f"seed is {self.seed}, but must be at least 0")
+        if not 0 <= self.average < 1:
+            raise ValueError(f"average is {self.average}, but must be from 0 up to, but not, 1")
 
 
 class Epoch(NamedTuple):
@@ -149,7 +154,7 @@ def fit(
         loop = _Loop(parallel, batches, cfg, checkpoints, start)
         while not loop.finished:
             if loop.due_for_validation:
-                value, metrics = validate(parallel.params(loop.state))
+                value, metrics = validate(loop.epoch_params())
                 loop.end_epoch(value, metrics)
             else:
                 loop.advance()
@@ -180,6 +185,7 @@ class _Loop:
         self.num_steps = cfg.epochs * self.steps_per_epoch
         self.iterator = batches.iterate(self.num_steps)
         self.state: TrainState = parallel.init()
+        self.average: Params | None = None
         self.step = 0
         self.history: list[Epoch] = []
         self.loss_sum, self.weight_sum, self.seconds = 0.0, 0.0, 0.0
@@ -192,7 +198,8 @@ class _Loop:
             self.state = parallel.put_state(fresh._replace(params=start(fresh.params)))
 
     def _resume(self) -> None:
-        host_state, books = self.checkpoints.restore(self.parallel.get_state(self.state), self.iterator)
+        like = self.parallel.get_state(self.state)
+        host_state, self.average, books = self.checkpoints.restore(like, self.iterator)
         self.state = self.parallel.put_state(host_state)
         self.step = int(host_state.step)
         self.history = [Epoch(**line) for line in books["history"]]
@@ -241,6 +248,17 @@ class _Loop:
         self.loss_sum += float(info.loss) * float(info.weight)
         self.weight_sum += float(info.weight)
 
+    def epoch_params(self) -> Params:
+        """The parameters that stand for the epoch that ends now."""
+        if not self.cfg.average:
+            return self.parallel.params(self.state)
+        now, past = self.parallel.get_state(self.state).params, self.cfg.average
+        if self.average is None:
+            self.average = now
+        else:
+            self.average = jax.tree.map(lambda old, new: past * old + (1 - past) * new, self.average, now)
+        return self.average
+
     def end_epoch(self, value: float, metrics: Mapping[str, float]) -> None:
         self._book_last()
         if not np.isfinite(value):
@@ -261,7 +279,7 @@ class _Loop:
             "weight_sum": self.weight_sum,
             "seconds": self.seconds,
         }
-        self.checkpoints.save(self.parallel.get_state(self.state), self.iterator, books)
+        self.checkpoints.save(self.parallel.get_state(self.state), self.average, self.iterator, books)
 
     def progress(self) -> Progress:
         loss = self.loss_sum / self.weight_sum if self.weight_sum else float("nan")
