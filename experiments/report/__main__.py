@@ -1,8 +1,8 @@
 """`python -m experiments.report FOLDER...`: every run below the folders, side by side.
 
 Runs that differ in nothing but their seed (or simulated world) are one row, with a 95 % interval by seeds. Where two
-rows have seeds in common, their difference is taken seed by seed. Where runs are a sweep over a knob of the paper, its
-figure or table is made from them, data sets side by side.
+rows have seeds in common, their difference is taken seed by seed, and user by user. Where runs are a sweep over a knob
+of the paper, its figure or table is made from them, data sets side by side.
 """
 
 import argparse
@@ -29,19 +29,22 @@ def main(arguments: Sequence[str] | None = None) -> None:
     )
     parser.add_argument("folders", nargs="+", type=Path, metavar="FOLDER", help="run folders, or folders of them")
     parser.add_argument("--out", type=Path, metavar="FOLDER", help="folder for report.md, report.json and the figures")
+    parser.add_argument(
+        "--against", metavar="ROW", help="the row that all others are compared with, by the name that the table has"
+    )
     parser.add_argument("--svg", action="store_true", help="draw SVG files, not PNG")
     given = parser.parse_args(arguments)
     try:
         runs = by_data(read_runs(given.folders))
         rows = {name: rows_of(own) for name, own in runs.items()}
+        tables = [_side_by_side(name, own, given.against) for name, own in rows.items()]
     except (ValueError, FileNotFoundError) as error:
         parser.exit(1, f"error: {error}\n")
     # The paper's claims are about pairs.
     of_pairs = {name: [run for run in own if "pair_accuracy" in run.metrics] for name, own in runs.items()}
     of_pairs = {name: own for name, own in of_pairs.items() if own}
     claims = [claim for claim in (make(of_pairs) for make in CLAIMS if of_pairs) if claim is not None]
-    parts = [*(_side_by_side(name, own) for name, own in rows.items()), *(_section(claim) for claim in claims)]
-    text = "\n\n".join(parts) + "\n"
+    text = "\n\n".join([*tables, *(_section(claim) for claim in claims)]) + "\n"
     console = Console()
     # A pipe or a file has no width of its own: tables keep theirs.
     Console(width=console.width if console.is_terminal else max(map(len, text.splitlines()))).print(Markdown(text))
@@ -49,10 +52,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
         _write(given.out, text, rows, claims, "svg" if given.svg else "png")
 
 
-def _side_by_side(name: str, rows: Sequence[Row]) -> str:
-    tables = (table_of(rows), differences(rows, _compared_by(rows)))
+def _side_by_side(name: str, rows: Sequence[Row], against: str | None) -> str:
+    tables = (table_of(rows), differences(rows, _compared_by(rows), against))
     told = [markdown_table(table) for table in tables if len(table) > 1]
-    return "\n\n".join([f"## {name}", *told, "± is half a 95 % interval, by seeds."])
+    note = "± is half a 95 % interval, by runs: seeds, or worlds; by users: each user's mean difference over the runs."
+    return "\n\n".join([f"## {name}", *told, note])
 
 
 def _compared_by(rows: Sequence[Row]) -> str:

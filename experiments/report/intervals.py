@@ -51,7 +51,9 @@ def difference(a: Mapping[Repeat, float], b: Mapping[Repeat, float]) -> Estimate
     return estimate([a[repeat] - b[repeat] for repeat in common]) if len(common) > 1 else None
 
 
-def difference_by_user(a: Mapping[Repeat, Run], b: Mapping[Repeat, Run], column: str) -> Estimate | None:
+def difference_by_user(
+    a: Mapping[Repeat, Run], b: Mapping[Repeat, Run], column: str, column_of_b: str | None = None
+) -> Estimate | None:
     """`a - b`, user by user: each user's mean difference over the common repetitions, with an interval by users.
 
     It says whether the same trainings would differ on other users of the kind, where `difference` says whether other
@@ -61,15 +63,17 @@ def difference_by_user(a: Mapping[Repeat, Run], b: Mapping[Repeat, Run], column:
         a: runs by repetition.
         b: the others.
         column: of `users.parquet`, such as `model/pair_accuracy`.
+        column_of_b: that of the others, if it is another.
 
     Returns:
         None if no repetition is common.
     """
+    column_of_b = column_of_b or column
     ids, gains = [], []
     for repeat in sorted(set(a) & set(b), key=str):
         _, in_a, in_b = np.intersect1d(a[repeat].user_ids, b[repeat].user_ids, return_indices=True)
         ids.append(a[repeat].user_ids[in_a])
-        gains.append(a[repeat].users[column][in_a].astype(np.float64) - b[repeat].users[column][in_b])
+        gains.append(a[repeat].users[column][in_a].astype(np.float64) - b[repeat].users[column_of_b][in_b])
     if not ids:
         return None
     return by_users(mean_by_user(np.concatenate(ids), np.concatenate(gains)))

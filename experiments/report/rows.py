@@ -4,7 +4,7 @@ import itertools
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
-from experiments.report.intervals import difference, estimate
+from experiments.report.intervals import difference, difference_by_user, estimate
 from experiments.report.runs import Repeat, Run
 from experiments.tables import COMPARED_BY, MAIN, RECALL, TITLES, digits
 
@@ -12,7 +12,7 @@ COLUMNS = (*MAIN, *RECALL, "epochs_to_convergence")
 _ALL_PAIRS = 6
 """Rows of which each two are compared; more of them would be a wall of numbers."""
 
-Metrics = Mapping[Repeat, Mapping[str, float]]
+Metrics = Mapping[str, float]
 
 
 class Row(NamedTuple):
@@ -20,11 +20,18 @@ class Row(NamedTuple):
 
     Attributes:
         name: what tells the row from the others.
-        metrics: what each repetition's `metrics.json` holds.
+        runs: by repetition.
+        model: which of the models that these runs tell of: `model`, their own, or a baseline.
     """
 
     name: str
-    metrics: Metrics
+    runs: Mapping[Repeat, Run]
+    model: str = "model"
+
+    @property
+    def metrics(self) -> dict[Repeat, Metrics]:
+        """What each repetition's `metrics.json` holds of the row's model."""
+        return {repeat: metrics_of(run.metrics, self.model) for repeat, run in self.runs.items()}
 
     def values(self, metric: str) -> dict[Repeat, float]:
         """One metric by repetition, of those that have it."""
@@ -37,50 +44,62 @@ def rows_of(runs: Sequence[Run]) -> list[Row]:
     Raises:
         ValueError: if two runs repeat each other to the seed, and don't agree.
     """
-    keys = dict.fromkeys(itertools.chain(*(run.setting for run in runs)))
-    varied = [key for key in keys if len({run.setting.get(key) for run in runs}) > 1]
-    rows: dict[str, dict[Repeat, Mapping[str, float]]] = {}
-    baselines: dict[str, dict[str, dict[Repeat, Mapping[str, float]]]] = {}
+    told_keys = _telling(runs)
+    rows: dict[str, dict[Repeat, Run]] = {}
+    baselines: dict[str, dict[str, dict[Repeat, Run]]] = {}
     for run in runs:
-        told = " ".join(f"{key}={run.setting[key]}" for key in varied if key in run.setting)
-        model = told or "model"
-        found = run.metrics
-        before = rows.setdefault(model, {}).setdefault(run.repeat, found)
+        told = " ".join(f"{key}={run.setting[key]}" for key in told_keys if key in run.setting)
+        name = told or "model"
+        before, found = rows.setdefault(name, {}).setdefault(run.repeat, run).metrics, run.metrics
         # Baselines are compared below.
         own_keys = [key for key in before.keys() & found.keys() if key.split("/")[0] not in baselines_of(found)]
         if any(before[key] != found[key] for key in own_keys):
             raise ValueError(
-                f"{run.folder} repeats another run of {model} with the same seed, with other results; name only one"
+                f"{run.folder} repeats another run of {name} with the same seed, with other results; name only one"
             )
         for baseline in baselines_of(found):
-            own = {key.removeprefix(f"{baseline}/"): v for key, v in found.items() if key.startswith(f"{baseline}/")}
-            baselines.setdefault(baseline.replace("_", " "), {}).setdefault(told, {})[run.repeat] = own
-    return [Row(name, metrics) for name, metrics in (rows | _baseline_rows(baselines)).items()]
+            baselines.setdefault(baseline, {}).setdefault(told, {})[run.repeat] = run
+    models = [Row(name, own) for name, own in rows.items()]
+    return models + [row for name, by_setting in baselines.items() for row in _baseline_rows(name, by_setting)]
 
 
-def baselines_of(metrics: Mapping[str, float]) -> list[str]:
+def _telling(runs: Sequence[Run]) -> list[str]:
+    """The knobs whose values tell the settings from each other: what a recipe decides is told by its name."""
+    keys = dict.fromkeys(itertools.chain(*(run.setting for run in runs)))
+    varied = [key for key in keys if len({run.setting.get(key) for run in runs}) > 1]
+    if "recipe" not in varied:
+        return varied
+    values: dict[str, dict[str, set[str | None]]] = {}
+    for run, key in itertools.product(runs, varied):
+        values.setdefault(key, {}).setdefault(run.setting.get("recipe", ""), set()).add(run.setting.get(key))
+    free = [key for key in varied if any(len(own) > 1 for own in values[key].values())]
+    return ["recipe", *free]
+
+
+def baselines_of(metrics: Metrics) -> list[str]:
     """Names of the baselines that a `metrics.json` tells of."""
     return [key.rsplit("/", 1)[0] for key in metrics for name in COMPARED_BY if key.endswith(f"/{name}")]
 
 
-def _baseline_rows(baselines: Mapping[str, Mapping[str, Metrics]]) -> dict[str, Metrics]:
-    """One row for each baseline where the settings agree on it, else one for each of its settings.
+def metrics_of(metrics: Metrics, model: str) -> Metrics:
+    """What a `metrics.json` holds of one model: of its run's own, everything."""
+    if model == "model":
+        return metrics
+    return {key.removeprefix(f"{model}/"): value for key, value in metrics.items() if key.startswith(f"{model}/")}
+
+
+def _baseline_rows(baseline: str, by_setting: Mapping[str, Mapping[Repeat, Run]]) -> list[Row]:
+    """One row where the settings agree on a baseline, else one for each of them.
 
     Most settings are none of a baseline's: popularity doesn't know of `p_hard`. What a baseline does depend on shows in
     its results.
     """
-    rows: dict[str, Metrics] = {}
-    for baseline, by_setting in baselines.items():
-        together: dict[Repeat, Mapping[str, float]] = {}
-        agree = all(
-            together.setdefault(repeat, found) == found
-            for metrics in by_setting.values()
-            for repeat, found in metrics.items()
-        )
-        if agree and len({frozenset(metrics) for metrics in by_setting.values()}) == 1:
-            rows[baseline] = together
-        else:
-            rows |= {f"{baseline} {told}".strip(): metrics for told, metrics in by_setting.items()}
+    title = baseline.replace("_", " ")
+    rows = [Row(f"{title} {told}".strip(), runs, baseline) for told, runs in by_setting.items()]
+    together: dict[Repeat, Metrics] = {}
+    agree = all(together.setdefault(repeat, found) == found for row in rows for repeat, found in row.metrics.items())
+    if agree and len({frozenset(row.runs) for row in rows}) == 1:
+        return [rows[0]._replace(name=title)]
     return rows
 
 
@@ -95,11 +114,34 @@ def table_of(rows: Sequence[Row], columns: Sequence[str] = COLUMNS) -> list[list
     return table
 
 
-def differences(rows: Sequence[Row], metric: str) -> list[list[str]]:
-    """The difference of each two rows, taken repetition by repetition; none of many rows."""
-    table = [[f"difference in {TITLES[metric]}", "pairs", "mean"]]
-    for one, other in itertools.combinations(rows if len(rows) <= _ALL_PAIRS else [], 2):
-        gain = difference(one.values(metric), other.values(metric))
-        if gain is not None:
-            table.append([f"{one.name} − {other.name}", str(gain.number), gain.told(digits(metric), sign=True)])
+def differences(rows: Sequence[Row], metric: str, against: str | None = None) -> list[list[str]]:
+    """The differences of rows, taken repetition by repetition, and user by user.
+
+    Args:
+        rows: of one data set.
+        metric: what is compared.
+        against: name of the row that all others are compared with; None compares each two, unless they are many.
+
+    Returns:
+        A table under its header, which stands alone if there is nothing to compare.
+
+    Raises:
+        ValueError: if no row has this name.
+    """
+    names = [row.name for row in rows]
+    if against is not None and against not in names:
+        raise ValueError(f"there is no row {against!r} to compare with; the rows are {', '.join(names)}")
+    if against is not None:
+        (base,) = (row for row in rows if row.name == against)
+        pairs = [(row, base) for row in rows if row is not base]
+    else:
+        pairs = list(itertools.combinations(rows if len(rows) <= _ALL_PAIRS else [], 2))
+    table = [[f"difference in {TITLES[metric]}", "pairs", "by runs", "by users"]]
+    for one, other in pairs:
+        by_runs = difference(one.values(metric), other.values(metric))
+        by_users = difference_by_user(one.runs, other.runs, f"{one.model}/{metric}", f"{other.model}/{metric}")
+        if by_users is not None:
+            number = len(one.runs.keys() & other.runs.keys())
+            told = [gain.told(digits(metric), sign=True) if gain else "–" for gain in (by_runs, by_users)]
+            table.append([f"{one.name} − {other.name}", str(number), *told])
     return table

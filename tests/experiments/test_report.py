@@ -18,7 +18,7 @@ from experiments.report.__main__ import main
 from experiments.report.claims import figure_2_top, figure_3, figure_4, table_2
 from experiments.report.curves import whole
 from experiments.report.intervals import difference_by_user, estimate
-from experiments.report.rows import Row, differences, rows_of, table_of
+from experiments.report.rows import differences, rows_of, table_of
 from experiments.report.runs import Run, read_runs, sweep_of
 from experiments.tables import short
 from tests.training.tiny import tiny_log
@@ -40,8 +40,10 @@ def run_of(
     users = users or {"ann": (1, 0, 0, 0.5)}
     columns = zip(*users.values(), strict=True)
     names = ("ups", "downs", "skips", "model/pair_accuracy")
-    table = pa.table({"user_id": list(users), **{n: list(c) for n, c in zip(names, columns, strict=True)}})
-    pq.write_table(table, folder / "users.parquet")
+    table = {"user_id": list(users), **{n: list(c) for n, c in zip(names, columns, strict=True)}}
+    # A baseline does equally well for all users.
+    table |= {key: [value] * len(users) for key, value in metrics.items() if key.endswith("/pair_accuracy")}
+    pq.write_table(pa.table(table), folder / "users.parquet")
 
 
 def config_of(seed: int, **knobs: Any) -> dict[str, Any]:
@@ -68,7 +70,8 @@ def test_runs_of_one_setting_are_a_row_and_differences_are_taken_seed_by_seed(tm
     for p_hard, values in accuracy.items():
         for seed, value in enumerate(values):
             metrics = {"pair_accuracy": value, "popularity/pair_accuracy": 0.6 + seed / 100}
-            run_of(tmp_path / f"{p_hard}" / f"{seed}", config_of(seed, p_hard=p_hard), metrics)
+            users = {"ann": (1, 1, 0, value + 0.1), "bob": (1, 1, 0, value - 0.1 * p_hard)}
+            run_of(tmp_path / f"{p_hard}" / f"{seed}", config_of(seed, p_hard=p_hard), metrics, users)
     rows = {row.name: row for row in rows_of(read_runs([tmp_path]))}
     assert list(rows) == ["p_hard=0", "p_hard=1", "popularity"], "popularity knows of no p_hard, and is one row"
     assert list(rows["popularity"].values("pair_accuracy").values()) == [0.6, 0.61, 0.62]
@@ -77,7 +80,15 @@ def test_runs_of_one_setting_are_a_row_and_differences_are_taken_seed_by_seed(tm
     gains = np.subtract(accuracy[0.0], accuracy[1.0])
     half = stats.ttest_1samp(gains, 0).confidence_interval(0.95).high - gains.mean()
     (line,) = [line for line in differences(list(rows.values()), "pair_accuracy") if line[0] == "p_hard=0 − p_hard=1"]
-    assert line[1:] == ["3", f"{short(gains.mean(), 3)} ±{short(half, 3)}"]
+    # Ann gains as much as the mean, Bob 0.1 more.
+    by_users = short(1.96 * np.std([0, 0.1], ddof=1) / 2**0.5, 3)
+    told = f"{short(gains.mean(), 3)} ±{short(half, 3)}", f"{short(gains.mean() + 0.05, 3)} ±{by_users}"
+    assert line[1:] == ["3", *told]
+    against = differences(list(rows.values()), "pair_accuracy", "popularity")
+    assert [line[0] for line in against[1:]] == ["p_hard=0 − popularity", "p_hard=1 − popularity"]
+    assert against[2][2].startswith(f"+{short(0.71 - 0.61, 3)} ±")
+    with pytest.raises(ValueError, match="no row 'popular' to compare with; the rows are p_hard=0, p_hard=1, pop"):
+        differences(list(rows.values()), "pair_accuracy", "popular")
     assert table_of([rows["p_hard=1"]])[1][:3] == ["p_hard=1", "3", f".710 ±{short(half_width(accuracy[1.0]), 3)}"]
 
 
@@ -134,7 +145,15 @@ def test_the_command_writes_what_it_prints(tmp_path: Path, capsys: pytest.Captur
     assert "| model | 2 | .705 ±" in (tmp_path / "told" / "report.md").read_text()
     assert ".705" in capsys.readouterr().out
     assert "<svg" in (tmp_path / "told" / "tiny.svg").read_text()
-    assert Row("a", {(0, None): {"x": 1.0}}).values("y") == {}
+
+
+def test_what_a_recipe_decides_is_told_by_its_name(tmp_path: Path) -> None:
+    for name, loss in (("sasrec", "bce"), ("bert4rec", "softmax")):
+        for width in (64, 128):
+            config = config_of(0, recipe=name, loss=loss, width=width)
+            run_of(tmp_path / f"{name}{width}", config, {"pair_accuracy": width / 200})
+    names = [row.name for row in rows_of(read_runs([tmp_path]))]
+    assert sorted(names) == [f"recipe={n} width={w}" for n in ("bert4rec", "sasrec") for w in (128, 64)]
 
 
 def sweep_folder(folder: Path) -> list[Run]:

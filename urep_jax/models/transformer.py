@@ -15,14 +15,14 @@ from urep_jax.core.streams import name_key
 from urep_jax.core.types import Feedback
 from urep_jax.data.sequences import Batch
 from urep_jax.data.vocabulary import FIRST_ITEM, FIRST_STATION, MASK, NULL_STATION, PAD, UNKNOWN, UNKNOWN_STATION
+from urep_jax.models.fold_in import fold_in
 from urep_jax.models.layers import Block, dropout
 
 Params = dict
 """`tables`: one array for each embedding that is looked up by id; `body`: all else."""
 
 _INIT_SCALE = 0.02
-_FOLD_IN_RIDGE, _FOLD_IN_STEPS = 8.0, 8
-_TINY = 1e-12
+_FOLD_IN_RIDGE, _FOLD_IN_BIAS_RIDGE = 8.0, 1.0
 
 
 @dataclasses.dataclass(frozen=True)
@@ -111,7 +111,7 @@ def init(key: jax.Array, cfg: TransformerConfig) -> Params:
     row = jnp.zeros(1, jnp.int32)
     body = dict(_Body(cfg).init(name_key(key, "body"), x_1xLxD, context, context, context, row, None)["params"])
     if cfg.signed:
-        body["log_ridge"] = jnp.log(jnp.array(_FOLD_IN_RIDGE))
+        body["log_ridge"] = jnp.log(jnp.array([_FOLD_IN_RIDGE, _FOLD_IN_BIAS_RIDGE]))
     return {"tables": tables, "body": body}
 
 
@@ -137,51 +137,19 @@ def encode(
     song_BxLxD = items_BxLxF[..., : cfg.width]
     folded_Bx1xD: Array | float = 0.0
     if cfg.signed:
-        share_BxL = jax.nn.sigmoid(jax.lax.stop_gradient(items_BxLxF[..., cfg.width]))
+        bias_BxL = jax.lax.stop_gradient(items_BxLxF[..., cfg.width])
         is_event_BxL = (batch.item != MASK) & (batch.feedback != Feedback.NONE)
-        residual_BxL = jnp.where(is_event_BxL, (batch.feedback == Feedback.UP) - share_BxL, 0.0)
-        weight_BxL = jnp.where(is_event_BxL, share_BxL * (1 - share_BxL), 0.0)
-        folded_Bx1xD = fold_in(song_BxLxD, residual_BxL, weight_BxL, jnp.exp(body.pop("log_ridge")))[:, None]
-        song_BxLxD = jnp.where(is_event_BxL, residual_BxL, 1.0)[..., None] * song_BxLxD
+        is_up_BxL = batch.feedback == Feedback.UP
+        ridges = jnp.exp(body.pop("log_ridge"))
+        folded_Bx1xD = fold_in(song_BxLxD, bias_BxL, is_up_BxL, is_event_BxL, *ridges)[:, None]
+        sign_BxL = jnp.where(is_event_BxL, is_up_BxL - jax.nn.sigmoid(bias_BxL), 1.0)
+        song_BxLxD = sign_BxL[..., None] * song_BxLxD
     x_BxLxD = song_BxLxD + tables["station"][batch.station]
     hidden_BxLxD: Array = _Body(cfg).apply(
         {"params": body}, x_BxLxD, batch.feedback, batch.device, batch.hour, batch.row, key
     )
     hidden_BxLxD = hidden_BxLxD + folded_Bx1xD
     return jnp.pad(hidden_BxLxD, ((0, 0), (0, 0), (0, 1)), constant_values=1.0) if cfg.item_bias else hidden_BxLxD
-
-
-def fold_in(
-    items: Float[Array, "B L D"], residual: Float[Array, "B L"], weight: Float[Array, "B L"], ridge: Float[Array, ""]
-) -> Float[Array, "B D"]:
-    r"""What a listener's events say of them, as one Newton step of a logistic regression from nothing known.
-
-    .. math:: u = \Bigl(\lambda I + \sum_i w_i e_i e_i^T\Bigr)^{-1} \sum_i r_i e_i
-
-    With :math:`r_i = y_i - \sigma(b_i)`, the surprise of event i, and :math:`w_i = \sigma(b_i)(1 - \sigma(b_i))`, this
-    is where the first step towards the largest likelihood of the feedback, under a ridge penalty, leads. It is solved
-    by conjugate gradients, of which so few steps leave no error that matters: batches of factorisations are slow.
-
-    Args:
-        items: embeddings of the events' items.
-        residual: r, 0 where there is no event.
-        weight: w, 0 where there is no event.
-        ridge: the penalty, above 0.
-    """
-    left_BxD = jnp.einsum("bl,bld->bd", residual, items)
-    solved_BxD, direction_BxD = jnp.zeros_like(left_BxD), left_BxD
-    size_Bx1 = jnp.sum(left_BxD**2, axis=1, keepdims=True)
-    for _ in range(_FOLD_IN_STEPS):
-        along_BxL = jnp.einsum("bld,bd->bl", items, direction_BxD)
-        image_BxD = ridge * direction_BxD + jnp.einsum("bl,bld->bd", weight * along_BxL, items)
-        # Where nothing is left there is nothing to divide by, either.
-        step_Bx1 = size_Bx1 / jnp.maximum(jnp.sum(direction_BxD * image_BxD, axis=1, keepdims=True), _TINY)
-        solved_BxD = solved_BxD + step_Bx1 * direction_BxD
-        left_BxD = left_BxD - step_Bx1 * image_BxD
-        next_size_Bx1 = jnp.sum(left_BxD**2, axis=1, keepdims=True)
-        direction_BxD = left_BxD + next_size_Bx1 / jnp.maximum(size_Bx1, _TINY) * direction_BxD
-        size_Bx1 = next_size_Bx1
-    return solved_BxD
 
 
 def at_tasks(hidden: Float[Array, "B L D"], task: Int[Array, "B T"]) -> Float[Array, "B T D"]:
