@@ -1,5 +1,6 @@
 """Sweeps: what fails is named and costs the others nothing, and what is there is not done again."""
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -50,7 +51,44 @@ def test_a_sweep_goes_on_past_a_failure_and_again_does_what_is_missing(
     assert told == {"report.md", "report.json", *figures}
 
 
-@pytest.mark.parametrize("launcher", ["joblib", "submitit_local"])
+SLURM = {
+    # Runs the array's jobs one after the other, here and behind the caller's back.
+    "sbatch": """
+        last=$(sed -n 's/^#SBATCH --array=0-\\([0-9]*\\)%.*/\\1/p' "$1")
+        export SLURM_ARRAY_JOB_ID=7 SLURM_NTASKS=1 SLURM_PROCID=0 SLURM_LOCALID=0 SLURM_NODEID=0 SLURM_JOB_NUM_NODES=1
+        (
+            for i in $(seq 0 "$last"); do
+                SLURM_ARRAY_TASK_ID=$i SLURM_JOB_ID=7_$i SLURM_JOB_NODELIST=here bash "$1"
+                echo "7_$i|COMPLETED|here" >> "${0%/*}/ended"
+            done
+        ) > /dev/null 2>&1 &
+        echo "Submitted batch job 7"
+    """,
+    "srun": """
+        while [ "${1#-}" != "$1" ]; do case $1 in --output|--error) shift 2;; *) shift;; esac; done
+        exec "$@"
+    """,
+    "sacct": """
+        echo "JobID|State|NodeList"
+        cat "${0%/*}/ended" 2> /dev/null
+    """,
+}
+"""Slurm's commands, as far as the launcher calls them."""
+
+
+@pytest.fixture
+def slurm(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A cluster of one machine."""
+    folder = tmp_path / "bin"
+    folder.mkdir()
+    for name, text in SLURM.items():
+        (folder / name).write_text(f"#!/bin/sh\n{text}")
+        (folder / name).chmod(0o755)
+    monkeypatch.setenv("PATH", f"{folder}{os.pathsep}{os.environ['PATH']}")
+
+
+@pytest.mark.usefixtures("slurm")
+@pytest.mark.parametrize("launcher", ["joblib", "submitit_local", "submitit_slurm"])
 def test_jobs_of_other_launchers_are_named_too(workspace: Path, tmp_path: Path, launcher: str) -> None:
     folder = tmp_path / "sweep"
     places = (f"workspace={workspace}", f"hydra.sweep.dir={folder}")

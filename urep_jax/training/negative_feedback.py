@@ -17,12 +17,13 @@ from urep_jax.data.sequences import Batch
 from urep_jax.data.vocabulary import FIRST_ITEM, PAD
 from urep_jax.losses.binary import bce, gbce, gbce_beta
 from urep_jax.losses.hardest import candidate_scores, hardest_negative
+from urep_jax.losses.pairwise import bpr
 from urep_jax.losses.softmax import full_softmax_sum, sampled_softmax
 from urep_jax.models import transformer
 from urep_jax.models.transformer import TransformerConfig
 from urep_jax.training.objective import Change, Objective, Params, RowWise, TableMode
 
-LossName = Literal["bce", "gbce", "sampled_softmax", "softmax"]
+LossName = Literal["bce", "bpr", "gbce", "sampled_softmax", "softmax"]
 
 OwnLoss = Callable[[Float[Array, "B T"], Float[Array, "B T K"], Bool[Array, "B T K"]], Float[Array, "B T"]]
 """A loss of one's own: `loss(positive, negatives, where) -> value` for each task, from the target's score, the scores
@@ -35,11 +36,12 @@ class LossConfig:
 
     Attributes:
         name: `bce`: one negative, the hard one if the position has one, else the hardest of `k_negatives` random ones.
+            `bpr`: the same negative, of which only the target's lead over it counts.
             `gbce` and `sampled_softmax`: all `k_negatives`, and the hard negative beside them. `softmax`: the whole
             catalogue, in which hard negatives are no more than others: sequences are to be read with `p_hard=0`. Or a
             function (`OwnLoss`), which is given all `k_negatives` and the hard one.
-        k_negatives: random negatives for each position, at least 1; with `bce` also 0, which sets ups against nothing
-            but what was disliked.
+        k_negatives: random negatives for each position, at least 1; with `bce` and `bpr` also 0, which sets ups against
+            nothing but what was disliked.
         calibration: `gbce` only: from 0, plain, to 1, calibrated.
         batch_size: rows of the whole batch, which decides how far positions share their negatives.
 
@@ -57,7 +59,7 @@ class LossConfig:
             raise ValueError(
                 f"loss is {self.name!r}, but must be one of {', '.join(get_args(LossName))}, or a function"
             )
-        least = 0 if self.name == "bce" else 1
+        least = 0 if self.name in ("bce", "bpr") else 1
         if not least <= self.k_negatives <= 100_000:
             raise ValueError(f"k_negatives is {self.k_negatives}, but must be from {least} to 100000")
         gbce_beta(1, 2, self.calibration)
@@ -176,7 +178,7 @@ def _task_losses(
     positive_BxT = transformer.score(hidden, table[batch.target])
     # Where a batch can't have hard negatives, nothing is looked up for them.
     may_be_hard = batch.negative.shape[1] > 0
-    if cfg.name == "bce":
+    if cfg.name in ("bce", "bpr"):
         if cfg.k_negatives:
             negative_BxT = hardest_negative(hidden, table, ids, batch.target)
         else:
@@ -184,6 +186,8 @@ def _task_losses(
         if may_be_hard:
             negative_BxT = jnp.where(batch.negative != PAD, batch.negative, negative_BxT)
         against_BxT = transformer.score(hidden, table[negative_BxT])
+        if cfg.name == "bpr":
+            return bpr(positive_BxT, against_BxT, where=negative_BxT != PAD)
         return bce(positive_BxT, against_BxT, where=negative_BxT != PAD, where_positive=batch.target != PAD)
 
     random_BxTxK = candidate_scores(hidden, table, ids)
