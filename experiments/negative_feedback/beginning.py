@@ -2,26 +2,31 @@
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Literal
+from typing import Literal, get_args
 
 import numpy as np
-from jaxtyping import Float32
+from jaxtyping import Float
 from scipy.special import logit
 
 from urep_jax.baselines.like_rate import like_rates
 from urep_jax.baselines.logistic_factors import fit_factors
+from urep_jax.baselines.spectral import spectral_vectors
 from urep_jax.data.cases import Split
 from urep_jax.data.log import EventLog
 from urep_jax.data.vocabulary import FIRST_ITEM, Vocabulary
+from urep_jax.models.transformer import TransformerConfig
 from urep_jax.serving.restore import restore
 from urep_jax.training.objective import Params
 from urep_jax.training.warm_start import warm_start
 
-ItemStart = Literal["fresh", "like_rate", "factors"]
-"""What the rows of items begin with: chance; biases at the log-odds of their like-rates; these and the vectors of the
-logistic factorisation."""
+ItemStart = Literal["fresh", "like_rate", "factors", "spectral"]
+"""What the rows of items begin with: chance; biases at the log-odds of their like-rates; the biases and vectors of the
+logistic factorisation; the spectral vectors of ups."""
 
 Beginning = Callable[[Params], Params]
+
+_BIAS = slice(-1, None)
+"""Of an item's numbers, the last."""
 
 
 def continued(folder: Path, vocabulary: Vocabulary) -> Beginning:
@@ -34,33 +39,41 @@ def continued(folder: Path, vocabulary: Vocabulary) -> Beginning:
     return begin
 
 
-def from_statistics(kind: ItemStart, log: EventLog, split: Split, vocabulary: Vocabulary) -> Beginning:
+def from_statistics(
+    kind: ItemStart, log: EventLog, split: Split, vocabulary: Vocabulary, cfg: TransformerConfig
+) -> Beginning:
     """Turn fresh rows of items into what the training events say of them.
 
     Raises:
-        ValueError: if there is no such kind, or the model's items have no bias, or are too narrow for the factors.
+        ValueError: if there is no such kind, or the model's items have no bias where the kind gives one, or are too
+            narrow for it.
     """
-    if kind not in ("like_rate", "factors"):
-        raise ValueError(f"item_start is {kind!r}, but must be one of fresh, like_rate, factors")
+    if kind not in get_args(ItemStart):
+        raise ValueError(f"item_start is {kind!r}, but must be one of {', '.join(get_args(ItemStart))}")
+    if kind in ("like_rate", "factors") and not cfg.item_bias:
+        raise ValueError(
+            f"train.item_start is {kind!r}, which gives each item a bias, but model.item_bias is false; set it to true"
+        )
+    row_V = vocabulary.item_rows(log.item_ids)
+    known_V = row_V >= FIRST_ITEM
 
     def begin(fresh: Params) -> Params:
+        table_RxF = np.array(fresh["tables"]["item"])
+
+        def put(columns: slice, values_VxN: Float[np.ndarray, "V N"]) -> None:
+            table_RxF[row_V[known_V], columns] = values_VxN[known_V]
+
         if kind == "like_rate":
-            items_VxF = logit(like_rates(log, split).astype(np.float64))[:, None]
-        else:
+            put(_BIAS, logit(like_rates(log, split).astype(np.float64))[:, None])
+        elif kind == "factors":
             factors = fit_factors(log, split)
-            items_VxF = factors.items + np.append(np.zeros(factors.items.shape[1] - 1), factors.prior)
-        known_V = vocabulary.item_rows(log.item_ids) >= FIRST_ITEM
-        return with_items(fresh, items_VxF[known_V].astype(np.float32))
+            width = factors.items.shape[1] - 1
+            if cfg.width < width:
+                raise ValueError(f"model.width is {cfg.width}, but there are {width} factors; widen the model")
+            put(slice(width), factors.items[:, :-1])
+            put(_BIAS, factors.items[:, -1:] + factors.prior)
+        elif kind == "spectral":
+            put(slice(cfg.width), spectral_vectors(log, split, cfg.width))
+        return fresh | {"tables": fresh["tables"] | {"item": table_RxF}}
 
     return begin
-
-
-def with_items(fresh: Params, items: Float32[np.ndarray, "V F"]) -> Params:
-    """Parameters whose items begin with the given factors and, last, biases; further numbers stay fresh."""
-    table_RxF = np.array(fresh["tables"]["item"])
-    factors = items.shape[1] - 1
-    if table_RxF.shape[1] <= factors:
-        raise ValueError(f"items have {table_RxF.shape[1]} numbers, but {factors} factors and a bias; widen the model")
-    table_RxF[FIRST_ITEM:, :factors] = items[:, :-1]
-    table_RxF[FIRST_ITEM:, -1] = items[:, -1]
-    return fresh | {"tables": fresh["tables"] | {"item": table_RxF}}

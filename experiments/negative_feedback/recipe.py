@@ -50,11 +50,6 @@ class Recipe:
                 "loss=sampled_softmax"
             )
 
-        if self.item_start != "fresh" and not self.model.item_bias:
-            raise ValueError(
-                f"train.item_start is {self.item_start!r}, which gives each item a bias, but model.item_bias is false; "
-                "set it to true"
-            )
         if self.item_start != "fresh" and self.init_from is not None:
             raise ValueError(
                 f"train.item_start is {self.item_start!r} and train.init_from {str(self.init_from)!r}, but items can "

@@ -70,5 +70,5 @@ def _beginning(recipe: Recipe, log: EventLog, split: Split, vocabulary: Vocabula
     if recipe.init_from is not None:
         return continued(recipe.init_from, vocabulary)
     if recipe.item_start != "fresh":
-        return from_statistics(recipe.item_start, log, split, vocabulary)
+        return from_statistics(recipe.item_start, log, split, vocabulary, recipe.model)
     return None

@@ -4,13 +4,14 @@ import jax
 import numpy as np
 import pytest
 
-from experiments.negative_feedback.beginning import from_statistics
+from experiments.negative_feedback.beginning import ItemStart, from_statistics
 from experiments.negative_feedback.recipe import Recipe
 from tests.data.test_sequences import whole
 from tests.experiments.test_conf import composed
 from tests.training.tiny import tiny_log
 from urep_jax.baselines.like_rate import like_rates
 from urep_jax.baselines.logistic_factors import fit_factors
+from urep_jax.baselines.spectral import spectral_vectors
 from urep_jax.data.vocabulary import FIRST_ITEM, build_vocabulary
 from urep_jax.models import transformer
 from urep_jax.models.transformer import TransformerConfig
@@ -20,22 +21,27 @@ SPLIT = whole(LOG)
 VOCABULARY = build_vocabulary(LOG, SPLIT)
 
 
-def fresh(width: int = 20) -> transformer.Params:
-    cfg = TransformerConfig(len(VOCABULARY.item_ids), 2, max_length=8, width=width, item_bias=True)
+def sized(width: int = 20, *, item_bias: bool = True) -> TransformerConfig:
+    return TransformerConfig(len(VOCABULARY.item_ids), 2, max_length=8, width=width, item_bias=item_bias)
+
+
+def fresh(cfg: TransformerConfig) -> transformer.Params:
     return transformer.init(jax.random.key(0), cfg)
 
 
+def begun(kind: ItemStart, cfg: TransformerConfig) -> transformer.Params:
+    return from_statistics(kind, LOG, SPLIT, VOCABULARY, cfg)(fresh(cfg))
+
+
 def test_biases_begin_at_the_odds_of_the_like_rate() -> None:
-    begun = from_statistics("like_rate", LOG, SPLIT, VOCABULARY)(fresh())
-    table, before = begun["tables"]["item"], fresh()["tables"]["item"]
+    table, before = (params["tables"]["item"] for params in (begun("like_rate", sized()), fresh(sized())))
     rows = VOCABULARY.item_rows(LOG.item_ids)
     np.testing.assert_allclose(1 / (1 + np.exp(-table[rows, -1])), like_rates(LOG, SPLIT), rtol=1e-5)
     np.testing.assert_array_equal(table[:, :-1], before[:, :-1])
 
 
 def test_items_begin_as_their_factors() -> None:
-    begun = from_statistics("factors", LOG, SPLIT, VOCABULARY)(fresh())
-    table, before = begun["tables"]["item"], np.asarray(fresh()["tables"]["item"])
+    table, before = (np.asarray(p["tables"]["item"]) for p in (begun("factors", sized()), fresh(sized())))
     factors = fit_factors(LOG, SPLIT)
     rows = VOCABULARY.item_rows(LOG.item_ids)
     np.testing.assert_allclose(table[rows, :16], factors.items[:, :-1], rtol=1e-5)
@@ -44,12 +50,22 @@ def test_items_begin_as_their_factors() -> None:
     np.testing.assert_array_equal(table[:FIRST_ITEM], before[:FIRST_ITEM])
 
 
+@pytest.mark.parametrize("item_bias", [True, False])
+def test_items_begin_as_their_spectral_vectors(item_bias: bool) -> None:
+    cfg = sized(item_bias=item_bias)
+    table, before = (np.asarray(params["tables"]["item"]) for params in (begun("spectral", cfg), fresh(cfg)))
+    rows = VOCABULARY.item_rows(LOG.item_ids)
+    np.testing.assert_array_equal(table[rows, :20], spectral_vectors(LOG, SPLIT, 20))
+    np.testing.assert_array_equal(table[:, 20:], before[:, 20:])
+    np.testing.assert_array_equal(table[:FIRST_ITEM], before[:FIRST_ITEM])
+
+
 def test_what_cannot_be_is_refused() -> None:
-    with pytest.raises(ValueError, match="items have 9 numbers, but 16 factors and a bias"):
-        from_statistics("factors", LOG, SPLIT, VOCABULARY)(fresh(8))
-    with pytest.raises(ValueError, match="item_start is 'chance', but must be one of"):
-        from_statistics("chance", LOG, SPLIT, VOCABULARY)  # type: ignore[arg-type]
+    with pytest.raises(ValueError, match=r"model\.width is 8, but there are 16 factors; widen the model"):
+        begun("factors", sized(8))
+    with pytest.raises(ValueError, match="item_start is 'chance', but must be one of fresh, like_rate, factors, spec"):
+        begun("chance", sized())  # type: ignore[arg-type]
     with pytest.raises(ValueError, match=r"train.item_start is 'factors'.*model.item_bias is false"):
-        Recipe.from_config(composed("train.item_start=factors"), VOCABULARY)
+        begun("factors", sized(item_bias=False))
     with pytest.raises(ValueError, match="down_tasks is true with loss=gbce"):
         Recipe.from_config(composed("down_tasks=true", "loss=gbce"), VOCABULARY)
