@@ -73,7 +73,9 @@ def from_statistics(
             put(slice(width), factors.items[:, :-1])
             put(_BIAS, factors.items[:, -1:] + factors.prior)
         elif kind == "spectral":
-            put(slice(cfg.width), spectral_vectors(log, split, cfg.width))
+            # As long as fresh ones: they say where to look, and how far is learnt.
+            fresh_length = np.linalg.norm(table_RxF[FIRST_ITEM:, : cfg.width], axis=1).mean()
+            put(slice(cfg.width), fresh_length * spectral_vectors(log, split, cfg.width))
         return fresh | {"tables": fresh["tables"] | {"item": table_RxF}}
 
     return begin
