@@ -130,7 +130,7 @@ class Recipe:
             case "negative_feedback":
                 # Ups alone as input, random negatives, no feedback embedding.
                 sequences = replace(sequences, inputs=("up",), p_hard=0.0, down_tasks=False)
-                model = replace(model, feedback=False, signed=False)
+                model = replace(model, feedback=False, fold_in=False)
                 loss = replace(loss, name="bce", k_negatives=1)
                 item_start = "fresh"
             case _:

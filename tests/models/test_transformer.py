@@ -211,12 +211,12 @@ def test_wrong_configs_are_refused(wrong: dict, told: str) -> None:
         TransformerConfig(**{"num_items": 5, **wrong})
 
 
-SIGNED = TransformerConfig(num_items=20, max_length=12, width=16, item_bias=True, signed=True)
+FOLDING = TransformerConfig(num_items=20, max_length=12, width=16, item_bias=True, fold_in=True)
 
 
-def signed_params(scale: float = 0.5) -> transformer.Params:
+def folding_params(scale: float = 0.5) -> transformer.Params:
     """Parameters whose items have factors and biases of some size."""
-    params = transformer.init(jax.random.key(0), SIGNED)
+    params = transformer.init(jax.random.key(0), FOLDING)
     table = scale * jax.random.normal(jax.random.key(1), params["tables"]["item"].shape)
     return params | {"tables": params["tables"] | {"item": table.at[:FIRST_ITEM, -1].set(0.0)}}
 
@@ -240,7 +240,7 @@ def regression(vectors: np.ndarray, bias: np.ndarray, liked: np.ndarray, ridge: 
     def cost(solved: np.ndarray) -> float:
         score = vectors @ solved[:-1] + solved[-1] + bias
         penalty = ridge * np.sum(solved[:-1] ** 2) + bias_ridge * solved[-1] ** 2
-        return float(np.sum(np.logaddexp(0, np.where(liked, -score, score))) + penalty / 2)
+        return float(np.sum(liked * np.logaddexp(0, -score) + (1 - liked) * np.logaddexp(0, score)) + penalty / 2)
 
     return optimize.minimize(cost, np.zeros(vectors.shape[1] + 1), tol=1e-10).x[:-1]
 
@@ -250,7 +250,7 @@ def test_folding_in_is_a_logistic_regression() -> None:
     items, bias = rng.normal(0, 0.8, (3, 30, 8)).astype(np.float32), rng.normal(0, 1, (3, 30)).astype(np.float32)
     # Who likes most of what is heard is not said to like its every side.
     liked, known = rng.random((3, 30)) < np.array([[0.9], [0.4], [0.5]]), np.arange(30) >= np.array([[0], [12], [30]])
-    found = np.asarray(fold_in(*map(jnp.asarray, (items, bias, liked, known)), jnp.array(8.0), jnp.array(1.0)))
+    found = np.asarray(fold_in(*map(jnp.asarray, (items, bias, liked * 1.0, known)), jnp.array(8.0), jnp.array(1.0)))
     for row in range(2):
         expected = regression(*(x[row][known[row]] for x in (items, bias, liked)), 8.0, 1.0)
         # Two Newton steps: each takes the error about to its square.
@@ -259,39 +259,40 @@ def test_folding_in_is_a_logistic_regression() -> None:
     assert not found[2].any(), "of whom nothing is known, nothing is said"
 
 
-def test_a_signed_model_begins_as_the_logistic_regression_of_its_history() -> None:
-    params, batch = signed_params(), batch_of([5, 9])
-    hidden = np.asarray(transformer.encode(params, batch, SIGNED))
+def test_a_folding_model_begins_as_the_logistic_regression_of_its_history() -> None:
+    params, batch = folding_params(), batch_of([5, 9])
+    hidden = np.asarray(transformer.encode(params, batch, FOLDING))
     table = np.asarray(params["tables"]["item"])
     for row in range(2):
         events = [(i, f) for i, f in zip(batch.item[row].tolist(), batch.feedback[row].tolist(), strict=True) if f]
         item = [i for i, _ in events]
-        liked = np.array([f == Feedback.UP for _, f in events])
+        # A skip is half an up at first.
+        liked = np.array([{Feedback.UP: 1.0, Feedback.SKIP: 0.5, Feedback.DOWN: 0.0}[f] for _, f in events])
         expected = regression(table[item, :-1], table[item, -1], liked, 8.0, 1.0)
         np.testing.assert_allclose(hidden[row, -1, :-1], expected, atol=2e-3)
 
 
 def test_what_is_masked_is_not_folded_in() -> None:
-    params, batch = signed_params(), batch_of([9])
+    params, batch = folding_params(), batch_of([9])
     masked = batch._replace(item=batch.item.at[0, -2].set(MASK), feedback=batch.feedback.at[0, -2].set(Feedback.UP))
     before, after = (
-        np.asarray(transformer.encode(params, b, SIGNED))
+        np.asarray(transformer.encode(params, b, FOLDING))
         for b in (masked, masked._replace(feedback=masked.feedback.at[0, -2].set(Feedback.DOWN)))
     )
     np.testing.assert_allclose(before, after, atol=1e-6)
 
 
-def test_a_signed_models_gradient_is_a_number_even_of_an_empty_row() -> None:
+def test_a_folding_models_gradient_is_a_number_even_of_an_empty_row() -> None:
     batch = batch_of([0, 6])
 
     def loss(params: transformer.Params) -> jax.Array:
-        return jnp.sum(transformer.encode(params, batch, SIGNED) ** 2)
+        return jnp.sum(transformer.encode(params, batch, FOLDING) ** 2)
 
-    assert all(bool(jnp.isfinite(leaf).all()) for leaf in jax.tree.leaves(jax.grad(loss)(signed_params())))
+    assert all(bool(jnp.isfinite(leaf).all()) for leaf in jax.tree.leaves(jax.grad(loss)(folding_params())))
 
 
-def test_what_a_signed_model_needs_is_told() -> None:
-    with pytest.raises(ValueError, match=r"signed is true, but items have no bias.*item_bias=true"):
-        TransformerConfig(num_items=2, signed=True)
-    with pytest.raises(ValueError, match="signed is true with causal attention"):
-        TransformerConfig(num_items=2, signed=True, item_bias=True, attention="causal")
+def test_what_a_folding_model_needs_is_told() -> None:
+    with pytest.raises(ValueError, match=r"fold_in is true, but items have no bias.*item_bias=true"):
+        TransformerConfig(num_items=2, fold_in=True)
+    with pytest.raises(ValueError, match="fold_in is true with causal attention"):
+        TransformerConfig(num_items=2, fold_in=True, item_bias=True, attention="causal")

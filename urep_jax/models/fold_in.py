@@ -11,15 +11,15 @@ _TINY = 1e-12
 def fold_in(
     items: Float[Array, "B L D"],
     bias: Float[Array, "B L"],
-    liked: Bool[Array, "B L"],
+    liked: Float[Array, "B L"],
     known: Bool[Array, "B L"],
     ridge: Float[Array, ""],
     bias_ridge: Float[Array, ""],
 ) -> Float[Array, "B D"]:
     r"""What a listener's events say of them, beside what their items' biases say.
 
-    .. math:: \min_{u, c} -\sum_i \log P\bigl(y_i \mid \sigma(u \cdot e_i + c + b_i)\bigr)
-        + \frac{\lambda}{2} |u|^2 + \frac{\mu}{2} c^2
+    .. math:: \min_{u, c} -\sum_i y_i \log p_i + (1 - y_i) \log (1 - p_i) + \frac{\lambda}{2} |u|^2 + \frac{\mu}{2} c^2,
+        \quad p_i = \sigma(u \cdot e_i + c + b_i)
 
     c is how easily the listener likes anything: left out, u would have to say it. Two Newton steps from nothing known
     come as near to the minimum as the order of items can tell; each is solved by conjugate gradients, of which eight
@@ -28,7 +28,7 @@ def fold_in(
     Args:
         items: e, the vectors of the events' items.
         bias: b, their biases.
-        liked: y, whether the listener was up for them.
+        liked: y, 1 where the listener was up for them, 0 where down, between where neither.
         known: where there is an event; the others say nothing.
         ridge: lambda, above 0.
         bias_ridge: mu, above 0.

@@ -47,9 +47,8 @@ class TransformerConfig:
         hour: whether the hour of the day is embedded.
         item_bias: whether items have a bias, the last column of their table; scores are then products with vectors
             whose last entry is 1.
-        signed: whether an event's song is read as a residual: its embedding times 1 (up) or 0, less the share of ups
-            that its bias stands for, `sigmoid(bias)`; and whether what a logistic regression makes of these is added to
-            the output (`fold_in`). Needs `item_bias`, and bidirectional attention.
+        fold_in: whether what a logistic regression makes of the history is added to the output (`models.fold_in`). How
+            much of an up a skip is in it is learnt, from half an up on. Needs `item_bias`, and bidirectional attention.
 
     Raises:
         ValueError: if a value is out of range.
@@ -71,7 +70,7 @@ class TransformerConfig:
     device: bool = False
     hour: bool = False
     item_bias: bool = False
-    signed: bool = False
+    fold_in: bool = False
 
     def __post_init__(self) -> None:
         for name in ("num_items", "max_length", "width", "blocks", "heads", "expansion"):
@@ -85,10 +84,10 @@ class TransformerConfig:
             raise ValueError(f"attention is {self.attention!r}, but must be 'bidirectional' or 'causal'")
         if self.device and not self.num_devices:
             raise ValueError("device is true, but the data has no devices; set device=false")
-        if self.signed and not self.item_bias:
-            raise ValueError("signed is true, but items have no bias to be the residual of; set item_bias=true")
-        if self.signed and self.attention == "causal":
-            raise ValueError("signed is true with causal attention, but is made for bidirectional; set signed=false")
+        if self.fold_in and not self.item_bias:
+            raise ValueError("fold_in is true, but items have no bias, which it takes as given; set item_bias=true")
+        if self.fold_in and self.attention == "causal":
+            raise ValueError("fold_in is true with causal attention, but is made for bidirectional; set fold_in=false")
 
 
 def init(key: jax.Array, cfg: TransformerConfig) -> Params:
@@ -110,8 +109,9 @@ def init(key: jax.Array, cfg: TransformerConfig) -> Params:
     context = jnp.zeros((1, cfg.max_length), jnp.int32)
     row = jnp.zeros(1, jnp.int32)
     body = dict(_Body(cfg).init(name_key(key, "body"), x_1xLxD, context, context, context, row, None)["params"])
-    if cfg.signed:
-        body["log_ridge"] = jnp.log(jnp.array([_FOLD_IN_RIDGE, _FOLD_IN_BIAS_RIDGE]))
+    if cfg.fold_in:
+        ridges = jnp.log(jnp.array([_FOLD_IN_RIDGE, _FOLD_IN_BIAS_RIDGE]))
+        body["fold_in"] = {"log_ridges": ridges, "skip": jnp.zeros(())}
     return {"tables": tables, "body": body}
 
 
@@ -136,14 +136,14 @@ def encode(
     items_BxLxF = tables["item"][batch.item]
     song_BxLxD = items_BxLxF[..., : cfg.width]
     folded_Bx1xD: Array | float = 0.0
-    if cfg.signed:
-        bias_BxL = jax.lax.stop_gradient(items_BxLxF[..., cfg.width])
+    if cfg.fold_in:
+        learnt = body.pop("fold_in")
         is_event_BxL = (batch.item != MASK) & (batch.feedback != Feedback.NONE)
-        is_up_BxL = batch.feedback == Feedback.UP
-        ridges = jnp.exp(body.pop("log_ridge"))
-        folded_Bx1xD = fold_in(song_BxLxD, bias_BxL, is_up_BxL, is_event_BxL, *ridges)[:, None]
-        sign_BxL = jnp.where(is_event_BxL, is_up_BxL - jax.nn.sigmoid(bias_BxL), 1.0)
-        song_BxLxD = sign_BxL[..., None] * song_BxLxD
+        bias_BxL = jax.lax.stop_gradient(items_BxLxF[..., cfg.width])
+        is_up_BxL = (batch.feedback == Feedback.UP).astype(jnp.float32)
+        liked_BxL = jnp.where(batch.feedback == Feedback.SKIP, jax.nn.sigmoid(learnt["skip"]), is_up_BxL)
+        ridges = jnp.exp(learnt["log_ridges"])
+        folded_Bx1xD = fold_in(song_BxLxD, bias_BxL, liked_BxL, is_event_BxL, *ridges)[:, None]
     x_BxLxD = song_BxLxD + tables["station"][batch.station]
     hidden_BxLxD: Array = _Body(cfg).apply(
         {"params": body}, x_BxLxD, batch.feedback, batch.device, batch.hour, batch.row, key
@@ -200,5 +200,5 @@ class _Body(nn.Module):
             block = Block(cfg.heads, cfg.expansion * cfg.width, cfg.dropout, reach, name=f"block_{i}")
             x_BxLxD = block(x_BxLxD, mask_Bx1xLxL, row_B, name_key(key, f"block_{i}"))
         # Beside what is folded in, the transformer begins at nothing, and learns what to add.
-        scale = nn.initializers.zeros if cfg.signed else nn.initializers.ones
+        scale = nn.initializers.zeros if cfg.fold_in else nn.initializers.ones
         return nn.LayerNorm(name="norm", scale_init=scale)(x_BxLxD)
