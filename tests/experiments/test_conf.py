@@ -45,7 +45,7 @@ def test_every_option_makes_a_recipe_and_its_model(group: str, option: str) -> N
     log = tiny_log()
     recipe = Recipe.from_config(cfg, build_vocabulary(log, whole(log)))
     params = jax.eval_shape(lambda key: transformer.init(key, recipe.model), jax.random.key(0))
-    assert params["tables"]["item"].shape[-1] == cfg.model.width
+    assert params["tables"]["item"].shape[-1] == cfg.model.width + cfg.model.item_bias
     assert recipe.without("negative_feedback").sequences.p_hard == 0
 
 
