@@ -49,6 +49,30 @@ def test_every_option_makes_a_recipe_and_its_model(group: str, option: str) -> N
     assert recipe.without("negative_feedback").sequences.p_hard == 0
 
 
+@pytest.mark.parametrize("name", options("recipe"))
+def test_a_recipe_goes_by_its_name_and_leaves_the_other_knobs(name: str) -> None:
+    check_overrides([f"recipe={name}", "model.heads=2", "train.calibration=0.5"])
+    cfg = composed(f"recipe={name}", "model.heads=2")
+    assert cfg.recipe == name, "reports tell runs from each other by it"
+    assert (cfg.model.heads, cfg.model.width) == (2, composed().model.width)
+
+
+def test_the_recipes_of_known_models_are_these_models() -> None:
+    log = tiny_log()
+    vocabulary = build_vocabulary(log, whole(log))
+    recipes = {name: Recipe.from_config(composed(f"recipe={name}"), vocabulary) for name in options("recipe")}
+    for name in ("sasrec", "gsasrec", "bert4rec"):
+        recipe = recipes[name]
+        assert (recipe.sequences.inputs, recipe.sequences.p_hard, recipe.model.feedback) == (("up",), 0, False)
+        tasks, attention = ("cloze", "bidirectional") if name == "bert4rec" else ("next", "causal")
+        assert (recipe.sequences.tasks, recipe.model.attention) == (tasks, attention)
+    losses = {name: (recipe.loss.name, recipe.loss.k_negatives) for name, recipe in recipes.items()}
+    assert losses["sasrec"] == ("bce", 1)
+    assert losses["gsasrec"] == ("gbce", 256)
+    assert losses["bert4rec"][0] == "softmax"
+    assert recipes["paper"] == Recipe.from_config(composed(), vocabulary)
+
+
 @pytest.mark.parametrize("experiment", [name for name in options("experiment") if name != "negative_feedback"])
 def test_a_lab_book_entry_tells_its_claim_command_result_and_time(experiment: str) -> None:
     head = [line for line in (CONF / "experiment" / f"{experiment}.yaml").read_text().splitlines() if line[:1] == "#"]
