@@ -3,11 +3,13 @@
 PATH is the folder of the published lists, the FOLDERs hold runs with `data=movielens_1m_leave_one_out`. Each model is
 asked three times: for the next item of the 512 users that the split's authors validated on, the same of all 4,550 users
 whose lists are known to the end, and for the last item of these. Runs of one setting with several seeds are a row; rows
-are compared with the first one user by user, each user's difference being the mean over the seeds that both have.
+are compared with the first one user by user, each user's difference being the mean over the seeds that both have. It
+prints JSON, and the table to the terminal besides.
 """
 
 import argparse
 import json
+import sys
 import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -48,7 +50,7 @@ def gain(of: Answers, over: Answers, question: str) -> Estimate:
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Print the table, and with `--out` write the numbers."""
+    """Print the numbers as JSON, and the table on the standard error."""
     parser = argparse.ArgumentParser(
         prog="python -m benchmarks.leave_one_out",
         description=__doc__,
@@ -56,7 +58,6 @@ def main(arguments: Sequence[str] | None = None) -> None:
     )
     parser.add_argument("path", type=Path, metavar="PATH", help="folder of the published lists")
     parser.add_argument("folders", nargs="+", type=Path, metavar="FOLDER", help="run folders, or folders of them")
-    parser.add_argument("--out", type=Path, metavar="FILE", help="JSON file for the numbers")
     given = parser.parse_args(arguments)
     with tempfile.TemporaryDirectory() as workspace:
         log = prepare(Movielens1mLeaveOneOutConfig(path=given.path), workspace)
@@ -81,9 +82,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
         told = [estimate(own).told(4) for own in values.values()]
         told += [gains[question].told(4, sign=True) if gains else "–" for question in asked]
         table.append([name, str(len(answers)), *told])
-    print(markdown_table(table))
-    if given.out is not None:
-        given.out.write_text(json.dumps({"machine": describe(), "rows": numbers}, indent=1) + "\n")
+    print(json.dumps({"machine": describe(), "leave_one_out": numbers}, indent=1))
+    print(markdown_table(table), file=sys.stderr)
 
 
 if __name__ == "__main__":
