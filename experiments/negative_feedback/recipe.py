@@ -9,6 +9,7 @@ from omegaconf import DictConfig
 from experiments.negative_feedback.beginning import ItemStart
 from experiments.own import own_function
 from urep_jax.data.sequences import SequenceConfig
+from urep_jax.data.source import Crops
 from urep_jax.data.vocabulary import Vocabulary
 from urep_jax.models.transformer import TransformerConfig
 from urep_jax.training.fit import FitConfig
@@ -33,6 +34,7 @@ class Recipe:
     warmup: int
     negative_power: float
     strata: int
+    crops: Crops = "one"
     tables: TableMode = "auto"
     init_from: Path | None = None
     """Folder of a run whose parameters the training begins with."""
@@ -100,6 +102,7 @@ class Recipe:
             warmup=train.warmup,
             negative_power=train.negative_power,
             strata=train.strata,
+            crops=train.crops,
             tables=train.tables,
             init_from=None if train.init_from is None else Path(train.init_from),
             item_start=train.item_start,

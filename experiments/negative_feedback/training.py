@@ -49,7 +49,7 @@ def train(
     Epochs are compared by the protocol's metric on the validation cases, whatever the recipe trains on.
     """
     sequences = Sequences(log, vocabulary, recipe.sequences)
-    batches = TrainingBatches(sequences, split, recipe.loss.batch_size, recipe.fit.seed, recipe.strata)
+    batches = TrainingBatches(sequences, split, recipe.loss.batch_size, recipe.fit.seed, recipe.strata, recipe.crops)
     sampler = negative_sampler(item_counts(log, split, vocabulary), recipe.negative_power)
 
     def validate(params: Params) -> tuple[float, Mapping[str, float]]:

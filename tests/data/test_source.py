@@ -40,6 +40,18 @@ def test_an_epoch_visits_each_sequence_once(count: int) -> None:
         assert sum(rows) == count
 
 
+def test_an_epoch_may_visit_a_sequence_as_often_as_crops_are_as_long_as_it() -> None:
+    log = listeners([3, 10, 11, 35])
+    batches = TrainingBatches(
+        sequences_of(log, p_hard=0.0, max_length=10), whole(log), 2, seed=1, strata=1, crops="all"
+    )
+    seen = [name for step in range(batches.steps_per_epoch) for name in batches.sequence_ids(step)]
+    assert sorted(seen) == sorted(np.repeat(log.sequence_ids.to_pylist(), [1, 1, 2, 4]))
+    assert batches.num_sequences == 8
+    with pytest.raises(ValueError, match="crops is 'two', but must be one of one, all"):
+        TrainingBatches(batches.sequences, batches.split, 2, seed=1, strata=1, crops="two")  # type: ignore[arg-type]
+
+
 def test_epochs_differ_in_order_and_rows_are_numbered_through() -> None:
     batches = batches_of(listeners([4] * 32))
     assert batches.sequence_ids(0) != batches.sequence_ids(batches.steps_per_epoch)

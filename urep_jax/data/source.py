@@ -2,6 +2,7 @@
 
 import dataclasses
 import itertools
+from typing import Literal, get_args
 
 import grain
 import numpy as np
@@ -11,6 +12,8 @@ from urep_jax.core.streams import numpy_stream
 from urep_jax.core.types import Feedback
 from urep_jax.data.cases import Split
 from urep_jax.data.sequences import Batch, Sequences
+
+Crops = Literal["one", "all"]
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -33,8 +36,8 @@ class Stratum:
 class TrainingBatches:
     """Every batch of a training, by step.
 
-    An epoch visits each training sequence that holds an up once, in an order of its own, and crops it at one of its
-    ups: the last one of a sequence that fits whole, else any that leaves a full crop.
+    An epoch visits the training sequences that hold an up, in an order of its own, and crops each at one of its ups:
+    the last one of a sequence that fits whole, else any that leaves a full crop.
 
     A batch draws equally from `strata` strata of sequences, from the shortest to the longest, and each stratum is
     padded to its own length only: that halves the work where most sequences are short. A batch is a tuple of one
@@ -46,18 +49,33 @@ class TrainingBatches:
         batch_size: rows of a batch, a multiple of `strata`.
         seed: names the run's random streams.
         strata: number of strata.
+        crops: how often an epoch visits a sequence: `one` time, or so often that its crops are as long as `all` of it.
 
     Raises:
-        ValueError: if a number is out of range, or no training sequence holds an up.
+        ValueError: if a number is out of range, there are no such `crops`, or no training sequence holds an up.
     """
 
-    def __init__(self, sequences: Sequences, split: Split, batch_size: int, seed: int, strata: int = 4) -> None:
+    def __init__(
+        self,
+        sequences: Sequences,
+        split: Split,
+        batch_size: int,
+        seed: int,
+        strata: int = 4,
+        crops: Crops = "one",
+    ) -> None:
+        if crops not in get_args(Crops):
+            raise ValueError(f"crops is {crops!r}, but must be one of {', '.join(get_args(Crops))}")
         if strata < 1 or batch_size < 1 or batch_size % strata:
             raise ValueError(f"batch_size is {batch_size}, but must be a multiple of the number of strata, {strata}")
         self.sequences, self.split, self.batch_size, self.seed = sequences, split, batch_size, seed
         self._up_event = np.flatnonzero(sequences.log.feedback == Feedback.UP)
         self._kept_order: tuple[int, list[np.ndarray]] | None = None
-        start, first_end, last_end, length = self._crops()
+        start, first_end, last_end, inputs = self._crops()
+        length = np.clip(inputs, 2, sequences.cfg.max_length)
+        if crops == "all":
+            visits = -(-inputs // sequences.cfg.max_length)
+            start, first_end, last_end, length = (np.repeat(x, visits) for x in (start, first_end, last_end, length))
         order = np.argsort(length, kind="stable")
         self.strata = tuple(
             Stratum(start[own], first_end[own], last_end[own], int(length[own].max(initial=2)))
@@ -65,7 +83,7 @@ class TrainingBatches:
         )
 
     def _crops(self) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-        """Start, first and last end of each sequence that holds an up, and the positions that its crops may fill."""
+        """Start, first and last end of each sequence that holds an up, and the positions that all of it would fill."""
         log, cfg, train = self.sequences.log, self.sequences.cfg, self.split.train
         start, stop = self.split.start[train], self.split.stop[train]
         first, after = np.searchsorted(self._up_event, start), np.searchsorted(self._up_event, stop)
@@ -85,11 +103,11 @@ class TrainingBatches:
         if "up" not in cfg.inputs:
             length += cfg.max_tasks
         first_end = np.minimum(np.maximum(first_full, first), last_end)
-        return start, first_end, last_end, np.clip(length, 2, cfg.max_length)
+        return start, first_end, last_end, length
 
     @property
     def num_sequences(self) -> int:
-        """Training sequences of one epoch."""
+        """Training sequences of one epoch, each as often as it is visited."""
         return sum(len(stratum.start) for stratum in self.strata)
 
     @property
