@@ -58,8 +58,14 @@ class Job:
         (self.folder / _FAILED).write_text(reason + "\n")
 
 
+def root_of(config: DictConfig) -> Path:
+    """The folder that holds all jobs of a sweep: those over data sets or experiments have a folder for each of them."""
+    folder, common = Path(config.hydra.sweep.dir), Path(config.workspace) / "sweeps"
+    return common if folder.is_relative_to(common) else folder
+
+
 def failures(folder: Path) -> dict[Path, int]:
-    """The notes of failed jobs below a sweep's folder, and when they were written."""
+    """The notes of failed jobs below a folder, and when they were written."""
     return {path: path.stat().st_mtime_ns for path in sorted(folder.rglob(_FAILED))}
 
 
@@ -69,12 +75,14 @@ class NameFailures(Callback):
     def on_multirun_start(self, config: DictConfig, **kwargs: Any) -> None:
         """Called by Hydra."""
         # What failed in another command is not this one's to tell.
-        self._before = failures(Path(config.hydra.sweep.dir))
+        self._before = failures(root_of(config))
 
     def on_multirun_end(self, config: DictConfig, **kwargs: Any) -> None:
         """Called by Hydra."""
         folder = Path(config.hydra.sweep.dir)
-        failed = [path for path, time in failures(folder).items() if self._before.get(path) != time]
+        failed = [path for path, time in failures(root_of(config)).items() if self._before.get(path) != time]
+        if not all(path.is_relative_to(folder) for path in failed):
+            folder = root_of(config)
         console = Console(stderr=bool(failed), soft_wrap=True)
         if not failed:
             console.print(f"sweep folder: {folder}; python -m experiments.report {folder} compares its runs")

@@ -51,6 +51,15 @@ def test_a_sweep_goes_on_past_a_failure_and_again_does_what_is_missing(
     assert told == {"report.md", "report.json", *figures}
 
 
+def test_what_fails_on_another_data_set_is_named_too(command: Command, workspace: Path) -> None:
+    said = command("-m", *SMALL[2:], "data=interactions,movielens_1m_leave_one_out", "p_hard=0")
+    assert said.status == 1
+    assert f"2 of the jobs in {workspace / 'sweeps'} failed" in said.err
+    for data in ("interactions", "movielens_1m_leave_one_out"):
+        (line,) = [line for line in said.err.splitlines() if line.strip().startswith(f"negative_feedback/{data}/none/")]
+        assert f"{data} needs data.path=" in line
+
+
 SLURM = {
     # Runs the array's jobs one after the other, here and behind the caller's back.
     "sbatch": """
