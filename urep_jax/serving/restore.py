@@ -17,7 +17,8 @@ from urep_jax.serving.recommender import Recommender
 from urep_jax.training.checkpoints import read_best_params, read_config
 
 SYSTEM = "negative_feedback"
-FORMAT = 1
+FORMAT = 2
+"""Of the config in a checkpoint. 1 had `signed` where 2 has `fold_in`."""
 
 
 def stored_config(model: TransformerConfig, sequences: SequenceConfig) -> dict[str, Any]:
@@ -52,8 +53,7 @@ def restore(run_folder: str | os.PathLike[str]) -> Recommender:
     folder = Path(run_folder)
     checkpoints = folder / "checkpoints"
     _check_folder(folder, checkpoints)
-    config = read_config(checkpoints)
-    _check_config(folder, config)
+    config = _current(folder, read_config(checkpoints))
     cfg = TransformerConfig(**config["model"])
     like = jax.eval_shape(lambda: transformer.init(jax.random.key(0), cfg))
     _, params = read_best_params(checkpoints, like)
@@ -86,14 +86,19 @@ def _check_folder(folder: Path, checkpoints: Path) -> None:
     )
 
 
-def _check_config(folder: Path, config: Mapping[str, Any]) -> None:
+def _current(folder: Path, config: Mapping[str, Any]) -> Mapping[str, Any]:
+    """A checkpoint's config as this version writes it."""
     system, version = config.get("system"), config.get("format")
     if system != SYSTEM:
         raise ValueError(
             f"{folder} holds a model of the system {system!r}, but only {SYSTEM!r} can be restored; name such a run"
         )
+    if version == 1 and not config["model"].get("signed"):
+        model = {knob: value for knob, value in config["model"].items() if knob != "signed"}
+        return {**config, "format": FORMAT, "model": model}
     if version != FORMAT:
         raise ValueError(
             f"{folder} was written in format {version}, but this version reads {FORMAT}; "
             "train it again, or restore it with the version that wrote it (see versions.json)"
         )
+    return config
