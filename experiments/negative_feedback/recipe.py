@@ -30,10 +30,10 @@ class Recipe:
     loss: LossConfig
     fit: FitConfig
     learning_rate: float
-    schedule: ScheduleName
-    warmup: int
     negative_power: float
     strata: int
+    schedule: ScheduleName = "constant"
+    warmup: int = 0
     crops: Crops = "one"
     tables: TableMode = "auto"
     init_from: Path | None = None

@@ -44,7 +44,7 @@ def test_help_is_the_projects_own(command: Command) -> None:
         (["data=movielens"], ["data=movielens does not exist", "movielens_1m", "radio", "interactions"]),
         (["experiment=positive"], ["experiment=positive does not exist", "negative_feedback"]),
         ([*SMALL, "p_hard=2"], ["p_hard is 2, but must be between 0 and 1"]),
-        ([*SMALL, "loss=hinge"], ["loss is 'hinge', but must be one of bce, gbce, sampled_softmax, softmax"]),
+        ([*SMALL, "loss=hinge"], ["loss is 'hinge', but must be one of bce, bpr, gbce, sampled_softmax, softmax"]),
         ([*SMALL, "loss=softmax"], ["p_hard is 1.0", "every item is a negative already", "set p_hard=0"]),
         ([*SMALL, "loss=softmax", "p_hard=0", "k_negatives=2"], ["k_negatives is 2", "draws none"]),
         (
