@@ -79,7 +79,8 @@ def test_the_mean_over_epochs_is_validated_and_given_back(tmp_path: Path, mode: 
 
 def test_a_mean_over_epochs_is_continued_to_the_bit(tmp_path: Path) -> None:
     unbroken = tiny_fit(tmp_path / "unbroken", average=0.5)
-    for step in (3, 5, 8, 12, 14):
+    # Before the first mean, at the end of an epoch, and within a later one.
+    for step in (3, 10, 12):
 
         def kill(progress: Progress, step: int = step) -> None:
             if progress.step == step:
