@@ -18,12 +18,12 @@ def fold_in(
 ) -> Float[Array, "B D"]:
     r"""What a listener's events say of them, beside what their items' biases say.
 
-    .. math:: \min_{u, c} -\sum_i y_i \log p_i + (1 - y_i) \log (1 - p_i) + \frac{\lambda}{2} |u|^2 + \frac{\mu}{2} c^2,
-        \quad p_i = \sigma(u \cdot e_i + c + b_i)
+    .. math:: \min_{u, c} -\sum_i \bigl[y_i \log p_i + (1 - y_i) \log (1 - p_i)\bigr]
+        + \frac{\lambda}{2} |u|^2 + \frac{\mu}{2} c^2, \quad p_i = \sigma(u \cdot e_i + c + b_i)
 
     c is how easily the listener likes anything: left out, u would have to say it. Two Newton steps from nothing known
-    come as near to the minimum as the order of items can tell; each is solved by conjugate gradients, of which eight
-    steps leave no error that matters, because batches of factorisations are slow.
+    come so near to the minimum that further ones hardly change the order of items; each is solved by eight steps of
+    conjugate gradients, because batches of factorisations are slow.
 
     Args:
         items: e, the vectors of the events' items.
