@@ -195,8 +195,8 @@ class _Body(nn.Module):
         if cfg.attention == "causal":
             mask_Bx1xLxL = mask_Bx1xLxL & jnp.tril(jnp.ones((L, L), bool))
         x_BxLxD = dropout(x_BxLxD, cfg.dropout, name_key(key, "input"), row_B)
+        reach = cfg.max_length if cfg.distance else 0
         for i in range(cfg.blocks):
-            reach = cfg.max_length if cfg.distance else 0
             block = Block(cfg.heads, cfg.expansion * cfg.width, cfg.dropout, reach, name=f"block_{i}")
             x_BxLxD = block(x_BxLxD, mask_Bx1xLxL, row_B, name_key(key, f"block_{i}"))
         # Beside what is folded in, the transformer begins at nothing, and learns what to add.
