@@ -14,6 +14,7 @@ from urep_jax.data.cases import Split
 from urep_jax.data.sequences import Batch, Sequences
 
 Crops = Literal["one", "all"]
+"""How often an epoch visits a sequence: once, or once for each `max_length` of its inputs."""
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -49,7 +50,7 @@ class TrainingBatches:
         batch_size: rows of a batch, a multiple of `strata`.
         seed: names the run's random streams.
         strata: number of strata.
-        crops: how often an epoch visits a sequence: `one` time, or so often that its crops are as long as `all` of it.
+        crops: how often an epoch visits a sequence: see `Crops`.
 
     Raises:
         ValueError: if a number is out of range, there are no such `crops`, or no training sequence holds an up.
