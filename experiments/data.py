@@ -79,7 +79,11 @@ def find(path: str) -> Path:
 
 
 def _made(node: DictConfig) -> Any:
-    """What a `_target_` of the config describes; a value that its constructor refuses is told in its words."""
+    """What a `_target_` of the config describes, its `path` looked up by `find`.
+
+    Raises:
+        ValueError: if its constructor refuses a value, in its words.
+    """
     found = {} if node.get("path") is None else {"path": str(find(node.path))}
     try:
         return instantiate(node, **found, _convert_="all")

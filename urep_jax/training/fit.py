@@ -249,7 +249,7 @@ class _Loop:
         self.weight_sum += float(info.weight)
 
     def epoch_params(self) -> Params:
-        """The parameters that stand for the epoch that ends now."""
+        """The parameters that stand for the epoch that ends now; asked for once, as it moves the mean along."""
         if not self.cfg.average:
             return self.parallel.params(self.state)
         now, past = self.parallel.get_state(self.state).params, self.cfg.average
