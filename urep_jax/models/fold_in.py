@@ -42,13 +42,16 @@ def fold_in(
     # The last regressor is the listener's own bias.
     x_BxLxF = jnp.pad(items, ((0, 0), (0, 0), (0, 1)), constant_values=1.0)
     penalty_F = jnp.append(jnp.full(items.shape[-1], ridge), bias_ridge)
-    solved_BxF = jnp.zeros((len(items), x_BxLxF.shape[-1]), items.dtype)
-    for _ in range(_NEWTON_STEPS):
+
+    def step(solved_BxF: Array, _: None) -> tuple[Array, None]:
         share_BxL = jax.nn.sigmoid(jnp.einsum("blf,bf->bl", x_BxLxF, solved_BxF) + bias)
         residual_BxL = jnp.where(known, liked - share_BxL, 0.0)
         weight_BxL = jnp.where(known, share_BxL * (1 - share_BxL), 0.0)
         slope_BxF = jnp.einsum("bl,blf->bf", residual_BxL, x_BxLxF) - penalty_F * solved_BxF
-        solved_BxF += _solve(x_BxLxF, weight_BxL, penalty_F, slope_BxF)
+        return solved_BxF + _solve(x_BxLxF, weight_BxL, penalty_F, slope_BxF), None
+
+    # Loops that are compiled once: written out, they are most of the time that a model takes to compile.
+    solved_BxF, _ = jax.lax.scan(step, jnp.zeros(x_BxLxF.shape[::2], items.dtype), length=_NEWTON_STEPS)
     return solved_BxF[:, :-1]
 
 
@@ -59,9 +62,9 @@ def _solve(
     left_BxF: Float[Array, "B F"],
 ) -> Float[Array, "B F"]:
     """`(diag(penalty) + sum_l weight x x^T)^-1 left` by conjugate gradients."""
-    solved_BxF, direction_BxF = jnp.zeros_like(left_BxF), left_BxF
-    size_Bx1 = jnp.sum(left_BxF**2, axis=1, keepdims=True)
-    for _ in range(_GRADIENT_STEPS):
+
+    def step(state: tuple[Array, ...], _: None) -> tuple[tuple[Array, ...], None]:
+        solved_BxF, direction_BxF, left_BxF, size_Bx1 = state
         along_BxL = jnp.einsum("blf,bf->bl", x_BxLxF, direction_BxF)
         image_BxF = penalty_F * direction_BxF + jnp.einsum("bl,blf->bf", weight_BxL * along_BxL, x_BxLxF)
         # Where nothing is left there is nothing to divide by, either.
@@ -70,5 +73,9 @@ def _solve(
         left_BxF = left_BxF - step_Bx1 * image_BxF
         next_size_Bx1 = jnp.sum(left_BxF**2, axis=1, keepdims=True)
         direction_BxF = left_BxF + next_size_Bx1 / jnp.maximum(size_Bx1, _TINY) * direction_BxF
-        size_Bx1 = next_size_Bx1
+        return (solved_BxF, direction_BxF, left_BxF, next_size_Bx1), None
+
+    size_Bx1 = jnp.sum(left_BxF**2, axis=1, keepdims=True)
+    state = (jnp.zeros_like(left_BxF), left_BxF, left_BxF, size_Bx1)
+    (solved_BxF, *_), _ = jax.lax.scan(step, state, length=_GRADIENT_STEPS)
     return solved_BxF
