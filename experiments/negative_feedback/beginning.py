@@ -20,8 +20,8 @@ from urep_jax.training.objective import Params
 from urep_jax.training.warm_start import warm_start
 
 ItemStart = Literal["fresh", "like_rate", "factors", "spectral"]
-"""What the rows of items begin with: chance; biases at the log-odds of their like-rates; the biases and vectors of the
-logistic factorisation; the spectral vectors of ups."""
+"""What the rows of items begin with: chance; biases at the log-odds of their like-rates; the biases and vectors of a
+logistic factorisation to which a skip is half an up; the spectral vectors of ups."""
 
 Beginning = Callable[[Params], Params]
 
@@ -66,7 +66,7 @@ def from_statistics(
         if kind == "like_rate":
             put(_BIAS, logit(like_rates(log, split).astype(np.float64))[:, None])
         elif kind == "factors":
-            factors = fit_factors(log, split)
+            factors = fit_factors(log, split, skips=True)
             width = factors.items.shape[1] - 1
             if cfg.width < width:
                 raise ValueError(f"model.width is {cfg.width}, but there are {width} factors; widen the model")

@@ -37,6 +37,16 @@ def test_the_latest_feedback_on_an_item_counts(log) -> None:
         assert {int(v): int(rows_UxV[user, v]) for v in np.flatnonzero(rows_UxV[user])} == expected
 
 
+@given(logs)
+def test_what_says_neither_is_not_what_says_nothing(log) -> None:
+    start, stop = log.offsets[:-1], log.offsets[1:]
+    with_skips = histories(log, start, stop, {Feedback.UP: 1.0, Feedback.SKIP: 0.0})
+    for user in range(log.num_sequences):
+        events = range(start[user], stop[user])
+        met = {int(log.item[e]) for e in events if log.feedback[e] in (Feedback.UP, Feedback.SKIP)}
+        assert set(with_skips.indices[slice(*with_skips.indptr[user : user + 2])].tolist()) == met
+
+
 def test_skips_stand_in_where_there_are_no_downs() -> None:
     log = log_of(EVENTS)
     assert signs_of(log, TimeCut(cut=5)(log)) == SIGNS

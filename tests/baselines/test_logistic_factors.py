@@ -7,7 +7,7 @@ from sklearn.linear_model import LogisticRegression
 
 from tests.logs import Row, log_of
 from urep_jax.baselines.like_rate import like_rate
-from urep_jax.baselines.logistic_factors import logistic_factors, regress
+from urep_jax.baselines.logistic_factors import ItemFactors, fit_factors, logistic_factors, regress
 from urep_jax.data.splits import PaperSplit
 from urep_jax.evaluation.pairs import pair_accuracy
 
@@ -34,6 +34,37 @@ def test_a_row_is_a_logistic_regression_with_its_penalty() -> None:
     x = np.append(no_bias[says, :-1], np.ones((says.sum(), 1)), 1)
     reference = LogisticRegression(C=1 / 2.0, fit_intercept=False, tol=1e-8).fit(x, labels_UxV[0, says] > 0)
     np.testing.assert_allclose(solved_F, reference.coef_[0], atol=1e-3)
+
+
+def test_what_says_neither_is_half_an_up_and_half_a_down() -> None:
+    others_VxF = np.append(RNG.normal(size=(12, 2)), np.zeros((12, 1)), 1).astype(np.float32)
+    labels_V = RNG.choice([-1.0, 0.0, 1.0], 12)
+    row = csr_array((labels_V, np.arange(12), [0, 12]), shape=(1, 12), dtype=np.float32)
+    (solved_F,) = regress(row, others_VxF, 0.0, np.full(3, 2.0, np.float32))
+    x_2VxF = np.tile(np.append(others_VxF[:, :-1], np.ones((12, 1)), 1), (2, 1))
+    reference = LogisticRegression(C=1 / 2.0, fit_intercept=False, tol=1e-8)
+    reference.fit(x_2VxF, np.repeat([True, False], 12), sample_weight=np.append(1 + labels_V, 1 - labels_V) / 2)
+    np.testing.assert_allclose(solved_F, reference.coef_[0], atol=1e-3)
+
+
+def test_skips_count_where_asked() -> None:
+    # All say something of item 0, but of item 1 only eight, and the others skip it.
+    def word(user: int, item: int) -> str:
+        return ("up" if user % 4 < 3 else "down") if item == 0 or user < 8 else "skip"
+
+    def fitted(*, skips: bool, **instead: str) -> ItemFactors:
+        events = [Row(u, v, v, instead.get(word(u, v), word(u, v))) for u in range(40) for v in (0, 1)]
+        log = log_of([*events, *(Row(u, 9, 0, "up") for u in range(40))])
+        return fit_factors(log, PaperSplit(cut=9, min_events=1)(log), width=1, skips=skips)
+
+    without, counted = fitted(skips=False), fitted(skips=True)
+    assert counted.prior < without.prior
+    bias_V, counted_bias_V = without.items[:, -1] + without.prior, counted.items[:, -1] + counted.prior
+    np.testing.assert_allclose(counted_bias_V[0], bias_V[0], atol=0.2)
+    assert counted_bias_V[1] < bias_V[1] - 0.5, "of 40 events of item 1, 32 say neither"
+    # Where there is no down, a skip is one whether or not it counts.
+    no_downs = [fitted(skips=skips, down="skip") for skips in (False, True)]
+    np.testing.assert_array_equal(no_downs[0].items, no_downs[1].items)
 
 
 def planted(alike: bool) -> list[Row]:

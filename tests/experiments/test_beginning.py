@@ -42,7 +42,8 @@ def test_biases_begin_at_the_odds_of_the_like_rate() -> None:
 
 def test_items_begin_as_their_factors() -> None:
     table, before = (np.asarray(p["tables"]["item"]) for p in (begun("factors", sized()), fresh(sized())))
-    factors = fit_factors(LOG, SPLIT)
+    factors = fit_factors(LOG, SPLIT, skips=True)
+    assert not np.allclose(factors.items, fit_factors(LOG, SPLIT).items), "a log in which skips say something"
     rows = VOCABULARY.item_rows(LOG.item_ids)
     np.testing.assert_allclose(table[rows, :16], factors.items[:, :-1], rtol=1e-5)
     np.testing.assert_allclose(table[rows, -1], factors.items[:, -1] + factors.prior, rtol=1e-5)

@@ -14,7 +14,8 @@ from urep_jax.data.ragged import ranges
 from urep_jax.evaluation.scorer import Scorer, ScorerFactory, catalogue_scorer
 
 Signs = Mapping[Feedback, float]
-"""What an event of each feedback says of its item; feedback that isn't there says nothing."""
+"""What an event of each feedback says of its item, from -1, disliked, to 1, liked. Feedback that isn't there says
+nothing, which is not the same as 0."""
 
 
 def signs_of(log: EventLog, split: Split) -> Signs:
@@ -37,15 +38,14 @@ def histories(log: EventLog, start: Int[np.ndarray, "U"], stop: Int[np.ndarray, 
         signs: what an event says.
 
     Returns:
-        A matrix of U x V, float32.
+        A matrix of U x V, float32, with an entry, be it 0, for each item that something is said of.
     """
-    value_F = np.zeros(len(Feedback), np.float32)
+    value_F, says_F = np.zeros(len(Feedback), np.float32), np.zeros(len(Feedback), bool)
     for feedback, sign in signs.items():
-        value_F[feedback] = sign
+        value_F[feedback], says_F[feedback] = sign, True
     event = ranges(start, stop)
     row = np.repeat(np.arange(len(start)), np.asarray(stop) - start)
-    value = value_F[log.feedback[event]]
-    says = value != 0
+    value, says = value_F[log.feedback[event]], says_F[log.feedback[event]]
     cell = (row[says] * log.num_items + log.item[event[says]])[::-1]
     cell, latest = np.unique(cell, return_index=True)
     return csr_array(

@@ -5,11 +5,12 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float, Float32, Int
+from jaxtyping import Array, Bool, Float, Float32, Int
 from scipy.sparse import csr_array
 
 from urep_jax.baselines.histories import Signs, histories, signs_of, training_histories
 from urep_jax.core.streams import numpy_stream
+from urep_jax.core.types import Feedback
 from urep_jax.data.cases import Cases, Split
 from urep_jax.data.log import EventLog
 from urep_jax.data.ragged import ranges
@@ -39,6 +40,7 @@ def fit_factors(
     ridge: float = 8.0,
     bias_ridge: float = 1.0,
     sweeps: int = 10,
+    skips: bool = False,
     seed: int = 0,
 ) -> ItemFactors:
     r"""Find factors by which the log-odds that a user is up for an item, rather than down, are a product.
@@ -55,6 +57,7 @@ def fit_factors(
         ridge: penalty on factors, above 0.
         bias_ridge: penalty on the biases, above 0.
         sweeps: times that users and items are solved.
+        skips: whether skips count, as half an up and half a down. Where training holds no down they are the downs.
         seed: of the factors' start.
 
     Source: Hu, Koren and Volinsky 2008 for the alternation, Johnson 2014 for the logistic model; here on explicit
@@ -70,11 +73,13 @@ def fit_factors(
         if not penalty > 0:
             raise ValueError(f"{name} is {penalty}, but must be above 0")
     signs = signs_of(log, split)
+    if skips:
+        signs = {Feedback.SKIP: 0.0, **signs}
     by_user = training_histories(log, split, signs)
     if not (by_user.data > 0).any() or not (by_user.data < 0).any():
         raise ValueError(f"training holds not both ups and downs or skips of log {log.name!r}; there is no odds to fit")
     by_item = csr_array(by_user.T)
-    ups = float((by_user.data > 0).mean())
+    ups = float((1 + by_user.data).mean() / 2)
     prior = float(np.log(ups / (1 - ups)))
     penalty_F = np.array([*[ridge] * width, bias_ridge], np.float32)
     # The last column is the bias: each side's regressors are the other's factors and a 1.
@@ -118,7 +123,7 @@ def regress(
     """The logistic regression of each row of `labels` on the vectors of the columns in which it says something.
 
     Args:
-        labels: U x V, positive for an up and negative for a down.
+        labels: U x V, from -1 for a down to 1 for an up.
         others: the columns' vectors, their bias last.
         prior: log-odds that all share.
         penalty: of each of a row's numbers.
@@ -138,16 +143,19 @@ def regress(
             row = alike[first : first + rows]
             flat = ranges(labels.indptr[row], labels.indptr[row + 1])
             place = (np.repeat(np.arange(len(row)), lengths_U[row]), ranges(0 * row, lengths_U[row]))
-            column_BxM, label_BxM = np.zeros((rows, M), np.int32), np.zeros((rows, M), np.float32)
-            column_BxM[place], label_BxM[place] = labels.indices[flat], labels.data[flat]
-            solved_UxF[row] = _newton(column_BxM, label_BxM, others, prior, penalty)[: len(row)]
+            column_BxM, liked_BxM = np.zeros((rows, M), np.int32), np.zeros((rows, M), np.float32)
+            known_BxM = np.zeros((rows, M), bool)
+            column_BxM[place], liked_BxM[place] = labels.indices[flat], (1 + labels.data[flat]) / 2
+            known_BxM[place] = True
+            solved_UxF[row] = _newton(column_BxM, liked_BxM, known_BxM, others, prior, penalty)[: len(row)]
     return solved_UxF
 
 
 @jax.jit
 def _newton(
     column: Int[Array, "B M"],
-    label: Float[Array, "B M"],
+    liked: Float[Array, "B M"],
+    known: Bool[Array, "B M"],
     others: Float[Array, "V F"],
     prior: Float[Array, ""],
     penalty: Float[Array, "F"],
@@ -155,8 +163,9 @@ def _newton(
     r"""Newton's steps towards the smallest :math:`-\sum_m \log P(y_m) + \frac12 \sum_f \lambda_f w_f^2` of each row.
 
     Args:
-        column: rows of `others` that each row says something of; anything where `label` is 0.
-        label: positive for an up, negative for a down, 0 for padding.
+        column: rows of `others` that each row says something of.
+        liked: y, from 0 for a down to 1 for an up.
+        known: where there is something said; the rest is padding.
         others: see `regress`.
         prior: see `regress`.
         penalty: see `regress`.
@@ -165,13 +174,13 @@ def _newton(
     offset_BxM = prior + own_BxMxF[..., -1]
     x_BxMxF = own_BxMxF.at[..., -1].set(1.0)
 
-    def solve(x_MxF: Array, offset_M: Array, label_M: Array) -> Array:
+    def solve(x_MxF: Array, offset_M: Array, liked_M: Array, known_M: Array) -> Array:
         def step(_: Array, solved_F: Array) -> Array:
             p_M = jax.nn.sigmoid(x_MxF @ solved_F + offset_M)
-            slope_F = x_MxF.T @ jnp.where(label_M != 0, p_M - (label_M > 0), 0.0) + penalty * solved_F
-            curve_FxF = (x_MxF.T * jnp.where(label_M != 0, p_M * (1 - p_M), 0.0)) @ x_MxF + jnp.diag(penalty)
+            slope_F = x_MxF.T @ jnp.where(known_M, p_M - liked_M, 0.0) + penalty * solved_F
+            curve_FxF = (x_MxF.T * jnp.where(known_M, p_M * (1 - p_M), 0.0)) @ x_MxF + jnp.diag(penalty)
             return solved_F - jax.scipy.linalg.solve(curve_FxF, slope_F, assume_a="pos")
 
         return jax.lax.fori_loop(0, _NEWTON_STEPS, step, jnp.zeros_like(penalty))
 
-    return jax.vmap(solve)(x_BxMxF, offset_BxM, label)
+    return jax.vmap(solve)(x_BxMxF, offset_BxM, liked, known)
