@@ -1,7 +1,7 @@
 """Every config composes, and describes something that can be made."""
 
 import dataclasses
-from itertools import product
+from itertools import pairwise, product
 from pathlib import Path
 from typing import get_args
 
@@ -9,8 +9,9 @@ import jax
 import pytest
 from hydra import compose, initialize_config_dir
 from hydra.utils import get_method, instantiate
-from omegaconf import DictConfig
+from omegaconf import DictConfig, OmegaConf
 
+from experiments.folder import flatten
 from experiments.knobs import CONF, check_overrides, groups, knobs_of, options
 from experiments.negative_feedback.recipe import Ablation, Recipe
 from tests.data.test_sequences import whole
@@ -71,6 +72,20 @@ def test_the_recipes_of_known_models_are_these_models() -> None:
     assert losses["gsasrec"] == ("gbce", 256)
     assert losses["bert4rec"][0] == "softmax"
     assert recipes["paper"] == Recipe.from_config(composed(), vocabulary)
+
+
+def test_each_recipe_past_the_paper_is_a_step_on_from_the_one_before() -> None:
+    names = OmegaConf.load(CONF / "sweep" / "recipes.yaml").hydra.sweeper.params.recipe.split(",")
+    steps = [flatten(OmegaConf.to_container(composed(f"recipe={name}"), resolve=False)) for name in names]
+    changed = [{key for key in one if one[key] != other[key]} for one, other in pairwise(steps)]
+    assert names[0] == "paper"
+    assert changed == [
+        {"recipe", "down_tasks"},
+        {"recipe", "model.item_bias", "train.item_start"},
+        {"recipe", "train.item_start"},
+        {"recipe", "model.fold_in", "train.learning_rate"},
+        {"recipe", "loss", "k_negatives", "down_tasks", "model.position"},
+    ]
 
 
 @pytest.mark.parametrize("experiment", [name for name in options("experiment") if name != "negative_feedback"])
