@@ -88,7 +88,7 @@ class Recipe:
                 max_length=cfg.max_length,
                 **cfg.model,
             ),
-            loss=LossConfig(_loss(cfg.loss), cfg.k_negatives, train.calibration, train.batch_size),
+            loss=LossConfig(_loss(cfg.loss), cfg.k_negatives, cfg.leave_out_heard, train.calibration, train.batch_size),
             fit=FitConfig(
                 epochs=train.epochs,
                 patience=train.patience,
@@ -134,7 +134,7 @@ class Recipe:
                 # Ups alone as input, random negatives, no feedback embedding.
                 sequences = replace(sequences, inputs=("up",), p_hard=0.0, down_tasks=False)
                 model = replace(model, feedback=False, fold_in=False)
-                loss = replace(loss, name="bce", k_negatives=1)
+                loss = replace(loss, name="bce", k_negatives=1, leave_out_heard=False)
                 item_start = "fresh"
             case _:
                 raise ValueError(f"ablation is {part!r}, but must be one of {', '.join(get_args(Ablation))}")

@@ -7,26 +7,31 @@ import optax
 import pytest
 
 from urep_jax.losses import softmax
-from urep_jax.losses.softmax import full_softmax_sum, sampled_softmax
+from urep_jax.losses.softmax import Heard, full_softmax_sum, sampled_softmax
 
 RNG = np.random.default_rng(0)
 
 
 @pytest.mark.parametrize("block_scores", [1, 50, 1 << 22])
+@pytest.mark.parametrize("leaves_out", [False, True])
 def test_full_softmax_is_cross_entropy_over_the_tasks_that_count(
-    monkeypatch: pytest.MonkeyPatch, block_scores: int
+    monkeypatch: pytest.MonkeyPatch, block_scores: int, leaves_out: bool
 ) -> None:
     monkeypatch.setattr(softmax, "_BLOCK_SCORES", block_scores)
     rng = np.random.default_rng(0)
     hidden, items = jnp.array(rng.normal(size=(3, 7, 4))), jnp.array(rng.normal(size=(9, 4)))
     target, where = jnp.array(rng.integers(0, 9, (3, 7))), jnp.array(rng.random((3, 7)) < 0.6)
+    heard = Heard(jnp.array(rng.integers(0, 12, (3, 9))), jnp.array(np.sort(rng.integers(0, 12, (3, 7)))))
+    heard_BxTxV = np.array(heard.since)[:, None] <= np.array(heard.place)[:, :, None]
+    heard_BxTxV &= np.arange(9) != np.array(target)[:, :, None]
 
     def reference(hidden: jax.Array, items: jax.Array) -> jax.Array:
-        loss_BxT = optax.softmax_cross_entropy_with_integer_labels(hidden @ items.T, target)
+        scores_BxTxV = jnp.where(heard_BxTxV & leaves_out, -1e9, hidden @ items.T)
+        loss_BxT = optax.softmax_cross_entropy_with_integer_labels(scores_BxTxV, target)
         return 2 * jnp.where(where, loss_BxT, 0.0).sum()
 
     def ours(hidden: jax.Array, items: jax.Array) -> jax.Array:
-        return 2 * full_softmax_sum(hidden, items, target, where)
+        return 2 * full_softmax_sum(hidden, items, target, where, heard if leaves_out else None)
 
     np.testing.assert_allclose(ours(hidden, items), reference(hidden, items), rtol=1e-5)
     gradients = (jax.jit(jax.grad(f, (0, 1)))(hidden, items) for f in (ours, reference))

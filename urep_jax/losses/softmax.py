@@ -1,6 +1,7 @@
 """Softmax cross-entropy over the whole catalogue, or over sampled candidates with the sampling undone."""
 
 from functools import reduce
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -46,8 +47,24 @@ def sampled_softmax(
     return jnp.log(partition) + largest - positive
 
 
+class Heard(NamedTuple):
+    """Which items a listener has met by the time of a task, and so aren't set against its target.
+
+    Attributes:
+        since: place of the sequence from which on each item counts as met; past its end where it isn't in it.
+        place: of each task.
+    """
+
+    since: Int[Array, "B V"]
+    place: Int[Array, "B T"]
+
+
 def full_softmax_sum(
-    hidden: Float[Array, "B T D"], items: Float[Array, "V D"], target: Int[Array, "B T"], where: Bool[Array, "B T"]
+    hidden: Float[Array, "B T D"],
+    items: Float[Array, "V D"],
+    target: Int[Array, "B T"],
+    where: Bool[Array, "B T"],
+    heard: Heard | None = None,
 ) -> Float[Array, ""]:
     r"""Cross-entropy of each target against the whole catalogue, summed over the tasks that count.
 
@@ -61,20 +78,29 @@ def full_softmax_sum(
         items: embeddings of all items that may be recommended.
         target: index of each target among `items`.
         where: which tasks count.
+        heard: what is left out of the sum over v; a target itself never is.
     """
     positive_BxT = jnp.sum(hidden * items[target], axis=-1)
-    return _log_partition(hidden, items, where) - jnp.sum(jnp.where(where, positive_BxT, 0.0))
+    return _log_partition(hidden, items, target, where, heard) - jnp.sum(jnp.where(where, positive_BxT, 0.0))
 
 
 @jax.custom_vjp
 def _log_partition(
-    hidden: Float[Array, "B T D"], items: Float[Array, "V D"], where: Bool[Array, "B T"]
+    hidden: Float[Array, "B T D"],
+    items: Float[Array, "V D"],
+    target: Int[Array, "B T"],
+    where: Bool[Array, "B T"],
+    heard: Heard | None,
 ) -> Float[Array, ""]:
-    return _log_partition_and_gradient(hidden, items, where)[0]
+    return _log_partition_and_gradient(hidden, items, target, where, heard)[0]
 
 
 def _log_partition_and_gradient(
-    hidden: Float[Array, "B T D"], items: Float[Array, "V D"], where: Bool[Array, "B T"]
+    hidden: Float[Array, "B T D"],
+    items: Float[Array, "V D"],
+    target: Int[Array, "B T"],
+    where: Bool[Array, "B T"],
+    heard: Heard | None,
 ) -> tuple[Float[Array, ""], tuple[Float[Array, "B T D"], Float[Array, "V D"]]]:
     B, T, D = hidden.shape
     blocks = max(1, min(T, -(-B * T * len(items) // _BLOCK_SCORES)))
@@ -84,10 +110,14 @@ def _log_partition_and_gradient(
         padded = jnp.pad(x_BxTx, ((0, 0), (0, -T % blocks), *((0, 0) for _ in x_BxTx.shape[2:])))
         return jnp.moveaxis(padded.reshape(B, blocks, -1, *x_BxTx.shape[2:]), 1, 0)
 
-    def one(carry: tuple[Array, Array], block: tuple[Array, Array]) -> tuple[tuple[Array, Array], Array]:
+    def one(carry: tuple[Array, Array], block: tuple[Array, ...]) -> tuple[tuple[Array, Array], Array]:
         total, items_grad_VxD = carry
-        hidden_NxD, where_N1 = block[0].reshape(-1, D), block[1].reshape(-1, 1)
+        hidden_NxD, where_N1, target_N1 = block[0].reshape(-1, D), block[1].reshape(-1, 1), block[2].reshape(-1, 1)
         scores_NxV = hidden_NxD @ items.T
+        if heard is not None:
+            heard_NxV = (heard.since[:, None] <= block[3][..., None]).reshape(scores_NxV.shape)
+            heard_NxV &= jnp.arange(len(items)) != target_N1
+            scores_NxV = jnp.where(heard_NxV, -jnp.inf, scores_NxV)
         largest_N1 = scores_NxV.max(axis=1, keepdims=True)
         exp_NxV = jnp.exp(scores_NxV - largest_N1)
         partition_N1 = exp_NxV.sum(axis=1, keepdims=True)
@@ -97,13 +127,14 @@ def _log_partition_and_gradient(
         return (total, items_grad_VxD), ((exp_NxV @ items) * weight_N1).reshape(block[0].shape)
 
     nothing = (jnp.zeros((), hidden.dtype), jnp.zeros_like(items))
-    (total, items_grad_VxD), grad = jax.lax.scan(one, nothing, (cut(hidden), cut(where)))
+    by_task = (hidden, where, target) if heard is None else (hidden, where, target, heard.place)
+    (total, items_grad_VxD), grad = jax.lax.scan(one, nothing, tuple(map(cut, by_task)))
     return total, (jnp.moveaxis(grad, 0, 1).reshape(B, -1, D)[:, :T], items_grad_VxD)
 
 
-def _log_partition_backward(gradient: tuple[Array, Array], cotangent: Array) -> tuple[Array, Array, None]:
+def _log_partition_backward(gradient: tuple[Array, Array], cotangent: Array) -> tuple[Array, Array, None, None, None]:
     hidden_grad_BxTxD, items_grad_VxD = gradient
-    return cotangent * hidden_grad_BxTxD, cotangent * items_grad_VxD, None
+    return cotangent * hidden_grad_BxTxD, cotangent * items_grad_VxD, None, None, None
 
 
 _log_partition.defvjp(_log_partition_and_gradient, _log_partition_backward)

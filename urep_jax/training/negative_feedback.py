@@ -18,7 +18,7 @@ from urep_jax.data.vocabulary import FIRST_ITEM, PAD
 from urep_jax.losses.binary import bce, gbce, gbce_beta
 from urep_jax.losses.hardest import candidate_scores, hardest_negative
 from urep_jax.losses.pairwise import bpr
-from urep_jax.losses.softmax import full_softmax_sum, sampled_softmax
+from urep_jax.losses.softmax import Heard, full_softmax_sum, sampled_softmax
 from urep_jax.models import transformer
 from urep_jax.models.transformer import TransformerConfig
 from urep_jax.training.objective import Change, Objective, Params, RowWise, TableMode
@@ -42,6 +42,8 @@ class LossConfig:
             function (`OwnLoss`), which is given all `k_negatives` and the hard one.
         k_negatives: random negatives for each position, at least 1; with `bce` and `bpr` also 0, which sets ups against
             nothing but what was disliked.
+        leave_out_heard: `softmax` only: whether a target is set against no other item that the model sees in the
+            sequence. Where what was heard is never recommended, a score for it would be learnt in vain.
         calibration: `gbce` only: from 0, plain, to 1, calibrated.
         batch_size: rows of the whole batch, which decides how far positions share their negatives.
 
@@ -51,6 +53,7 @@ class LossConfig:
 
     name: str | OwnLoss = "bce"
     k_negatives: int = 1
+    leave_out_heard: bool = False
     calibration: float = 0.75
     batch_size: int = 128
 
@@ -62,6 +65,10 @@ class LossConfig:
         least = 0 if self.name in ("bce", "bpr") else 1
         if not least <= self.k_negatives <= 100_000:
             raise ValueError(f"k_negatives is {self.k_negatives}, but must be from {least} to 100000")
+        if self.leave_out_heard and self.name != "softmax":
+            raise ValueError(
+                f"leave_out_heard is true with loss={self.name}, but only softmax can leave out; set loss=softmax"
+            )
         gbce_beta(1, 2, self.calibration)
 
 
@@ -123,7 +130,9 @@ def negative_feedback_objective(
         num_tasks = jnp.sum(is_task_BxT, dtype=jnp.float32)
         if loss.name == "softmax":
             index_BxT = jnp.maximum(batch.target - FIRST_ITEM, 0)
-            return full_softmax_sum(hidden_BxTxD, item_table[FIRST_ITEM:], index_BxT, is_task_BxT), num_tasks
+            items_VxF = item_table[FIRST_ITEM:]
+            heard = _heard(batch, len(items_VxF), model) if loss.leave_out_heard else None
+            return full_softmax_sum(hidden_BxTxD, items_VxF, index_BxT, is_task_BxT, heard), num_tasks
         loss_BxT = _task_losses(item_table, hidden_BxTxD, batch, negatives, loss, num_items=len(sampler.cumulative))
         return jnp.sum(jnp.where(is_task_BxT, loss_BxT, 0.0)), num_tasks
 
@@ -133,6 +142,16 @@ def negative_feedback_objective(
         row_wise=None if loss.name == "softmax" else RowWise(draw, drawn_loss, {"item": _items, "station": _stations}),
         tables=tables,
     )
+
+
+def _heard(batch: Batch, num_items: int, model: TransformerConfig) -> Heard:
+    """Which items a model sees when it is asked: with causal attention, those up to the task's own position."""
+    B, L = batch.item.shape
+    # What is no item of the vocabulary has its place past the last of them, where it is dropped.
+    index_BxL = jnp.where(batch.item >= FIRST_ITEM, batch.item - FIRST_ITEM, num_items)
+    place_L = jnp.arange(L) if model.attention == "causal" else jnp.zeros(L, jnp.int32)
+    since_BxV = jnp.full((B, num_items), L).at[jnp.arange(B)[:, None], index_BxL].min(place_L, mode="drop")
+    return Heard(since_BxV, batch.task.astype(since_BxV.dtype))
 
 
 def _items(change: Change, drawn: Drawn) -> Drawn:
