@@ -48,7 +48,9 @@ def rows_of(runs: Sequence[Run]) -> list[Row]:
     rows: dict[str, dict[Repeat, Run]] = {}
     baselines: dict[str, dict[str, dict[Repeat, Run]]] = {}
     for run in runs:
-        told = " ".join(f"{key}={run.setting[key]}" for key in told_keys if key in run.setting)
+        own = {key: run.setting[key] for key in told_keys if key in run.setting}
+        # What is switched off goes without saying.
+        told = " ".join(f"{key}={value}" for key, value in own.items() if value != "none")
         name = told or "model"
         before, found = rows.setdefault(name, {}).setdefault(run.repeat, run).metrics, run.metrics
         # Baselines are compared below.
@@ -59,7 +61,7 @@ def rows_of(runs: Sequence[Run]) -> list[Row]:
             )
         for baseline in baselines_of(found):
             baselines.setdefault(baseline, {}).setdefault(told, {})[run.repeat] = run
-    models = [Row(name, own) for name, own in rows.items()]
+    models = [Row(name, repeats) for name, repeats in rows.items()]
     return models + [row for name, by_setting in baselines.items() for row in _baseline_rows(name, by_setting)]
 
 

@@ -156,6 +156,14 @@ def test_what_a_recipe_decides_is_told_by_its_name(tmp_path: Path) -> None:
     assert sorted(names) == [f"recipe={n} width={w}" for n in ("bert4rec", "sasrec") for w in (128, 64)]
 
 
+def test_what_is_switched_off_goes_without_saying(tmp_path: Path) -> None:
+    for p_hard, ablation in ((0, "none"), (1, "none"), (1, "positions")):
+        config = config_of(0, p_hard=p_hard, ablation=ablation)
+        run_of(tmp_path / f"{p_hard}{ablation}", config, {"pair_accuracy": 0.7})
+    names = {row.name for row in rows_of(read_runs([tmp_path]))}
+    assert names == {"p_hard=0", "p_hard=1", "ablation=positions p_hard=1"}
+
+
 def sweep_folder(folder: Path) -> list[Run]:
     """Three seeds of `p_hard` 0 and 1, one seed of 0.5, and one run with another length; of three users."""
     accuracy = {0: (0.5, 0.6, 0.7), 0.5: (0.7,), 1: (0.7, 0.9, 0.8)}
