@@ -15,7 +15,7 @@ import matplotlib.pyplot as plt
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-_BASELINES = ("popularity", "like rate", "item knn", "ease", "logistic factors", "oracle")
+_BASELINES = ("popularity", "like-rate", "item-kNN", "EASE", "logistic factors", "oracle")
 """Drawn in ink; what is trained by gradient stands out."""
 
 INK, _ACCENT, QUIET = "#222222", "#1f6f8b", "#b9c4c9"
@@ -61,7 +61,7 @@ def compared(results: Mapping[str, tuple[float, float]], title: str, path: Path)
     """One metric of models and baselines: means with half-widths of 95 % intervals (NaN for none).
 
     Args:
-        results: by name.
+        results: by the model's title.
         title: of the metric.
         path: of the figure.
     """
@@ -72,14 +72,14 @@ def compared(results: Mapping[str, tuple[float, float]], title: str, path: Path)
         figure, axes = plt.subplots(figsize=size, layout="constrained")
         for y, name in enumerate(names):
             value, half = results[name]
-            color = INK if name.replace("_", " ") in _BASELINES else _ACCENT
+            color = INK if name in _BASELINES else _ACCENT
             axes.errorbar(value, y, xerr=np.nan_to_num(half), fmt="o", color=color, capsize=3)
             place: Any = {"xytext": (0, 6), "textcoords": "offset points", "ha": "center"}
             axes.annotate(f"{value:.3f}", (value, y), **place, color=color, fontsize=8)
         if title == "pair accuracy":
             axes.axvline(0.5, color=QUIET, lw=1, ls="--", zorder=0)
             axes.annotate("a coin", (0.5, -0.5), xytext=(3, 0), textcoords="offset points", color="#7d8a90", fontsize=7)
-        axes.set_yticks(range(len(names)), [name if "=" in name else name.replace("_", " ") for name in names])
+        axes.set_yticks(range(len(names)), names)
         axes.margins(x=0.1)
         axes.set(xlabel=f"test {title}", ylim=(-0.6, len(names) - 0.3))
         save(figure, path)

@@ -26,6 +26,8 @@ TITLES = {
 }
 """What a person is told of each metric, in the order of tables."""
 
+_MODEL_TITLES = {"": "model", "like_rate": "like-rate", "item_knn": "item-kNN", "ease": "EASE"}
+
 COMPARED_BY = ("pair_accuracy", "ndcg@10")
 """The metrics of which every model of a run has one: the first that is there tells which models there are."""
 
@@ -43,13 +45,18 @@ def models_of(metrics: Mapping[str, float]) -> list[str]:
     return ["", *(key.removesuffix(compared_by) for key in metrics if key.endswith(f"/{compared_by}"))]
 
 
+def model_title(name: str) -> str:
+    """What a person is told of a model or baseline by its name, that of the run's own being empty."""
+    return _MODEL_TITLES.get(name, name.replace("_", " "))
+
+
 def rows(metrics: Mapping[str, float], wanted: Sequence[str]) -> list[list[str]]:
     """One row for each model in `metrics.json`, one column for each wanted metric that is there, under a header."""
     there = [metric for metric in wanted if metric in metrics]
     return [
         ["", *(TITLES.get(metric, metric.replace("_", " ")) for metric in there)],
         *(
-            [name.rstrip("/").replace("_", " ") or "model", *(cell(metrics, name + metric) for metric in there)]
+            [model_title(name.rstrip("/")), *(cell(metrics, name + metric) for metric in there)]
             for name in models_of(metrics)
         ),
     ]

@@ -20,6 +20,7 @@ from experiments.negative_feedback.users import users_table
 from experiments.own import own_function
 from experiments.profile import StepTrace
 from experiments.progress import TrainingBar
+from experiments.tables import model_title
 from urep_jax.baselines.ease import ease
 from urep_jax.baselines.item_knn import item_knn
 from urep_jax.baselines.like_rate import like_rate
@@ -131,7 +132,8 @@ def name_of(model: str, metric: str) -> str:
 def draw(folder: RunFolder, model: Trained, results: dict[str, Results], protocol: Protocol) -> None:
     """The figures of a run, and the numbers behind them."""
     figures.training_curves(model.result.history, protocol.title, folder.figures / "training.png")
-    values = {name: (found[protocol.metric].value, found[protocol.metric].ci95) for name, found in results.items()}
+    main = {model_title(name): found[protocol.metric] for name, found in results.items()}
+    values = {title: (metric.value, metric.ci95) for title, metric in main.items()}
     figures.compared(values, protocol.title, folder.figures / "compared.png")
     shares_Lx5 = rung_shares(model.batches)
     folder.write_table("hard_negative_sources.csv", [rung.name.lower() for rung in Rung], shares_Lx5)

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from experiments.report.intervals import difference, difference_by_user, estimate
 from experiments.report.runs import Repeat, Run
-from experiments.tables import COMPARED_BY, MAIN, RECALL, TITLES, digits
+from experiments.tables import COMPARED_BY, MAIN, RECALL, TITLES, digits, model_title
 
 COLUMNS = (*MAIN, *RECALL, "epochs_to_convergence")
 _ALL_PAIRS = 6
@@ -96,7 +96,7 @@ def _baseline_rows(baseline: str, by_setting: Mapping[str, Mapping[Repeat, Run]]
     Most settings are none of a baseline's: popularity doesn't know of `p_hard`. What a baseline does depend on shows in
     its results.
     """
-    title = baseline.replace("_", " ")
+    title = model_title(baseline)
     rows = [Row(f"{title} {told}".strip(), runs, baseline) for told, runs in by_setting.items()]
     together: dict[Repeat, Metrics] = {}
     agree = all(together.setdefault(repeat, found) == found for row in rows for repeat, found in row.metrics.items())

@@ -111,7 +111,7 @@ def test_a_baseline_that_a_setting_changes_is_a_row_for_each(tmp_path: Path) -> 
     rows = {row.name: list(row.values("pair_accuracy").values()) for row in rows_of(read_runs([tmp_path]))}
     assert rows["positive only max_length=50"] == [0.6]
     assert rows["positive only max_length=200"] == [0.65]
-    assert rows["like rate"] == [0.72]
+    assert rows["like-rate"] == [0.72]
 
 
 def test_seeds_of_unlike_settings_are_not_pooled(tmp_path: Path) -> None:
