@@ -7,6 +7,7 @@ from typing import Any
 import matplotlib
 import numpy as np
 
+from experiments.tables import model_title
 from urep_jax.data.hard_negatives import Rung
 from urep_jax.training.fit import Epoch
 
@@ -15,10 +16,10 @@ import matplotlib.pyplot as plt
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-_BASELINES = ("popularity", "like-rate", "item-kNN", "EASE", "logistic factors", "oracle")
+_BASELINES = tuple(map(model_title, ("popularity", "like_rate", "item_knn", "ease", "logistic_factors", "oracle")))
 """Drawn in ink; what is trained by gradient stands out."""
 
-INK, _ACCENT, QUIET = "#222222", "#1f6f8b", "#b9c4c9"
+INK, _ACCENT, QUIET, _MUTED = "#222222", "#1f6f8b", "#b9c4c9", "#7d8a90"
 COLORS = ("#1f6f8b", "#c8553d", "#7a9e43", "#7b5ea7", "#e09f3e")
 """Of data sets."""
 _RUNG_LOOK = {
@@ -78,7 +79,7 @@ def compared(results: Mapping[str, tuple[float, float]], title: str, path: Path)
             axes.annotate(f"{value:.3f}", (value, y), **place, color=color, fontsize=8)
         if title == "pair accuracy":
             axes.axvline(0.5, color=QUIET, lw=1, ls="--", zorder=0)
-            axes.annotate("a coin", (0.5, -0.5), xytext=(3, 0), textcoords="offset points", color="#7d8a90", fontsize=7)
+            axes.annotate("a coin", (0.5, -0.5), xytext=(3, 0), textcoords="offset points", color=_MUTED, fontsize=7)
         axes.set_yticks(range(len(names)), names)
         axes.margins(x=0.1)
         axes.set(xlabel=f"test {title}", ylim=(-0.6, len(names) - 0.3))

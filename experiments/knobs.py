@@ -8,7 +8,7 @@ from typing import Any
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import ChoiceSweep, Override, QuotedString
 from hydra.errors import OverrideParseException
-from omegaconf import OmegaConf
+from omegaconf import DictConfig, OmegaConf
 
 CONF = Path(__file__).resolve().parent.parent / "conf"
 
@@ -102,13 +102,22 @@ def _config(experiment: str, chosen: dict[str, Any]) -> dict[str, Any]:
     config = OmegaConf.create({"workspace": top.workspace, "profile": top.profile} | own)
     for group, option in ({"task": "train"} | defaults | chosen).items():
         if group != "experiment":
-            path = CONF / group / f"{option}.yaml"
-            found = OmegaConf.load(path)
-            at_top = path.read_text().startswith("# @package _global_")
-            config.merge_with(found if at_top else {group: found})
+            config.merge_with(_option(group, option))
     whole = OmegaConf.to_container(config, resolve=False)
     assert isinstance(whole, dict)
     return {str(key): value for key, value in whole.items()}
+
+
+def _option(group: str, option: str) -> DictConfig:
+    """What a group's option says, and before it what those say that it builds on."""
+    path = CONF / group / f"{option}.yaml"
+    found = OmegaConf.load(path)
+    assert isinstance(found, DictConfig)
+    built_on = [_option(group, name) for name in found.pop("defaults", []) if name != "_self_"]
+    own = found if path.read_text().startswith("# @package _global_") else OmegaConf.create({group: found})
+    whole = OmegaConf.merge(*built_on, own)
+    assert isinstance(whole, DictConfig)
+    return whole
 
 
 def knobs_of(experiment: str) -> list[str]:

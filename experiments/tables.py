@@ -27,6 +27,7 @@ TITLES = {
 """What a person is told of each metric, in the order of tables."""
 
 _MODEL_TITLES = {"": "model", "like_rate": "like-rate", "item_knn": "item-kNN", "ease": "EASE"}
+"""What a person is told of the models whose names alone say too little."""
 
 COMPARED_BY = ("pair_accuracy", "ndcg@10")
 """The metrics of which every model of a run has one: the first that is there tells which models there are."""

@@ -88,7 +88,13 @@ class Recipe:
                 max_length=cfg.max_length,
                 **cfg.model,
             ),
-            loss=LossConfig(_loss(cfg.loss), cfg.k_negatives, cfg.leave_out_heard, train.calibration, train.batch_size),
+            loss=LossConfig(
+                _loss(cfg.loss),
+                k_negatives=cfg.k_negatives,
+                leave_out_heard=cfg.leave_out_heard,
+                calibration=train.calibration,
+                batch_size=train.batch_size,
+            ),
             fit=FitConfig(
                 epochs=train.epochs,
                 patience=train.patience,

@@ -12,7 +12,7 @@ from hydra.utils import get_method, instantiate
 from omegaconf import DictConfig, OmegaConf
 
 from experiments.folder import flatten
-from experiments.knobs import CONF, check_overrides, groups, knobs_of, options
+from experiments.knobs import CONF, KnobError, check_overrides, groups, knobs_of, options
 from experiments.negative_feedback.recipe import Ablation, Recipe
 from tests.data.test_sequences import whole
 from tests.training.tiny import tiny_log
@@ -52,18 +52,18 @@ def test_every_option_makes_a_recipe_and_its_model(group: str, option: str) -> N
 
 @pytest.mark.parametrize("name", options("recipe"))
 def test_a_recipe_goes_by_its_name_and_leaves_the_other_knobs(name: str) -> None:
-    check_overrides([f"recipe={name}", "model.heads=2", "train.calibration=0.5"])
-    cfg = composed(f"recipe={name}", "model.heads=2")
+    check_overrides([f"recipe={name}", "model.heads=4", "train.calibration=0.5"])
+    cfg = composed(f"recipe={name}", "model.heads=4")
     assert cfg.recipe == name, "reports tell runs from each other by it"
-    without = composed(f"recipe={name}")
-    assert (cfg.model.heads, cfg.model.width) == (2, without.model.width)
+    assert cfg.model.heads == 4
+    assert cfg.model.blocks == composed().model.blocks, "which none of them decides"
 
 
 def test_the_recipes_of_known_models_are_these_models() -> None:
     log = tiny_log()
     vocabulary = build_vocabulary(log, whole(log))
     recipes = {name: Recipe.from_config(composed(f"recipe={name}"), vocabulary) for name in options("recipe")}
-    for name in ("sasrec", "gsasrec", "bert4rec"):
+    for name in ("sasrec", "gsasrec", "bert4rec", "next_item"):
         recipe = recipes[name]
         assert (recipe.sequences.inputs, recipe.sequences.p_hard, recipe.model.feedback) == (("up",), 0, False)
         tasks, attention = ("cloze", "bidirectional") if name == "bert4rec" else ("next", "causal")
@@ -71,14 +71,22 @@ def test_the_recipes_of_known_models_are_these_models() -> None:
     losses = {name: (recipe.loss.name, recipe.loss.k_negatives) for name, recipe in recipes.items()}
     assert losses["sasrec"] == ("bce", 1)
     assert losses["gsasrec"] == ("gbce", 256)
-    assert losses["bert4rec"][0] == "softmax"
+    assert losses["bert4rec"][0] == losses["next_item"][0] == "softmax"
+    assert [name for name, recipe in recipes.items() if recipe.loss.leave_out_heard] == ["next_item"]
     assert recipes["paper"] == Recipe.from_config(composed(), vocabulary)
+
+
+def test_what_a_recipe_builds_on_is_no_knob_and_is_told_by_its_value() -> None:
+    with pytest.raises(KnobError, match="defaults"):
+        check_overrides(["recipe=fold_in", "defaults=[a]"])
+    with pytest.raises(KnobError, match="model.item_bias is 3, but must be .*; it is true by default"):
+        check_overrides(["recipe=fold_in", "model.item_bias=3"])
 
 
 def test_each_recipe_past_the_paper_is_a_step_on_from_the_one_before() -> None:
     names = OmegaConf.load(CONF / "sweep" / "recipes.yaml").hydra.sweeper.params.recipe.split(",")
     steps = [flatten(OmegaConf.to_container(composed(f"recipe={name}"), resolve=False)) for name in names]
-    changed = [{key for key in one if one[key] != other[key]} for one, other in pairwise(steps)]
+    changed = [{k for k in one.keys() | other.keys() if one.get(k) != other.get(k)} for one, other in pairwise(steps)]
     assert names[0] == "paper"
     assert changed == [
         {"recipe", "down_tasks"},

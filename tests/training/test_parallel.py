@@ -18,14 +18,16 @@ from urep_jax.training.parallel import parallelize
 LOSSES = ("bce", "gbce", "sampled_softmax", "softmax")
 
 
-@pytest.mark.parametrize(("tables", "names"), [("dense", LOSSES), ("sparse", LOSSES[2:3])], ids=["dense", "sparse"])
+@pytest.mark.parametrize(
+    ("tables", "names"), [("dense", (*LOSSES, "softmax_unheard")), ("sparse", LOSSES[2:3])], ids=["dense", "sparse"]
+)
 @pytest.mark.parametrize("mode", ["jit", "pmap"])
 def test_four_devices_give_the_losses_of_one(mode: str, tables: str, names: tuple[str, ...]) -> None:
     env = {**os.environ, "XLA_FLAGS": "--xla_force_host_platform_device_count=4", "JAX_PLATFORMS": "cpu"}
     command = [sys.executable, "-m", "tests.training.tiny", mode, tables, *names]
     told = json.loads(subprocess.run(command, env=env, check=True, capture_output=True, text=True).stdout)
     for name in names:
-        one = losses("jit", tables, name=name, k_negatives=3)
+        one = losses("jit", tables, name)
         np.testing.assert_allclose(told[name], one, rtol=2e-5, err_msg=name)
 
 

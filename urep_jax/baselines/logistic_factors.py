@@ -57,10 +57,11 @@ def fit_factors(
         ridge: penalty on factors, above 0.
         bias_ridge: penalty on the biases, above 0.
         sweeps: times that users and items are solved.
-        skips: whether skips count, as half an up and half a down. Where training holds no down they are the downs.
+        skips: whether skips count, as half an up and half a down; of several events of an item the latest counts, be
+            it a skip. Where training holds no down they are the downs.
         seed: of the factors' start.
 
-    Source: Hu, Koren and Volinsky 2008 for the alternation, Johnson 2014 for the logistic model; here on explicit
+    Source: Hu, Koren and Volinsky 2008 for the alternation, Johnson 2014 for the logistic model; here on
         ups and downs.
 
     Raises:
@@ -123,7 +124,7 @@ def regress(
     """The logistic regression of each row of `labels` on the vectors of the columns in which it says something.
 
     Args:
-        labels: U x V, from -1 for a down to 1 for an up.
+        labels: U x V, from -1 for a down to 1 for an up; 0 is halfway, and what has no entry says nothing.
         others: the columns' vectors, their bias last.
         prior: log-odds that all share.
         penalty: of each of a row's numbers.
@@ -160,7 +161,9 @@ def _newton(
     prior: Float[Array, ""],
     penalty: Float[Array, "F"],
 ) -> Float[Array, "B F"]:
-    r"""Newton's steps towards the smallest :math:`-\sum_m \log P(y_m) + \frac12 \sum_f \lambda_f w_f^2` of each row.
+    r"""Newton's steps towards the minimum of each row.
+
+    .. math:: -\sum_m \bigl[y_m \log p_m + (1 - y_m) \log (1 - p_m)\bigr] + \frac12 \sum_f \lambda_f w_f^2
 
     Args:
         column: rows of `others` that each row says something of.

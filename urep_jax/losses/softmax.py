@@ -48,10 +48,10 @@ def sampled_softmax(
 
 
 class Heard(NamedTuple):
-    """Which items a listener has met by the time of a task, and so aren't set against its target.
+    """Which items of the sequence a model sees at a task, and so aren't set against its target.
 
     Attributes:
-        since: place of the sequence from which on each item counts as met; past its end where it isn't in it.
+        since: place of the sequence from which on each item counts as heard; past its end where it isn't in it.
         place: of each task.
     """
 

@@ -66,8 +66,9 @@ class LossConfig:
         if not least <= self.k_negatives <= 100_000:
             raise ValueError(f"k_negatives is {self.k_negatives}, but must be from {least} to 100000")
         if self.leave_out_heard and self.name != "softmax":
+            name = "a function of one's own" if callable(self.name) else self.name
             raise ValueError(
-                f"leave_out_heard is true with loss={self.name}, but only softmax can leave out; set loss=softmax"
+                f"leave_out_heard is true with loss={name}, but only softmax can leave out; set loss=softmax"
             )
         gbce_beta(1, 2, self.calibration)
 
@@ -146,12 +147,13 @@ def negative_feedback_objective(
 
 def _heard(batch: Batch, num_items: int, model: TransformerConfig) -> Heard:
     """Which items a model sees when it is asked: with causal attention, those up to the task's own position."""
-    B, L = batch.item.shape
+    L = batch.item.shape[1]
     # What is no item of the vocabulary has its place past the last of them, where it is dropped.
     index_BxL = jnp.where(batch.item >= FIRST_ITEM, batch.item - FIRST_ITEM, num_items)
     place_L = jnp.arange(L) if model.attention == "causal" else jnp.zeros(L, jnp.int32)
-    since_BxV = jnp.full((B, num_items), L).at[jnp.arange(B)[:, None], index_BxL].min(place_L, mode="drop")
-    return Heard(since_BxV, batch.task.astype(since_BxV.dtype))
+    # Row by row: as one scatter, rows that are spread over devices would be gathered on each of them.
+    since_BxV = jax.vmap(lambda index_L: jnp.full(num_items, L).at[index_L].min(place_L, mode="drop"))(index_BxL)
+    return Heard(since_BxV, batch.task)
 
 
 def _items(change: Change, drawn: Drawn) -> Drawn:
