@@ -79,7 +79,7 @@ def test_the_recipes_of_known_models_are_these_models() -> None:
 def test_what_a_recipe_builds_on_is_no_knob_and_is_told_by_its_value() -> None:
     with pytest.raises(KnobError, match="defaults"):
         check_overrides(["recipe=fold_in", "defaults=[a]"])
-    with pytest.raises(KnobError, match="model.item_bias is 3, but must be .*; it is true by default"):
+    with pytest.raises(KnobError, match=r"model\.item_bias is 3, but must be .*; it is true by default"):
         check_overrides(["recipe=fold_in", "model.item_bias=3"])
 
 
