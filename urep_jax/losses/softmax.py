@@ -112,11 +112,12 @@ def _log_partition_and_gradient(
 
     def one(carry: tuple[Array, Array], block: tuple[Array, ...]) -> tuple[tuple[Array, Array], Array]:
         total, items_grad_VxD = carry
-        hidden_NxD, where_N1, target_N1 = block[0].reshape(-1, D), block[1].reshape(-1, 1), block[2].reshape(-1, 1)
+        hidden_BxTxD, where_BxT, target_BxT, *place_BxT = block
+        hidden_NxD, where_N1 = hidden_BxTxD.reshape(-1, D), where_BxT.reshape(-1, 1)
         scores_NxV = hidden_NxD @ items.T
         if heard is not None:
-            heard_NxV = (heard.since[:, None] <= block[3][..., None]).reshape(scores_NxV.shape)
-            heard_NxV &= jnp.arange(len(items)) != target_N1
+            heard_NxV = (heard.since[:, None] <= place_BxT[0][..., None]).reshape(scores_NxV.shape)
+            heard_NxV &= jnp.arange(len(items)) != target_BxT.reshape(-1, 1)
             scores_NxV = jnp.where(heard_NxV, -jnp.inf, scores_NxV)
         largest_N1 = scores_NxV.max(axis=1, keepdims=True)
         exp_NxV = jnp.exp(scores_NxV - largest_N1)
@@ -124,7 +125,7 @@ def _log_partition_and_gradient(
         weight_N1 = where_N1 / partition_N1
         total += jnp.sum(jnp.where(where_N1, jnp.log(partition_N1) + largest_N1, 0.0))
         items_grad_VxD += exp_NxV.T @ (hidden_NxD * weight_N1)
-        return (total, items_grad_VxD), ((exp_NxV @ items) * weight_N1).reshape(block[0].shape)
+        return (total, items_grad_VxD), ((exp_NxV @ items) * weight_N1).reshape(hidden_BxTxD.shape)
 
     nothing = (jnp.zeros((), hidden.dtype), jnp.zeros_like(items))
     by_task = (hidden, where, target) if heard is None else (hidden, where, target, heard.place)
