@@ -49,8 +49,8 @@ def rows_of(runs: Sequence[Run]) -> list[Row]:
     baselines: dict[str, dict[str, dict[Repeat, Run]]] = {}
     for run in runs:
         own = {key: run.setting[key] for key in told_keys if key in run.setting}
-        # No ablation goes without saying.
-        told = " ".join(f"{key}={value}" for key, value in own.items() if value != "none")
+        # That nothing was taken out goes without saying.
+        told = " ".join(f"{key}={value}" for key, value in own.items() if (key, value) != ("ablation", "none"))
         name = told or "model"
         before, found = rows.setdefault(name, {}).setdefault(run.repeat, run).metrics, run.metrics
         # Baselines are compared below.
