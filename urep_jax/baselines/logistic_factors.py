@@ -61,8 +61,8 @@ def fit_factors(
             it a skip. Where training holds no down they are the downs.
         seed: of the factors' start.
 
-    Source: Hu, Koren and Volinsky 2008 for the alternation, Johnson 2014 for the logistic model; here on
-        ups and downs.
+    Source: Hu, Koren and Volinsky 2008 for the alternation, Johnson 2014 for the logistic model; here on ups
+        and downs.
 
     Raises:
         ValueError: if a value is out of range, or training doesn't hold both ups and downs or skips.
