@@ -43,9 +43,11 @@ def ndcg(run_folder: Path, log: EventLog, asked: Mapping[str, Cases]) -> dict[st
     return {name: next_item(scorer, log, asked[name])["ndcg@10"] for name, scorer in scorers.items()}
 
 
-def gain(of: Answers, over: Answers, question: str) -> Estimate:
-    """The difference of two rows, by users."""
+def gain(of: Answers, over: Answers, question: str) -> Estimate | None:
+    """The difference of two rows, by users; None if they have no seed in common."""
     common = sorted(of.keys() & over.keys(), key=str)
+    if not common:
+        return None
     return by_users(np.mean([of[seed][question].values - over[seed][question].values for seed in common], axis=0))
 
 
@@ -76,11 +78,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
     table = [["NDCG@10", "seeds", *asked, *(f"{question}: over {first}" for question in asked)]]
     numbers = {}
     for name, answers in rows.items():
-        values = {question: [found[question].value for found in answers.values()] for question in asked}
-        gains = {question: gain(answers, rows[first], question) for question in asked if name != first}
-        numbers[name] = {"ndcg": values, "gains": {question: found[:2] for question, found in gains.items()}}
+        values = {question: [own[question].value for own in answers.values()] for question in asked}
+        found = {question: one for question in asked if name != first and (one := gain(answers, rows[first], question))}
+        numbers[name] = {"ndcg": values, "gains": {question: one[:2] for question, one in found.items()}}
         told = [estimate(own).told(4) for own in values.values()]
-        told += [gains[question].told(4, sign=True) if gains else "–" for question in asked]
+        told += [found[question].told(4, sign=True) if question in found else "–" for question in asked]
         table.append([name, str(len(answers)), *told])
     print(json.dumps({"machine": describe(), "leave_one_out": numbers}, indent=1))
     print(markdown_table(table), file=sys.stderr)

@@ -1,5 +1,6 @@
 """Refuses a knob that is not there, or a value of another kind than the knob's, before anything is run."""
 
+import argparse
 import difflib
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -30,11 +31,13 @@ def check_overrides(arguments: Sequence[str]) -> None:
     """Look at the overrides of a command line.
 
     Args:
-        arguments: such as `["p_hard=0", "data=radio"]`; flags and additions (`+x=1`) are passed over.
+        arguments: such as `["p_hard=0", "data=radio"]`; flags and additions (`+x=1`) are passed over, but for
+            `--config-dir`, whose folder has options of one's own.
 
     Raises:
         KnobError: naming the knob, the nearest one that exists, and all that exist; or the value, and its kind.
     """
+    places = (CONF, *_own_conf(arguments))
     try:
         parsed = OverridesParser.create().parse_overrides([a for a in arguments if "=" in a and a[0] not in "-+~"])
     except OverrideParseException as error:
@@ -42,16 +45,29 @@ def check_overrides(arguments: Sequence[str]) -> None:
     given = {override.key_or_group: list(_values(override)) for override in parsed}
     for group in groups():
         for option in given.get(group, []):
-            if option not in options(group):
+            there = options(group, places)
+            if option not in there:
                 raise KnobError(
-                    f"{group}={option} does not exist{_nearest(str(option), options(group))}. There are: "
-                    f"{', '.join(options(group))}"
+                    f"{group}={option} does not exist{_nearest(str(option), there)}. There are: {', '.join(there)}"
                 )
     for experiment in given.get("experiment", [_default_experiment()]):
-        config = _config(experiment, {group: given[group][0] for group in groups() if given.get(group)})
+        config = _config(experiment, {group: given[group][0] for group in groups() if given.get(group)}, places)
         for key, values in given.items():
             if key.split(".")[0].split("/")[0] not in ("hydra", *groups()) or "." in key:
                 _check_knob(experiment, config, key, values)
+
+
+def _own_conf(arguments: Sequence[str]) -> list[Path]:
+    """The folder of configs that a command line adds."""
+    parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False, exit_on_error=False)
+    parser.add_argument("--config-dir", "-cd", type=Path)
+    try:
+        folder = parser.parse_known_args(arguments)[0].config_dir
+    except argparse.ArgumentError as error:
+        raise KnobError(f"{error}: name the folder that has your configs") from error
+    if folder is not None and not folder.is_dir():
+        raise KnobError(f"--config-dir is {str(folder)!r}, which is no folder; name the one that has your configs")
+    return [folder] if folder else []
 
 
 def _values(override: Override) -> Iterator[Any]:
@@ -95,25 +111,30 @@ def _shown(value: Any) -> str:
     return str(value).lower() if isinstance(value, bool) else str(value)
 
 
-def _config(experiment: str, chosen: dict[str, Any]) -> dict[str, Any]:
+def _config(experiment: str, chosen: dict[str, Any], places: Sequence[Path]) -> dict[str, Any]:
     """An experiment's knobs, with those of its groups below each group's name."""
-    own, defaults = _own(experiment)
+    own, defaults = _own(experiment, places)
     top = OmegaConf.load(CONF / "config.yaml")
     config = OmegaConf.create({"workspace": top.workspace, "profile": top.profile} | own)
     for group, option in ({"task": "train"} | defaults | chosen).items():
         if group != "experiment":
-            config.merge_with(_option(group, option))
+            config.merge_with(_option(group, option, places))
     whole = OmegaConf.to_container(config, resolve=False)
     assert isinstance(whole, dict)
     return {str(key): value for key, value in whole.items()}
 
 
-def _option(group: str, option: str) -> DictConfig:
+def _file(group: str, option: str, places: Sequence[Path]) -> Path:
+    """Where an option is told: in the first place that has it, as Hydra looks for it."""
+    return next(path for place in places if (path := place / group / f"{option}.yaml").exists())
+
+
+def _option(group: str, option: str, places: Sequence[Path]) -> DictConfig:
     """What a group's option says, and before it what those say that it builds on."""
-    path = CONF / group / f"{option}.yaml"
+    path = _file(group, option, places)
     found = OmegaConf.load(path)
     assert isinstance(found, DictConfig)
-    built_on = [_option(group, name) for name in found.pop("defaults", []) if name != "_self_"]
+    built_on = [_option(group, name, places) for name in found.pop("defaults", []) if name != "_self_"]
     own = found if path.read_text().startswith("# @package _global_") else OmegaConf.create({group: found})
     whole = OmegaConf.merge(*built_on, own)
     assert isinstance(whole, DictConfig)
@@ -122,12 +143,12 @@ def _option(group: str, option: str) -> DictConfig:
 
 def knobs_of(experiment: str) -> list[str]:
     """The knobs at the top of an experiment's config."""
-    return list(_own(experiment)[0])
+    return list(_own(experiment, [CONF])[0])
 
 
-def _own(experiment: str) -> tuple[dict[str, Any], dict[str, str]]:
+def _own(experiment: str, places: Sequence[Path]) -> tuple[dict[str, Any], dict[str, str]]:
     """An experiment's own knobs with their values, and what it chooses of groups; with those of what it builds on."""
-    values = OmegaConf.to_container(OmegaConf.load(CONF / "experiment" / f"{experiment}.yaml"), resolve=False)
+    values = OmegaConf.to_container(OmegaConf.load(_file("experiment", experiment, places)), resolve=False)
     assert isinstance(values, dict)
     knobs: dict[str, Any] = {}
     chosen: dict[str, str] = {}
@@ -136,7 +157,7 @@ def _own(experiment: str) -> tuple[dict[str, Any], dict[str, str]]:
             ((group, option),) = entry.items()
             chosen[group.removeprefix("override ").removeprefix("/")] = option
         elif entry != "_self_":
-            built_on = _own(entry)
+            built_on = _own(entry, places)
             knobs, chosen = built_on[0] | knobs, built_on[1] | chosen
     own = {str(key): value for key, value in values.items() if key not in ("system", "main", *groups())}
     return knobs | own, chosen
@@ -153,9 +174,9 @@ def groups() -> list[str]:
     return sorted(path.name for path in CONF.iterdir() if path.is_dir())
 
 
-def options(group: str) -> list[str]:
+def options(group: str, places: Sequence[Path] = (CONF,)) -> list[str]:
     """What a group can be set to."""
-    return sorted(path.stem for path in (CONF / group).glob("*.yaml"))
+    return sorted({path.stem for place in places for path in (place / group).glob("*.yaml")})
 
 
 def _nearest(word: str, words: Sequence[str]) -> str:

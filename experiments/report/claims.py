@@ -12,6 +12,7 @@ import numpy as np
 
 from experiments.report import charts
 from experiments.report.curves import (
+    accuracy_of_those_with_only,
     by_share,
     curve_table,
     curves,
@@ -288,11 +289,11 @@ def feedback_types(runs: Runs) -> Claim | None:
             continue
         # Runs of one seed are no repetitions of each other: their mean is.
         values = {pair: mean_by_repeat(hard, f"cosine/{pair}") for pair in pairs}
-        only = {key: mean_by_repeat(hard, key) for key in (f"pair_accuracy/{kind}_only" for kind in ("skip", "down"))}
+        only = {kind: by_users(accuracy_of_those_with_only(kind, hard)) for kind in ("skips", "downs")}
         cells = [estimate(v).told(2) for v in values.values()]
-        cells += [estimate(v).told(3) if v else "–" for v in only.values()]
+        cells += [f"{e.told(3)} ({e.number})" if e.number else "–" for e in only.values()]
         table.append([name, str(len(hard)), *cells])
-        data[name] = values | only
+        data[name] = values | {f"{kind}_only": list(e) if e.number else None for kind, e in only.items()}
     if not data:
         return None
     return Claim(
@@ -300,8 +301,9 @@ def feedback_types(runs: Runs) -> Claim | None:
         "§5.3: kinds of feedback",
         "cosine of skip and down 0.82, of up and skip 0.16, of up and down 0.00 (Pandora); −0.53 of up and skip "
         "(Spotify), 0.39 of up and down (Piki).",
-        f"{markdown_table(table)}\n\nCosines of the learned embeddings over all models with `p_hard` above 0, and the "
-        f"pair accuracy of users of whom only skips, or only downs, are known. {_HALVES}.",
+        f"{markdown_table(table)}\n\nCosines of the learned embeddings over all models with `p_hard` above 0: "
+        f"{_HALVES}. The pair accuracy of users of whom only skips, or only downs, are known: in brackets how many "
+        "there are, ± by users.",
         data,
     )
 

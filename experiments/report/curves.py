@@ -23,17 +23,32 @@ def whole(runs: Sequence[Run]) -> Mapping[Repeat, Run]:
 
 def by_share(runs: Sequence[Run]) -> tuple[np.ndarray, np.ndarray]:
     """Share of ups, and pair accuracy, of each tested user of whom something is known; of several runs, the mean."""
+    accuracy, counts = _by_user(runs)
+    total = counts.sum(0)
+    return counts[0, total > 0] / total[total > 0], accuracy[total > 0]
+
+
+def accuracy_of_those_with_only(kind: str, runs: Sequence[Run]) -> np.ndarray:
+    """Pair accuracy of each tested user of whom only `ups`, `downs` or `skips` are known; of several runs, the mean."""
+    accuracy, counts = _by_user(runs)
+    own = counts[_KINDS.index(kind)]
+    return accuracy[(own > 0) & (own == counts.sum(0))]
+
+
+_KINDS = ("ups", "downs", "skips")
+
+
+def _by_user(runs: Sequence[Run]) -> tuple[np.ndarray, np.ndarray]:
+    """Pair accuracy of each tested user, and what is known of them, by kind: of several runs, the means."""
     runs = [run for run in runs if "model/pair_accuracy" in run.users]
     if not runs:
-        return np.zeros(0), np.zeros(0)
+        return np.zeros(0), np.zeros((len(_KINDS), 0))
     ids = np.concatenate([run.user_ids for run in runs])
-    ups, downs, skips, accuracy = (
+    accuracy, *counts = (
         mean_by_user(ids, np.concatenate([run.users[key] for run in runs]).astype(np.float64))
-        for key in ("ups", "downs", "skips", "model/pair_accuracy")
+        for key in ("model/pair_accuracy", *_KINDS)
     )
-    total = ups + downs + skips
-    known = (total > 0) & ~np.isnan(accuracy)
-    return ups[known] / total[known], accuracy[known]
+    return accuracy[~np.isnan(accuracy)], np.stack(counts)[:, ~np.isnan(accuracy)]
 
 
 def gain(runs: Mapping[Repeat, Run], base: Mapping[Repeat, Run], *, scale: float = 1.0) -> list[str]:

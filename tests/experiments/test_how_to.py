@@ -45,6 +45,20 @@ def test_a_data_set_of_ones_own(modules: Path, tmp_path: Path) -> None:
     assert [Feedback(code).word for code in log.feedback] == ["up", "down", "skip"]
 
 
+def test_a_data_set_of_ones_own_by_its_name(command: Command, modules: Path, tmp_path: Path) -> None:
+    ((text, name),) = re.findall(r"```yaml\n(# FOLDER/(\S+)\n.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
+    config, plays = tmp_path / "own" / name, tmp_path / "plays.csv"
+    config.parent.mkdir(parents=True)
+    config.write_text(text)
+    days = [60, 86_400 * 40]
+    events = [f"user {user},{song},{day + user},love" for user in range(20) for day in days for song in range(5)]
+    plays.write_text("\n".join(["user_id,song,timestamp,feedback", *events]))
+    knobs = ("data=mine", f"data.path={plays}", "data.stats=true")
+    said = command(f"--config-dir={tmp_path}/own", *knobs)
+    assert said.status == 0, said.err
+    assert "mine" in said.out
+
+
 @pytest.mark.parametrize(
     ("arguments", "told"),
     [

@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from benchmarks.leave_one_out import gain
 from benchmarks.leave_one_out import main as leave_one_out
 from tests.experiments.command import Command
 
@@ -56,3 +57,7 @@ def test_sasrec_on_published_lists(
     assert row["ndcg"][f"test, {USERS}"][0] == pytest.approx(metrics["ndcg@10"])
     assert row["ndcg"][f"validation, {PUBLISHED}"][0] == pytest.approx(metrics["validation_ndcg@10"])
     assert f"validation, {USERS}" in told.err
+
+
+def test_rows_without_a_common_seed_have_no_difference() -> None:
+    assert gain({(0,): {}}, {(1,): {}}, "test") is None

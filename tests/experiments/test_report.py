@@ -15,7 +15,7 @@ import yaml
 from scipy import stats
 
 from experiments.report.__main__ import main
-from experiments.report.claims import figure_2_top, figure_3, figure_4, table_2
+from experiments.report.claims import feedback_types, figure_2_top, figure_3, figure_4, table_2
 from experiments.report.curves import whole
 from experiments.report.intervals import difference_by_user, estimate
 from experiments.report.rows import differences, rows_of, table_of
@@ -231,3 +231,15 @@ def test_the_ablation_is_told_in_points(tmp_path: Path) -> None:
     points = estimate([-1.0, 0.0]).told(1, sign=True)
     assert f"| positions | tiny | {estimate([0.69, 0.72]).told(3)} | {points} | -.5 ±.0 |" in told.text
     assert told.text.index("| nothing |") < told.text.index("| positions |")
+
+
+def test_users_of_whom_only_skips_are_known_are_counted_once(tmp_path: Path) -> None:
+    for seed in range(2):
+        users = {"ann": (0, 0, 3, 1.0), "bob": (0, 0, 1, seed), "eve": (1, 0, 2, 0.0), "joe": (0, 0, 0, 0.0)}
+        cosines = {f"cosine/{pair}": 0.5 for pair in ("up_down", "up_skip", "down_skip")}
+        run_of(tmp_path / str(seed), config_of(seed, p_hard=1.0), {"pair_accuracy": 0.5} | cosines, users)
+    told = feedback_types({"tiny": read_runs([tmp_path])})
+    assert told is not None
+    # Ann's mean over the seeds is 1, Bob's 1/2.
+    half = short(1.96 * np.std([1, 0.5], ddof=1) / 2**0.5, 3)
+    assert f"| .750 ±{half} (2) | – |" in told.text

@@ -34,6 +34,7 @@ def test_help_is_the_projects_own(command: Command) -> None:
         (["p_hrd=0"], ["negative_feedback", "did you mean p_hard?", "p_task", "k_negatives", "max_length"]),
         (["model.depth=3"], ["model has no knob 'depth'", "width, blocks, heads", "+model.depth=..."]),
         (["data.name.first=x"], ["data.name is a value, radio by default"]),
+        (["--config-dir", "nowhere"], ["--config-dir is 'nowhere', which is no folder"]),
         (["data.source.wrld=1"], ["data.source has no knob 'wrld' (did you mean world?)"]),
         (["model.width=wide"], ["model.width is 'wide', but must be a whole number; it is 64 by default"]),
         (["train.batch_size=1.5"], ["train.batch_size is 1.5, but must be a whole number"]),
