@@ -13,7 +13,7 @@ from urep_jax.baselines.logistic_factors import fit_factors
 from urep_jax.baselines.spectral import spectral_vectors
 from urep_jax.data.cases import Split
 from urep_jax.data.log import EventLog
-from urep_jax.data.vocabulary import FIRST_ITEM, Vocabulary
+from urep_jax.data.vocabulary import FIRST_ITEM, UNKNOWN, Vocabulary
 from urep_jax.models.transformer import TransformerConfig
 from urep_jax.serving.restore import restore
 from urep_jax.training.objective import Params
@@ -44,9 +44,11 @@ def from_statistics(
 ) -> Beginning:
     """Turn fresh rows of items into what the training events say of them.
 
+    An item that training never saw is as good as the catalogue is on the whole.
+
     Raises:
         ValueError: if there is no such kind, or the model's items have no bias where the kind gives one, or are too
-            narrow for it.
+            narrow for it; if training holds no ups, or nothing else, where it takes odds.
     """
     if kind not in get_args(ItemStart):
         raise ValueError(f"item_start is {kind!r}, but must be one of {', '.join(get_args(ItemStart))}")
@@ -64,7 +66,14 @@ def from_statistics(
             table_RxF[row_V[known_V], columns] = values_VxN[known_V]
 
         if kind == "like_rate":
-            put(_BIAS, logit(like_rates(log, split).astype(np.float64))[:, None])
+            rates = like_rates(log, split)
+            if not 0 < rates.prior < 1:
+                raise ValueError(
+                    f"train.item_start is 'like_rate', but {rates.prior:.0%} of the training events of {log.name!r} "
+                    "are ups, so that there are no odds; leave it at 'fresh'"
+                )
+            put(_BIAS, logit(rates.items.astype(np.float64))[:, None])
+            table_RxF[UNKNOWN, _BIAS] = logit(rates.prior)
         elif kind == "factors":
             factors = fit_factors(log, split, skips=True)
             width = factors.items.shape[1] - 1
@@ -72,6 +81,7 @@ def from_statistics(
                 raise ValueError(f"model.width is {cfg.width}, but there are {width} factors; widen the model")
             put(slice(width), factors.items[:, :-1])
             put(_BIAS, factors.items[:, -1:] + factors.prior)
+            table_RxF[UNKNOWN, :width], table_RxF[UNKNOWN, _BIAS] = 0.0, factors.prior
         elif kind == "spectral":
             # As long as fresh ones: they say where to look, and how far is learnt.
             fresh_length = np.linalg.norm(table_RxF[FIRST_ITEM:, : cfg.width], axis=1).mean()

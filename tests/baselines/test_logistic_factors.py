@@ -36,6 +36,19 @@ def test_a_row_is_a_logistic_regression_with_its_penalty() -> None:
     np.testing.assert_allclose(solved_F, reference.coef_[0], atol=1e-3)
 
 
+@pytest.mark.parametrize("prior", [0.5, 0.9, 0.99])
+@pytest.mark.parametrize("share", [0.05, 0.5, 0.95])
+def test_a_row_may_be_far_from_what_all_share(prior: float, share: float) -> None:
+    num = 200
+    labels = csr_array(np.where(np.arange(num) < share * num, 1.0, -1.0).astype(np.float32)[None])
+    others_VxF = np.zeros((num, 1), np.float32)
+    log_odds = float(np.log(prior / (1 - prior)))
+    ((bias,),) = regress(labels, others_VxF, log_odds, np.ones(1, np.float32))
+    # The slope of the penalised likelihood is zero.
+    p = 1 / (1 + np.exp(-(log_odds + bias)))
+    assert num * (p - share) + bias == pytest.approx(0, abs=0.02)
+
+
 def test_what_says_neither_is_half_an_up_and_half_a_down() -> None:
     others_VxF = np.append(RNG.normal(size=(12, 2)), np.zeros((12, 1)), 1).astype(np.float32)
     labels_V = RNG.choice([-1.0, 0.0, 1.0], 12)

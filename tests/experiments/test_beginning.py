@@ -1,5 +1,7 @@
 """What a training begins with, where simple statistics say something of the items."""
 
+import dataclasses
+
 import jax
 import numpy as np
 import pytest
@@ -12,7 +14,8 @@ from tests.training.tiny import tiny_log
 from urep_jax.baselines.like_rate import like_rates
 from urep_jax.baselines.logistic_factors import fit_factors
 from urep_jax.baselines.spectral import spectral_vectors
-from urep_jax.data.vocabulary import FIRST_ITEM, build_vocabulary
+from urep_jax.core.types import Feedback
+from urep_jax.data.vocabulary import FIRST_ITEM, UNKNOWN, build_vocabulary
 from urep_jax.models import transformer
 from urep_jax.models.transformer import TransformerConfig
 
@@ -36,7 +39,11 @@ def begun(kind: ItemStart, cfg: TransformerConfig) -> transformer.Params:
 def test_biases_begin_at_the_odds_of_the_like_rate() -> None:
     table, before = (params["tables"]["item"] for params in (begun("like_rate", sized()), fresh(sized())))
     rows = VOCABULARY.item_rows(LOG.item_ids)
-    np.testing.assert_allclose(1 / (1 + np.exp(-table[rows, -1])), like_rates(LOG, SPLIT), rtol=1e-5)
+    rates = like_rates(LOG, SPLIT)
+    np.testing.assert_allclose(1 / (1 + np.exp(-table[rows, -1])), rates.items, rtol=1e-5)
+    counts = np.bincount(LOG.feedback, minlength=len(Feedback))
+    assert rates.prior == pytest.approx(counts[Feedback.UP] / (counts[Feedback.UP] + counts[Feedback.DOWN]))
+    assert table[UNKNOWN, -1] == pytest.approx(np.log(rates.prior / (1 - rates.prior)), rel=1e-5), "as good as all are"
     np.testing.assert_array_equal(table[:, :-1], before[:, :-1])
 
 
@@ -48,7 +55,9 @@ def test_items_begin_as_their_factors() -> None:
     np.testing.assert_allclose(table[rows, :16], factors.items[:, :-1], rtol=1e-5)
     np.testing.assert_allclose(table[rows, -1], factors.items[:, -1] + factors.prior, rtol=1e-5)
     np.testing.assert_array_equal(table[:, 16:-1], before[:, 16:-1])
-    np.testing.assert_array_equal(table[:FIRST_ITEM], before[:FIRST_ITEM])
+    np.testing.assert_array_equal(table[:UNKNOWN], before[:UNKNOWN])
+    assert not table[UNKNOWN, :16].any()
+    assert table[UNKNOWN, -1] == pytest.approx(factors.prior)
 
 
 @pytest.mark.parametrize("item_bias", [True, False])
@@ -69,5 +78,8 @@ def test_what_cannot_be_is_refused() -> None:
         begun("chance", sized())  # type: ignore[arg-type]
     with pytest.raises(ValueError, match=r"train.item_start is 'factors'.*model.item_bias is false"):
         begun("factors", sized(item_bias=False))
+    ups = dataclasses.replace(LOG, feedback=np.full(LOG.num_events, Feedback.UP, LOG.feedback.dtype))
+    with pytest.raises(ValueError, match=r"train.item_start is 'like_rate', but 100% .* so that there are no odds"):
+        from_statistics("like_rate", ups, SPLIT, VOCABULARY, sized())(fresh(sized()))
     with pytest.raises(ValueError, match="down_tasks is true with loss=gbce"):
         Recipe.from_config(composed("down_tasks=true", "loss=gbce"), VOCABULARY)

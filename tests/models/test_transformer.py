@@ -245,15 +245,17 @@ def regression(vectors: np.ndarray, bias: np.ndarray, liked: np.ndarray, ridge: 
     return optimize.minimize(cost, np.zeros(vectors.shape[1] + 1), tol=1e-10).x[:-1]
 
 
-def test_folding_in_is_a_logistic_regression() -> None:
+@pytest.mark.parametrize("mean_bias", [0.0, 3.0])
+def test_folding_in_is_a_logistic_regression(mean_bias: float) -> None:
     rng = np.random.default_rng(0)
     items, bias = rng.normal(0, 0.8, (3, 30, 8)).astype(np.float32), rng.normal(0, 1, (3, 30)).astype(np.float32)
+    bias += np.float32(mean_bias)
     # Who likes most of what is heard is not said to like its every side.
     liked, known = rng.random((3, 30)) < np.array([[0.9], [0.4], [0.5]]), np.arange(30) >= np.array([[0], [12], [30]])
     found = np.asarray(fold_in(*map(jnp.asarray, (items, bias, liked * 1.0, known)), jnp.array(8.0), jnp.array(1.0)))
     for row in range(2):
         expected = regression(*(x[row][known[row]] for x in (items, bias, liked)), 8.0, 1.0)
-        # Two Newton steps: each takes the error about to its square.
+        # The second step is Newton's, which takes the error about to its square.
         np.testing.assert_allclose(found[row], expected, atol=0.01)
         assert np.abs(expected).max() > 0.1
     assert not found[2].any(), "of whom nothing is known, nothing is said"

@@ -1,5 +1,7 @@
 """Like-rate: everybody is offered what is mostly liked by those who meet it."""
 
+from typing import NamedTuple
+
 import numpy as np
 from jaxtyping import Float32
 
@@ -10,7 +12,19 @@ from urep_jax.data.log import EventLog
 from urep_jax.evaluation.scorer import Scorer, ScorerFactory, item_scorer
 
 
-def like_rates(log: EventLog, split: Split, *, pseudo_count: float = 10.0) -> Float32[np.ndarray, "V"]:
+class LikeRates(NamedTuple):
+    """Smoothed shares of ups.
+
+    Attributes:
+        items: of each item.
+        prior: of the whole catalogue, and so of an item of which nothing is known.
+    """
+
+    items: Float32[np.ndarray, "V"]
+    prior: float
+
+
+def like_rates(log: EventLog, split: Split, *, pseudo_count: float = 10.0) -> LikeRates:
     """The share of ups among each item's ups and downs in training, smoothed.
 
     `rate_v = (ups_v + a * rate) / (ups_v + downs_v + a)`, the mean of a Beta posterior whose prior is worth `a`
@@ -31,13 +45,14 @@ def like_rates(log: EventLog, split: Split, *, pseudo_count: float = 10.0) -> Fl
     total = ups_V.sum() + downs_V.sum()
     if not total:
         raise ValueError(f"training holds no ups, downs or skips of log {log.name!r}; a like-rate needs some")
-    prior = pseudo_count * ups_V.sum() / total
-    return ((ups_V + prior) / (ups_V + downs_V + pseudo_count)).astype(np.float32)
+    prior = float(ups_V.sum() / total)
+    rates_V = (ups_V + pseudo_count * prior) / (ups_V + downs_V + pseudo_count)
+    return LikeRates(rates_V.astype(np.float32), prior)
 
 
 def like_rate(log: EventLog, split: Split, *, pseudo_count: float = 10.0) -> ScorerFactory:
     """Score an item by its like-rate: see `like_rates`."""
-    scores_V = like_rates(log, split, pseudo_count=pseudo_count)
+    scores_V = like_rates(log, split, pseudo_count=pseudo_count).items
 
     def bind(log: EventLog, cases: Cases) -> Scorer:
         return item_scorer(scores_V)

@@ -18,7 +18,9 @@ from urep_jax.evaluation.scorer import Scorer, ScorerFactory, catalogue_scorer
 
 _PLACES = 1 << 17
 """Events, with their padding, of the regressions that are solved at a time."""
-_NEWTON_STEPS = 4
+_NEWTON_STEPS = 6
+_LENGTHS = (1.0, 0.5, 0.25, 0.125, 1 / 16, 1 / 32, 0.0)
+"""Of a Newton step: far from the minimum a whole one may lead further away."""
 
 
 class ItemFactors(NamedTuple):
@@ -161,7 +163,7 @@ def _newton(
     prior: Float[Array, ""],
     penalty: Float[Array, "F"],
 ) -> Float[Array, "B F"]:
-    r"""Newton's steps towards the minimum of each row.
+    r"""Newton's steps towards the minimum of each row, each of the best of a few lengths.
 
     .. math:: -\sum_m \bigl[y_m \log p_m + (1 - y_m) \log (1 - p_m)\bigr] + \frac12 \sum_f \lambda_f w_f^2
 
@@ -179,10 +181,20 @@ def _newton(
 
     def solve(x_MxF: Array, offset_M: Array, liked_M: Array, known_M: Array) -> Array:
         def step(_: Array, solved_F: Array) -> Array:
-            p_M = jax.nn.sigmoid(x_MxF @ solved_F + offset_M)
+            score_M = x_MxF @ solved_F + offset_M
+            p_M = jax.nn.sigmoid(score_M)
             slope_F = x_MxF.T @ jnp.where(known_M, p_M - liked_M, 0.0) + penalty * solved_F
             curve_FxF = (x_MxF.T * jnp.where(known_M, p_M * (1 - p_M), 0.0)) @ x_MxF + jnp.diag(penalty)
-            return solved_F - jax.scipy.linalg.solve(curve_FxF, slope_F, assume_a="pos")
+            way_F = -jax.scipy.linalg.solve(curve_FxF, slope_F, assume_a="pos")
+            way_M = x_MxF @ way_F
+
+            def cost(length: Array) -> Array:
+                there_M, there_F = score_M + length * way_M, solved_F + length * way_F
+                misfit_M = jnp.where(known_M, jax.nn.softplus(there_M) - liked_M * there_M, 0.0)
+                return misfit_M.sum() + 0.5 * jnp.sum(penalty * there_F**2)
+
+            lengths = jnp.array(_LENGTHS)
+            return solved_F + lengths[jnp.argmin(jax.vmap(cost)(lengths))] * way_F
 
         return jax.lax.fori_loop(0, _NEWTON_STEPS, step, jnp.zeros_like(penalty))
 
