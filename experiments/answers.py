@@ -9,6 +9,7 @@ import duckdb
 import jax
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from omegaconf import DictConfig
 from rich.console import Console
@@ -74,10 +75,21 @@ def rank(cfg: DictConfig, folder: RunFolder, console: Console) -> dict[str, floa
             return ranked.sort_by([(name, "ascending") for name in (*group, "place")])
 
         _write_parts(folder.path / "ranking", parts, part, console)
-    metrics = {"listeners": float(log.num_sequences), "candidates": float(asked)}
+        metrics = {
+            **_known(base, table, "user_id", log.sequence_ids, "listeners"),
+            **_known(base, table, "item_id", model.vocabulary.item_ids, "items"),
+            "candidates": float(asked),
+        }
     folder.write_metrics(metrics)
     grouped.unlink()
     return metrics
+
+
+def _known(base: duckdb.DuckDBPyConnection, table: str, column: str, ids: pa.Array, name: str) -> dict[str, float]:
+    """How many ids candidates name, and of how many nothing is known: ids of another system would all be unknown."""
+    named = base.sql(f"SELECT DISTINCT {column} FROM {table}").to_arrow_table().column(0)
+    known = pc.sum(pc.is_in(named, value_set=ids)).as_py() or 0
+    return {name: float(len(named)), f"unknown {name}": float(len(named) - known)}
 
 
 def _group(base: duckdb.DuckDBPyConnection, ids: str, group: Sequence[str], block: int, path: Path) -> None:

@@ -18,6 +18,8 @@ from urep_jax.data.log import EventLog
 
 _PACKAGES = ("urep_jax", "jax", "jaxlib", "flax", "optax", "orbax-checkpoint", "grain", "numpy", "duckdb", "pyarrow")
 _MAY_DIFFER = ("workspace", "profile")
+_ONLY_TESTED = ("baselines", "metrics")
+"""What a run that has not ended may still be asked: it doesn't change what is trained."""
 _WORK = ("checkpoints", "recommendations", "candidates.parquet", "ranking", "metrics.json")
 
 
@@ -57,10 +59,9 @@ class RunFolder:
         # A run that was refused before it trained has left nothing to lose.
         if saved.exists() and self._has_begun:
             self._refuse_other_config(yaml.safe_load(saved.read_text()))
-        else:
-            write_whole(saved, yaml.safe_dump(dict(config), sort_keys=False))
-        # A run that has ended keeps the versions that its results were made with.
+        # A run that has ended keeps what its results were made with.
         if self.metrics is None:
+            write_whole(saved, yaml.safe_dump(dict(config), sort_keys=False))
             write_whole(path / "versions.json", json.dumps(versions(), indent=1))
 
     @property
@@ -70,10 +71,11 @@ class RunFolder:
 
     def _refuse_other_config(self, saved: Mapping[str, Any]) -> None:
         before, now = flatten(saved), flatten(self.config)
+        may_differ = _MAY_DIFFER if self.metrics is not None else (*_MAY_DIFFER, *_ONLY_TESTED)
         differing = [
             f"{key} was {before.get(key, 'not there')} and is now {now.get(key, 'not there')}"
             for key in sorted({*before, *now})
-            if before.get(key) != now.get(key) and key.split(".")[0] not in _MAY_DIFFER
+            if before.get(key) != now.get(key) and key.split(".")[0] not in may_differ
         ]
         if differing:
             raise ValueError(

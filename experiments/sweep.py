@@ -1,5 +1,6 @@
 """Sweeps: jobs that fail are noted where they ran, and named when all have ended."""
 
+import hashlib
 import re
 import sys
 from collections.abc import Mapping, Sequence
@@ -12,8 +13,11 @@ from rich.console import Console
 
 _FAILED = "failed.txt"
 
-_NOT_NAMED = ("experiment", "data", "sweep", "data.path", "workspace")
+_NOT_NAMED = ("experiment", "data", "sweep", "workspace")
 """Knobs that the folder above tells, or that decide nothing."""
+
+_PATHS = ("data.path",)
+"""Knobs that are told by the end of their value, and a digest of the whole: it may be long, or one's own business."""
 
 
 def run_name(overrides: Sequence[str], fixed: Mapping[str, object] | None) -> str:
@@ -28,9 +32,17 @@ def run_name(overrides: Sequence[str], fixed: Mapping[str, object] | None) -> st
         'inputs=up,down,seed=1'
     """
     common = {f"{key}={value}" for key, value in (fixed or {}).items()}
-    named = sorted(word for word in overrides if word not in common and word.split("=")[0] not in _NOT_NAMED)
+    own = (word for word in overrides if word not in common and word.split("=")[0] not in _NOT_NAMED)
+    named = sorted(_short(word) for word in own)
     # Orbax can't read below a folder whose name has brackets.
     return re.sub(r"[^\w.,=+-]", "_", re.sub(r"[][{}'\"]", "", ",".join(named))) or "defaults"
+
+
+def _short(word: str) -> str:
+    key, _, value = word.partition("=")
+    if key not in _PATHS:
+        return word
+    return f"{key}={Path(value).name}-{hashlib.sha256(value.encode()).hexdigest()[:6]}"
 
 
 # Registered here, as a sweep's processes all import the callback below before they name their folder.

@@ -1,7 +1,6 @@
 """System B whole: train the negative-feedback recommender, test it and its baselines, draw and report."""
 
 import dataclasses
-from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -12,24 +11,19 @@ from experiments import figures
 from experiments.data import load_data
 from experiments.folder import RunFolder
 from experiments.history import HistoryWriter
+from experiments.negative_feedback.baselines import FITTED, TRAINED, check_baselines, obstacle
 from experiments.negative_feedback.page import page
 from experiments.negative_feedback.protocols import Protocol, Questions, Results, protocol_of, reach
-from experiments.negative_feedback.recipe import Ablation, Recipe
+from experiments.negative_feedback.recipe import Recipe
 from experiments.negative_feedback.training import Trained, train
 from experiments.negative_feedback.users import users_table
 from experiments.own import own_function
 from experiments.profile import StepTrace
 from experiments.progress import TrainingBar
 from experiments.tables import model_title
-from urep_jax.baselines.ease import ease
-from urep_jax.baselines.item_knn import item_knn
-from urep_jax.baselines.like_rate import like_rate
-from urep_jax.baselines.logistic_factors import logistic_factors
 from urep_jax.baselines.oracle import oracle
-from urep_jax.baselines.popularity import popularity
 from urep_jax.data.cases import Cases
 from urep_jax.data.hard_negatives import Rung
-from urep_jax.data.log import EventLog
 from urep_jax.data.sequences import Sequences
 from urep_jax.data.source import TrainingBatches
 from urep_jax.data.stats import table1
@@ -40,18 +34,6 @@ from urep_jax.evaluation.scorer import Scorer
 from urep_jax.evaluation.two_stages import two_stages
 from urep_jax.training.fit import Progress
 
-FITTED = {
-    "popularity": popularity,
-    "like_rate": like_rate,
-    "item_knn": item_knn,
-    "ease": ease,
-    "logistic_factors": logistic_factors,
-}
-"""Baselines that are fitted in one go, by the name that the config gives them."""
-
-TRAINED: dict[str, Ablation] = {"positive_only": "negative_feedback", "random_negatives": "hard_negatives"}
-"""Baselines that are the model without some part, by name."""
-
 
 def run(cfg: DictConfig, folder: RunFolder, console: Console) -> dict[str, float]:
     """Train, test and report; returns what `metrics.json` holds."""
@@ -59,6 +41,12 @@ def run(cfg: DictConfig, folder: RunFolder, console: Console) -> dict[str, float
     log, split = load_data(cfg, console)
     check_baselines(cfg.baselines, log)
     folder.claim_data(log)
+    baselines = []
+    for name in cfg.baselines:
+        if reason := obstacle(name, log, split):
+            console.print(f"{model_title(name)} is left out: {reason}", soft_wrap=True)
+        else:
+            baselines.append(name)
     vocabulary = build_vocabulary(log, split)
     save_vocabulary(vocabulary, folder.path / "vocabulary")
     recipe = Recipe.from_config(cfg, vocabulary)
@@ -98,7 +86,7 @@ def run(cfg: DictConfig, folder: RunFolder, console: Console) -> dict[str, float
     if cfg.data.protocol == "pairs":
         metrics |= flat(reach(log, split, results["model"]["pair_accuracy"]))
     scorers: dict[str, Scorer] = {}
-    for name in cfg.baselines:
+    for name in baselines:
         if name in TRAINED:
             # A baseline that lacks a part can't begin with a model that has it.
             fresh = dataclasses.replace(recipe.without(TRAINED[name]), init_from=None)
@@ -138,23 +126,6 @@ def draw(folder: RunFolder, model: Trained, results: dict[str, Results], protoco
     shares_Lx5 = rung_shares(model.batches)
     folder.write_table("hard_negative_sources.csv", [rung.name.lower() for rung in Rung], shares_Lx5)
     figures.hard_negative_sources(shares_Lx5, folder.figures / "hard_negative_sources.png")
-
-
-def check_baselines(names: Sequence[str], log: EventLog) -> None:
-    """Refuse a baseline that is not there, before anything is trained.
-
-    Raises:
-        ValueError: naming it, and those that there are.
-    """
-    known = [*FITTED, *TRAINED, "two_stages", *(["oracle"] if log.affinity is not None else [])]
-    for name in names:
-        if name not in known:
-            raise ValueError(f"baselines names {name!r}, but on {log.name} there are: {', '.join(known)}")
-    if "two_stages" in names and "random_negatives" not in names[: list(names).index("two_stages")]:
-        raise ValueError(
-            "baselines names two_stages, whose candidates come from random_negatives; name that before it, as in "
-            "[random_negatives,two_stages]"
-        )
 
 
 def unknown_shares(sequences: Sequences, cases: Cases) -> dict[str, float]:

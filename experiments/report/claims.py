@@ -293,7 +293,7 @@ def feedback_types(runs: Runs) -> Claim | None:
         cells = [estimate(v).told(2) for v in values.values()]
         cells += [f"{e.told(3)} ({e.number})" if e.number else "–" for e in only.values()]
         table.append([name, str(len(hard)), *cells])
-        data[name] = values | {f"{kind}_only": list(e) if e.number else None for kind, e in only.items()}
+        data[name] = values | {f"{kind}_only": [*plain(np.array(e[:2])), e.number] for kind, e in only.items()}
     if not data:
         return None
     return Claim(

@@ -2,6 +2,7 @@
 
 import functools
 import json
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -31,7 +32,9 @@ class Run:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.config: dict[str, Any] = flatten(yaml.safe_load((folder / "config.yaml").read_text()))
-        self.metrics: dict[str, float] = json.loads((folder / "metrics.json").read_text())
+        found: dict[str, float] = json.loads((folder / "metrics.json").read_text())
+        # NaN says that there was nothing to measure, such as an interval of one user.
+        self.metrics = {name: value for name, value in found.items() if not math.isnan(value)}
 
     @property
     def data(self) -> str:

@@ -10,12 +10,22 @@ from urep_jax.data.hard_negatives import Rung, draw_hard_negatives
 U, D, S, N = Feedback.UP, Feedback.DOWN, Feedback.SKIP, Feedback.NONE
 
 
-def draw(seed: int, feedback: list, day: list, station: list, position: list, wanted: list | None = None) -> tuple:
-    """One row's draw."""
+def draw(
+    seed: int,
+    feedback: list,
+    day: list,
+    station: list,
+    position: list,
+    wanted: list | None = None,
+    item: list | None = None,
+) -> tuple:
+    """One row's draw; the events are of different items unless these are told."""
     wanted = [True] * len(position) if wanted is None else wanted
-    args = (np.array([feedback], np.int8), np.array([day], np.int32), np.array([station], np.int32))
+    item = list(range(len(feedback))) if item is None else item
+    events = (np.array([item], np.int32), np.array([feedback], np.int8))
+    when_and_where = (np.array([day], np.int32), np.array([station], np.int32))
     column, rung = draw_hard_negatives(
-        np.random.default_rng(seed), *args, np.array([position], np.int32), np.array([wanted], bool)
+        np.random.default_rng(seed), *events, *when_and_where, np.array([position], np.int32), np.array([wanted], bool)
     )
     return column[0].tolist(), rung[0].tolist()
 
@@ -45,6 +55,11 @@ def test_another_station_is_no_same_day_rung_but_may_lie_in_the_future() -> None
     assert draw(0, [U, D], [0, 0], [1, 2], [0]) == ([1], [Rung.FUTURE_DOWN])
 
 
+def test_a_liked_song_that_is_skipped_another_time_is_no_negative_of_its_own() -> None:
+    assert draw(0, [S, U], [0, 0], [7, 7], [1], item=[5, 5]) == ([-1], [Rung.RANDOM])
+    assert draw(0, [S, U, S], [0, 0, 3], [7, 7, 7], [1], item=[5, 5, 6]) == ([2], [Rung.FUTURE_SKIP])
+
+
 @given(st.data())
 def test_rules_hold_for_any_sequence(data: st.DataObject) -> None:
     width = data.draw(st.integers(1, 14))
@@ -54,7 +69,8 @@ def test_rules_hold_for_any_sequence(data: st.DataObject) -> None:
     station = data.draw(st.lists(st.integers(0, 1), min_size=width, max_size=width))
     position = [*[i for i in range(width) if feedback[i] == U][:6], 0]
     wanted = [feedback[p] == U and data.draw(st.booleans()) for p in position]
-    got, rungs = draw(data.draw(st.integers(0, 99)), feedback, day, station, position, wanted)
+    item = data.draw(st.lists(st.integers(0, 9), min_size=width, max_size=width))
+    got, rungs = draw(data.draw(st.integers(0, 99)), feedback, day, station, position, wanted, item)
 
     used = [event for event in got if event >= 0]
     assert len(used) == len(set(used)), "an event serves at most one position"
@@ -62,20 +78,22 @@ def test_rules_hold_for_any_sequence(data: st.DataObject) -> None:
         assert want or event == -1
         if event >= 0:
             assert feedback[event] in (D, S)
+            assert item[event] != item[p]
             assert rung == rung_of(feedback, day, station, p, event)
         else:
             assert rung == Rung.RANDOM
         if want:
             # What is free at the end was free at the position's turn.
-            free = [e for e in range(width) if feedback[e] in (D, S) and e not in used]
+            free = [e for e in range(width) if feedback[e] in (D, S) and e not in used and item[e] != item[p]]
             assert all(rung_of(feedback, day, station, p, e) >= rung for e in free)
 
 
 def test_the_choice_within_a_rung_is_uniform() -> None:
     feedback = np.tile(np.array([D, D, D, U], np.int8), (6000, 1))
     zeros = np.zeros_like(feedback, np.int32)
+    item = zeros + np.arange(4, dtype=np.int32)
     position, wanted = np.full((6000, 1), 3, np.int32), np.ones((6000, 1), bool)
-    column, _ = draw_hard_negatives(np.random.default_rng(0), feedback, zeros, zeros, position, wanted)
+    column, _ = draw_hard_negatives(np.random.default_rng(0), item, feedback, zeros, zeros, position, wanted)
     counts = np.bincount(column[:, 0], minlength=3)
     # Binomial(6000, 1/3) has a standard deviation of 37; four of them.
     np.testing.assert_allclose(counts, 2000, atol=150)
@@ -84,7 +102,8 @@ def test_the_choice_within_a_rung_is_uniform() -> None:
 def test_positions_are_served_in_random_order() -> None:
     feedback = np.tile(np.array([D, U, U], np.int8), (6000, 1))
     zeros = np.zeros_like(feedback, np.int32)
+    item = zeros + np.arange(3, dtype=np.int32)
     position, wanted = np.tile(np.array([1, 2], np.int32), (6000, 1)), np.ones((6000, 2), bool)
-    column, _ = draw_hard_negatives(np.random.default_rng(0), feedback, zeros, zeros, position, wanted)
+    column, _ = draw_hard_negatives(np.random.default_rng(0), item, feedback, zeros, zeros, position, wanted)
     assert ((column >= 0).sum(1) == 1).all()
     np.testing.assert_allclose((column[:, 0] == 0).sum(), 3000, atol=160)

@@ -72,6 +72,23 @@ def test_optional_columns(tmp_path: Path) -> None:
     assert (log.station_ids.to_pylist(), log.device_ids.to_pylist()) == (["rock"], ["phone"])
 
 
+def test_a_missing_number_is_no_id(tmp_path: Path) -> None:
+    # NumPy has no other way to say that an id is missing.
+    ids = {"user_id": [1.0, 1.0, 1.0, np.nan], "station_id": [7.0, np.nan, np.nan, 8.0]}
+    columns = {name: pa.array(np.array(values)) for name, values in ids.items()}
+    columns |= {
+        "item_id": pa.array([1, 2, 3, 4]),
+        "timestamp": pa.array([1, 2, 3, 4]),
+        "feedback": pa.array(4 * ["up"]),
+    }
+    pq.write_table(pa.table(columns), tmp_path / "e.parquet")
+    log, report = read(tmp_path / "e.parquet", tmp_path / "log", max_rejected_share=0.5)
+    assert (log.sequence_ids.to_pylist(), log.station_ids.to_pylist()) == (["1"], ["7"])
+    assert log.station is not None
+    assert log.station.tolist() == [0, NO_STATION, NO_STATION]
+    assert report.rejected == 1
+
+
 def test_mapped_columns_and_words_need_no_escaping(tmp_path: Path) -> None:
     header = ('who "really"', "song's", "when", "thumb")
     rows = [("o'hara", 'a "b", c', 5, "thumb's up"), ("o'hara", "'; DROP TABLE checked; --", 6, "no")]

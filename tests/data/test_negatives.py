@@ -24,6 +24,17 @@ def test_items_are_drawn_in_proportion_to_counts_to_the_power(power: float) -> N
     assert np.isneginf(sampler.log_q[:FIRST_ITEM]).all()
 
 
+@pytest.mark.parametrize("power", [0.0, 0.75])
+def test_every_item_of_a_large_catalogue_can_be_drawn(power: float) -> None:
+    counts = 1 + 1_000_000 // np.arange(1, 10_000_001)
+    sampler = negative_sampler(counts, power)
+    assert sampler.num_items == len(counts)
+    draws_V = np.diff(np.asarray(sampler.first_draw, np.int64), prepend=0, append=1 << 32)
+    weight_V = counts**power
+    np.testing.assert_allclose(draws_V, weight_V / weight_V.sum() * 2.0**32, atol=2.01)
+    assert draws_V.min() > 60
+
+
 @pytest.mark.parametrize(
     ("k", "shape"),
     [

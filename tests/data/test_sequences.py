@@ -1,5 +1,7 @@
 """Crops, cloze masks and packing: what may be in an input, and what may not."""
 
+import dataclasses
+
 import numpy as np
 import pyarrow as pa
 import pytest
@@ -238,6 +240,51 @@ def test_what_was_heard_off_any_station_is_no_same_day_negative() -> None:
     assert told == {FIRST_ITEM: Rung.FUTURE_DOWN, FIRST_ITEM + 2: Rung.RANDOM}
 
 
+def test_a_column_of_stations_without_any_is_as_no_column() -> None:
+    rungs = []
+    for station in (None, np.full(19, -1, np.int32)):
+        log = dataclasses.replace(log_of(words("udududududududududu")), station=station)
+        sequences = sequences_of(log, max_length=20, p_task=1.0)
+        batch = sequences.training_batch(np.random.default_rng(0), log.offsets[:1], log.offsets[1:])
+        rungs.append(batch.rung[0][batch.target[0] != PAD].tolist())
+    assert rungs[0] == rungs[1]
+    assert rungs[0].count(Rung.SAME_DAY_DOWN) == 9
+
+
+@given(rows(), st.integers(1, 6), st.sampled_from([("up", "down", "skip"), ("up",), ("skip",)]), st.data())
+def test_a_window_holds_the_latest_inputs_and_what_lies_between(
+    events: list[Row], limit: int, inputs: tuple[str, ...], data: st.DataObject
+) -> None:
+    log = log_of(events)
+    sequences = sequences_of(log, inputs=inputs)
+    laid_out = np.array(data.draw(st.lists(st.booleans(), min_size=len(Feedback), max_size=len(Feedback))))
+    laid_out[Feedback.NONE] = False
+    window = sequences.window(log.offsets[:-1], log.offsets[1:], limit, laid_out)
+    rows_told = []
+    for start, stop in zip(log.offsets[:-1], log.offsets[1:], strict=True):
+        told, seen = [], 0
+        for event in range(stop - 1, start - 1, -1):
+            seen += log.feedback[event] in sequences.cfg.input_codes
+            if seen <= limit and laid_out[log.feedback[event]]:
+                told.insert(0, (sequences.item_rows[log.item[event]], log.feedback[event]))
+        rows_told.append(told)
+    assert window.item.shape[1] == max(1, *map(len, rows_told))
+    for row, told in enumerate(rows_told):
+        valid = window.feedback[row] != Feedback.NONE
+        found = zip(window.item[row][valid].tolist(), window.feedback[row][valid].tolist(), strict=True)
+        assert list(found) == told
+        assert valid[len(valid) - len(told) :].all()
+
+
+def test_a_listener_who_plays_all_day_takes_no_more_room_than_others() -> None:
+    log = log_of(words("u" + 500 * "ps" + "u"))
+    question = LeaveOneOut(min_events=3)(log).test
+    for inputs, width in ((("up",), 1), (("up", "skip"), 4)):
+        sequences = sequences_of(log, inputs=inputs, max_length=5)
+        window = sequences.window(question.start, question.stop, 4, sequences._is_input)
+        assert window.item.shape[1] == width
+
+
 @given(rows(stations=True), st.integers(2, 12))
 def test_a_question_shows_the_latest_inputs_and_the_station(events: list[Row], max_length: int) -> None:
     log = log_of(events, num_stations=2)
@@ -273,6 +320,7 @@ def test_what_training_never_saw_is_unknown() -> None:
         ({"p_hard": 1.5}, "p_hard is 1.5"),
         ({"tasks": "masks"}, "tasks is 'masks'"),
         ({"tasks": "next"}, "set p_hard=0"),
+        ({"tasks": "next", "p_hard": 0.0, "inputs": ["skip"]}, "asks for ups; add up to them"),
     ],
 )
 def test_wrong_configs_are_refused(config: dict, told: str) -> None:

@@ -82,15 +82,26 @@ def test_nan_names_case_and_item():
 def test_random_pairs_do_not_depend_on_the_chunks(log, seed, chunk):
     cases = cases_of(log)
     scorer = table_scorer(random_scores(len(cases), seed))
-    if any(len(set(log.item[log.offsets[s] : log.offsets[s + 1]])) == log.num_items for s in cases.sequence):
-        with pytest.raises(ValueError, match="holds all 12 items"):
-            random_pair_accuracy(scorer, log, cases, seed=seed)
-        return
     a = random_pair_accuracy(scorer, log, cases, seed=seed, num_negatives=3)
     b = random_pair_accuracy(scorer, log, cases, seed=seed, num_negatives=3, chunk=chunk)
     np.testing.assert_array_equal(a.user, b.user)
     np.testing.assert_array_equal(a.values, b.values)
-    assert set(a.user) == set(cases.sequence[cases.case[cases.feedback == Feedback.UP]])
+    know_all = {s for s in cases.sequence if len(set(log.item[slice(*log.offsets[s : s + 2])])) == log.num_items}
+    assert set(a.user) == set(cases.sequence[cases.case[cases.feedback == Feedback.UP]]) - know_all
+
+
+def test_who_has_met_the_whole_catalogue_has_no_random_pair():
+    events = [Row(0, t, t, "up") for t in range(6)] + [Row(0, 6, 0, "down")]
+    events += [Row(1, 0, 0, "up"), Row(1, 5, 1, "up"), Row(1, 6, 2, "down")]
+    log = log_of(events, num_items=6)
+    cases = PaperSplit(cut=5, min_events=1)(log).test
+    assert cases.sequence.tolist() == [0, 1]
+    scores_V = np.array([9, 8, 0, 0, 0, 0], np.float32)
+    result = random_pair_accuracy(item_scorer(scores_V), log, cases, seed=0)
+    assert (result.user.tolist(), result.values.tolist()) == ([1], [1.0])
+    alone = log_of(events[:7], num_items=6)
+    nobody = random_pair_accuracy(item_scorer(scores_V), alone, PaperSplit(cut=5, min_events=1)(alone).test, seed=0)
+    assert len(nobody.user) == 0
 
 
 def test_random_negatives_are_uniform_over_the_foreign_items():

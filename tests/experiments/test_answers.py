@@ -112,12 +112,13 @@ def test_ids_are_read_as_the_events_are(command: Command, run_folder: Path, tmp_
         for item, day in enumerate(range(9))
     ]
     (tmp_path / "logs.csv").write_text("".join(["user_id,item_id,timestamp,feedback\n", *events]))
-    (tmp_path / "asked.csv").write_text("user_id,item_id\n007,001\n007,003\n7,001\n")
+    (tmp_path / "asked.csv").write_text("user_id,item_id\n007,001\n 007 , 003\n7,001\n")
     data = ("data=interactions", f"data.path={tmp_path / 'logs.csv'}")
     said = command(*data, "task=rank", f"task.run={run_folder}", f"task.candidates={tmp_path / 'asked.csv'}")
     assert said.status == 0, said.err
     ranked = pq.read_table(tmp_path / "run" / "ranking")
     assert ranked["user_id"].to_pylist() == ["007", "007", "7"]
+    assert "2 listeners, 1 unknown listeners, 2 items, 2 unknown items, 3 candidates" in said.out
     assert ranked["item_id"].to_pylist()[2] == "001"
 
 

@@ -147,6 +147,18 @@ def test_the_command_writes_what_it_prints(tmp_path: Path, capsys: pytest.Captur
     assert "<svg" in (tmp_path / "told" / "tiny.svg").read_text()
 
 
+def test_a_single_user_has_no_interval_and_is_told(tmp_path: Path) -> None:
+    metrics = {"pair_accuracy": 0.7, "pair_accuracy_ci95": float("nan"), "p_hard": 1.0}
+    cosines = {f"cosine/{pair}": 0.5 for pair in ("up_down", "up_skip", "down_skip")}
+    users = {"ann": (0, 0, 3, 1.0), "bob": (1, 0, 3, 0.5)}
+    run_of(tmp_path / "run", config_of(0, p_hard=1.0), metrics | cosines, users)
+    main([str(tmp_path), "--out", str(tmp_path / "told")])
+    told = json.loads((tmp_path / "told" / "report.json").read_text())
+    assert told["claims"]["feedback_types"]["data"]["tiny"]["skips_only"] == [1.0, None, 1]
+    assert told["runs"]["tiny"]["model"][0].keys() >= {"pair_accuracy"}
+    assert "pair_accuracy_ci95" not in told["runs"]["tiny"]["model"][0]
+
+
 def test_what_a_recipe_decides_is_told_by_its_name(tmp_path: Path) -> None:
     for name, loss in (("sasrec", "bce"), ("bert4rec", "softmax")):
         for width in (64, 128):

@@ -134,11 +134,19 @@ def test_a_whole_run(command: Command, tmp_path: Path) -> None:
     assert again.status == 0, again.err
     assert again.out == f"this run has ended before; its results are\n{table}"
 
-    other = command(*SMALL, "p_hard=0.5")
-    assert other.status == 1
-    assert "p_hard was 1.0 and is now 0.5" in other.err
-    assert "hydra.run.dir" in other.err
+    for knob, told in (("p_hard=0.5", "p_hard was 1.0 and is now 0.5"), ("baselines=[]", "baselines was")):
+        other = command(*SMALL, knob)
+        assert other.status == 1
+        assert told in other.err
+        assert "hydra.run.dir" in other.err
     assert stamps(folder) == before
+
+    # What is only tested may change until the run has ended: an error there costs no training.
+    (folder / "metrics.json").unlink()
+    fewer = command(*SMALL, "baselines=[popularity]")
+    assert fewer.status == 0, fewer.err
+    assert yaml.safe_load((folder / "config.yaml").read_text())["baselines"] == ["popularity"]
+    assert len((folder / "history.jsonl").read_text().splitlines()) == 2, "nothing was trained anew"
 
 
 def check_metrics(metrics: dict[str, float]) -> None:

@@ -1,6 +1,7 @@
 """Sweeps: what fails is named and costs the others nothing, and what is there is not done again."""
 
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -8,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from experiments.report.__main__ import main as report
+from experiments.sweep import run_name
 from tests.experiments.command import ROOT, SMALL, Command
 
 
@@ -49,6 +51,12 @@ def test_a_sweep_goes_on_past_a_failure_and_again_does_what_is_missing(
     told = {path.name for path in (tmp_path / "report").iterdir()}
     figures = {f"{name}.png" for name in ("radio", "figure_1", "figure_2_top", "figure_3", "figure_4", "popularity")}
     assert told == {"report.md", "report.json", *figures}
+
+
+def test_a_sweep_over_files_has_a_folder_for_each() -> None:
+    names = {run_name([f"data.path={path}", "seed=0", "data=interactions"], None) for path in ("a/logs", "b/logs", "c")}
+    assert len(names) == 3
+    assert all(re.fullmatch(r"data\.path=(logs|c)-[0-9a-f]{6},seed=0", name) for name in names)
 
 
 def test_what_fails_on_another_data_set_is_named_too(command: Command, workspace: Path) -> None:

@@ -9,7 +9,8 @@ from urep_jax.data.cases import Split
 from urep_jax.data.log import EventLog
 from urep_jax.evaluation.scorer import ScorerFactory
 
-_BLOCK = 512
+_PLACES = 1 << 24
+"""Pairs of items that are looked at together at most."""
 _UPS = {Feedback.UP: 1.0}
 
 
@@ -37,14 +38,16 @@ def item_knn(log: EventLog, split: Split, *, neighbours: int = 100, shrink: floa
     ups_UxV = training_histories(log, split, _UPS)
     count_V = np.asarray(ups_UxV.sum(axis=0))
     blocks = []
-    for first in range(0, log.num_items, _BLOCK):
-        mine = slice(first, first + _BLOCK)
-        both_bxV = (ups_UxV[:, mine].T @ ups_UxV).toarray()
-        rows = np.arange(len(both_bxV))
-        both_bxV[rows, first + rows] = 0.0
-        # Where nobody is up for either, the likeness is 0 / 0 without shrinkage.
-        alike_bxV = both_bxV / np.maximum(np.sqrt(np.outer(count_V[mine], count_V)) + shrink, 1e-12)
-        far_bxn = np.argsort(-alike_bxV, axis=1, kind="stable")[:, neighbours:]
-        np.put_along_axis(alike_bxV, far_bxn, 0.0, axis=1)
-        blocks.append(csr_array(alike_bxV.astype(np.float32)))
+    rows = max(1, _PLACES // max(1, log.num_items))
+    for first in range(0, log.num_items, rows):
+        both = csr_array(ups_UxV[:, first : first + rows].T @ ups_UxV).tocoo()
+        other = both.col != first + both.row
+        row, column, count = both.row[other], both.col[other], both.data[other]
+        alike = count / (np.sqrt(count_V[first + row] * count_V[column]) + shrink)
+        # The nearest of each row come first, of equals that with the smaller number.
+        order = np.lexsort((column, -alike, row))
+        place = np.arange(len(order)) - np.searchsorted(row[order], row[order])
+        near = order[place < neighbours]
+        shape = (min(rows, log.num_items - first), log.num_items)
+        blocks.append(csr_array((alike[near].astype(np.float32), (row[near], column[near])), shape=shape))
     return item_to_item(csr_array(vstack(blocks).T), _UPS)

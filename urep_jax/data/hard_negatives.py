@@ -28,6 +28,7 @@ class Rung(enum.IntEnum):
 
 def draw_hard_negatives(
     rng: np.random.Generator,
+    item: Int32[np.ndarray, "B W"],
     feedback: Int8[np.ndarray, "B W"],
     day: Int32[np.ndarray, "B W"],
     station: Int32[np.ndarray, "B W"],
@@ -41,6 +42,7 @@ def draw_hard_negatives(
 
     Args:
         rng: source of all random choices.
+        item: song of each event; a liked song that was skipped another time is no negative of its own.
         feedback: code of each event, `NONE` where there is no event.
         day: day of each event, in the listener's time where it is known.
         station: station of each event; where a data set has none, the same value everywhere.
@@ -73,7 +75,8 @@ def draw_hard_negatives(
         at = position[rows, task]
         same = (day[rows] == day[rows, at][:, None]) & (station[rows] == station[rows, at][:, None])
         later = columns_W > at[:, None]
-        usable = free_BxW[rows] & (same | later)
+        other = item[rows] != item[rows, at][:, None]
+        usable = free_BxW[rows] & (same | later) & other
         # Rung plus luck below 1: the smallest is a uniform choice within the best rung there is.
         order = np.where(usable, np.where(same, 0, 2) + step_BxW[rows] + luck_BxW[rows], np.inf)
         best = order.argmin(1)

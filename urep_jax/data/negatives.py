@@ -8,7 +8,7 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float, Int
+from jaxtyping import Array, Float, Int, UInt32
 
 from urep_jax.data.vocabulary import FIRST_ITEM
 
@@ -20,12 +20,17 @@ class NegativeSampler(NamedTuple):
     """The distribution that random negatives come from.
 
     Attributes:
-        cumulative: cumulative probability of the items, in vocabulary order.
+        first_draw: the smallest of 2^32 equally likely draws that means each item but the first, in vocabulary order.
         log_q: log probability of each item-table row; minus infinity for rows that are no item.
     """
 
-    cumulative: Float[Array, "V"]
+    first_draw: UInt32[Array, "V-1"]
     log_q: Float[Array, "R"]
+
+    @property
+    def num_items(self) -> int:
+        """V."""
+        return len(self.log_q) - FIRST_ITEM
 
 
 def negative_sampler(counts: Int[np.ndarray, "V"], power: float = 0.0) -> NegativeSampler:
@@ -45,7 +50,9 @@ def negative_sampler(counts: Int[np.ndarray, "V"], power: float = 0.0) -> Negati
     weight = np.maximum(np.asarray(counts, np.float64), 1) ** power
     q = weight / weight.sum()
     log_q = np.concatenate([np.full(FIRST_ITEM, -np.inf), np.log(q)])
-    return NegativeSampler(jnp.asarray(np.cumsum(q), jnp.float32), jnp.asarray(log_q, jnp.float32))
+    # Whole numbers: a uniform float has 2^23 values, fewer than a large catalogue has items.
+    first_draw = np.minimum(np.cumsum(q)[:-1] * 2.0**32, 2.0**32 - 1).astype(np.uint32)
+    return NegativeSampler(jnp.asarray(first_draw), jnp.asarray(log_q, jnp.float32))
 
 
 def shared_by_batch(k: int, batch_size: int) -> bool:
@@ -74,8 +81,7 @@ def draw_negatives(
         raise ValueError(f"k_negatives is {k}, but must be at least 1")
 
     def draw(key: jax.Array, shape: tuple[int, ...]) -> Int[Array, "..."]:
-        place = jnp.searchsorted(sampler.cumulative, jax.random.uniform(key, shape), side="right")
-        return FIRST_ITEM + jnp.minimum(place, len(sampler.cumulative) - 1)
+        return FIRST_ITEM + jnp.searchsorted(sampler.first_draw, jax.random.bits(key, shape), side="right")
 
     def draw_by_row(tasks: int) -> Int[Array, "B T K"]:
         return jax.vmap(lambda r: draw(jax.random.fold_in(key, r), (tasks, k)))(row)

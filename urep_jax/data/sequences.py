@@ -14,6 +14,7 @@ from urep_jax.core.types import FEEDBACK_WORDS, SECONDS_PER_DAY, Feedback
 from urep_jax.data.cases import Cases
 from urep_jax.data.hard_negatives import Rung, draw_hard_negatives
 from urep_jax.data.log import EventLog
+from urep_jax.data.ragged import offsets_of, ranges, running_count
 from urep_jax.data.vocabulary import MASK, NULL_STATION, PAD, Vocabulary
 
 TaskKind = Literal["cloze", "next"]
@@ -58,6 +59,8 @@ class SequenceConfig:
             raise ValueError(f"tasks is {self.tasks!r}, but must be 'cloze' or 'next'")
         if self.tasks == "next" and self.p_hard > 0:
             raise ValueError(f"p_hard is {self.p_hard} with tasks='next', which draws no hard negatives; set p_hard=0")
+        if self.tasks == "next" and "up" not in self.inputs:
+            raise ValueError(f"inputs is {list(self.inputs)} with tasks='next', which asks for ups; add up to them")
 
     @property
     def max_tasks(self) -> int:
@@ -98,7 +101,7 @@ class Batch(NamedTuple):
 
 
 class Window(NamedTuple):
-    """Raw events of B crops, right-aligned in W columns; `NONE` feedback where there is nothing."""
+    """Events of B crops, right-aligned in W columns; `NONE` feedback where there is nothing."""
 
     item: Int32[np.ndarray, "B W"]
     station: Int32[np.ndarray, "B W"]
@@ -129,26 +132,56 @@ class Sequences:
             # Skips stand in for downs in a log that has none.
             asked.add(Feedback.DOWN if np.any(log.feedback == Feedback.DOWN) else Feedback.SKIP)
         self._is_asked = np.isin(np.arange(len(Feedback)), list(asked))
+        # Hard negatives lie between inputs, whether or not they are inputs themselves.
+        negatives = {Feedback.DOWN, Feedback.SKIP} if cfg.p_hard > 0 else set()
+        self._is_read = self._is_input | np.isin(np.arange(len(Feedback)), list(asked | negatives))
 
-    def window(self, start: Int64[np.ndarray, "B"], stop: Int64[np.ndarray, "B"], inputs: int) -> Window:
+    def window(
+        self,
+        start: Int64[np.ndarray, "B"],
+        stop: Int64[np.ndarray, "B"],
+        inputs: int,
+        laid_out: Bool[np.ndarray, "F"],
+    ) -> Window:
         """The events of each crop: back from `stop` until `inputs` input events are in it, not past `start`.
 
-        Feedback that is not an input is kept where it lies between inputs: hard negatives come from there too.
+        Args:
+            start: where each sequence begins, a flat index.
+            stop: one past the last event of each crop.
+            inputs: how many input events a crop has at most.
+            laid_out: by feedback, which events take up a column; what doesn't costs nothing, however much there is.
         """
-        # Most rows span few more events than inputs; what is looked at is doubled until every row has its inputs.
-        reach = 2 * inputs
-        while True:
-            event_BxW, valid_BxW = _right_aligned(np.maximum(start, stop - reach), stop)
-            feedback_BxW = np.where(valid_BxW, self.log.feedback[event_BxW], np.int8(Feedback.NONE))
-            inputs_from_here_BxW = np.cumsum(self._is_input[feedback_BxW][:, ::-1], axis=1)[:, ::-1]
-            if np.all((inputs_from_here_BxW[:, 0] > inputs) | (stop - reach <= start)):
-                break
+        first = self._reach_back(start, stop, inputs)
+        event, row = ranges(first, stop), np.repeat(np.arange(len(stop)), stop - first)
+        feedback = self.log.feedback[event]
+        before = running_count(self._is_input[feedback])
+        from_here = before[offsets_of(stop - first)[1:]][row] - before[:-1]
+        keep = laid_out[feedback] & (from_here <= inputs)
+        event, row, feedback = event[keep], row[keep], feedback[keep]
+
+        end_B = np.cumsum(np.bincount(row, minlength=len(stop)))
+        from_end = end_B[row] - np.arange(len(row))
+        # No axis is ever empty.
+        width = max(1, int(from_end.max(initial=1)))
+        event_BxW = np.zeros((len(stop), width), np.int64)
+        feedback_BxW: np.ndarray = np.full(event_BxW.shape, Feedback.NONE, np.int8)
+        event_BxW[row, width - from_end], feedback_BxW[row, width - from_end] = event, feedback
+        return self._read(event_BxW, feedback_BxW)
+
+    def _reach_back(self, start: np.ndarray, stop: np.ndarray, inputs: int) -> np.ndarray:
+        """Where to begin to read, so that more than `inputs` inputs are read, or all from `start` on."""
+        first, found = stop.copy(), np.zeros(len(stop), np.int64)
+        # Most rows span few more events than inputs; the others go on by themselves, twice as far each time.
+        rows, reach = np.arange(len(stop)), 2 * inputs
+        while len(rows):
+            nearer = first[rows]
+            first[rows] = np.maximum(start[rows], stop[rows] - reach)
+            count = running_count(self._is_input[self.log.feedback[ranges(first[rows], nearer)]])
+            offsets = offsets_of(nearer - first[rows])
+            found[rows] += count[offsets[1:]] - count[offsets[:-1]]
+            rows = rows[(found[rows] <= inputs) & (first[rows] > start[rows])]
             reach *= 2
-        feedback_BxW[(feedback_BxW == Feedback.PLAY) | (inputs_from_here_BxW > inputs)] = Feedback.NONE
-        # Columns that are empty in every row carry nothing; the first is left so that no axis is ever empty.
-        used = np.flatnonzero((feedback_BxW != Feedback.NONE).any(0))
-        width = max(1, feedback_BxW.shape[1] - used[0]) if len(used) else 1
-        return self._read(event_BxW[:, -width:], feedback_BxW[:, -width:])
+        return first
 
     def _read(self, event_BxW: np.ndarray, feedback_BxW: np.ndarray) -> Window:
         log = self.log
@@ -178,7 +211,7 @@ class Sequences:
             length: positions of the batch, if none of its crops fills `max_length`.
         """
         length = self.cfg.max_length if length is None else length
-        window = self.window(start, stop, length)
+        window = self.window(start, stop, length, self._is_read)
         if self.cfg.tasks == "next":
             return _next_tasks(pack(window, self._is_input[window.feedback], length), self._is_asked)
         max_tasks = self.cfg.max_tasks_in(length)
@@ -187,13 +220,15 @@ class Sequences:
         wanted_BxT = is_task_BxT & is_up_BxT & (rng.random(task_BxT.shape, dtype=np.float32) < self.cfg.p_hard)
         day_BxW = (window.local_time // SECONDS_PER_DAY).astype(np.int32)
         station_BxW = window.station
-        if self.log.station is not None:
+        if self.log.station is not None and self.log.num_stations:
             # What was heard off any station has nothing in common: each such event is a station of its own.
             own_W = -1 - np.arange(station_BxW.shape[1], dtype=np.int32)
             station_BxW = np.where(station_BxW == NULL_STATION, own_W, station_BxW)
         # A down that is asked about is no other task's negative.
         free_BxW = np.where(_scattered(window.feedback.shape, task_BxT, is_task_BxT), np.int8(0), window.feedback)
-        column_BxT, rung_BxT = draw_hard_negatives(rng, free_BxW, day_BxW, station_BxW, task_BxT, wanted_BxT)
+        column_BxT, rung_BxT = draw_hard_negatives(
+            rng, window.item, free_BxW, day_BxW, station_BxW, task_BxT, wanted_BxT
+        )
         tasks = _Tasks(task_BxT, is_task_BxT, is_up_BxT, column_BxT, rung_BxT)
         batch = _cloze_tasks(window, self._is_input, tasks, length)
         may_be_hard = self.cfg.p_hard > 0 or self.cfg.down_tasks
@@ -203,7 +238,7 @@ class Sequences:
         """The questions of an evaluation, at the place that `task` names: see `append_question`."""
         L = self.cfg.max_length
         start, stop = cases.start[rows], cases.stop[rows]
-        window = self.window(start, stop, L - 1)
+        window = self.window(start, stop, L - 1, self._is_input)
         station_B = self.station_rows[cases.station[rows]]
         return append_question(pack(window, self._is_input[window.feedback], L), station_B, self.cfg.tasks)
 
@@ -359,11 +394,3 @@ def _next_tasks(batch: Batch, is_asked: Bool[np.ndarray, "F"]) -> Batch:
         negative=np.where(is_down_BxT, batch.item[:, 1:], np.int32(PAD))[:, : L if asks_downs else 0],
         rung=np.full((B, L - 1), Rung.RANDOM, np.int8),
     )
-
-
-def _right_aligned(start: np.ndarray, stop: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Flat event indices of each range, right-aligned in a rectangle, and which of them are in the range."""
-    width = max(1, int((stop - start).max(initial=0)))
-    event_BxW = stop[:, None] - width + np.arange(width)
-    valid_BxW = event_BxW >= start[:, None]
-    return np.where(valid_BxW, event_BxW, 0), valid_BxW

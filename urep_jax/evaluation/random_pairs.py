@@ -19,7 +19,8 @@ def random_pair_accuracy(
     """The share of (up, random item) pairs whose up is scored higher, averaged over users: `random_pair_accuracy`.
 
     Each case's ups are compared with `num_negatives` items drawn uniformly, with replacement, from the catalogue less
-    the user's own items (of the whole log). Pooled and averaged as in `pair_accuracy`.
+    the user's own items (of the whole log). Pooled and averaged as in `pair_accuracy`; users who have met the whole
+    catalogue have no value.
 
     Args:
         scorer: bound to `cases`.
@@ -32,12 +33,13 @@ def random_pair_accuracy(
     Source: Negative Feedback for Music Personalization, §4.
 
     Raises:
-        ValueError: if a score is NaN, or a user's own items are the whole catalogue.
+        ValueError: if a score is NaN.
     """
-    up = cases.feedback == Feedback.UP
-    case_N = np.concatenate([cases.case[up], np.repeat(np.arange(len(cases)), num_negatives)])
     random_CxK = draw_foreign_items(numpy_stream(seed, "random_pairs"), log, cases.sequence, num_negatives)
-    item_N = np.concatenate([cases.item[up], random_CxK.ravel()])
+    has_negatives_C = random_CxK[:, 0] >= 0
+    up = (cases.feedback == Feedback.UP) & has_negatives_C[cases.case]
+    case_N = np.concatenate([cases.case[up], np.repeat(np.flatnonzero(has_negatives_C), num_negatives)])
+    item_N = np.concatenate([cases.item[up], random_CxK[has_negatives_C].ravel()])
     is_up_N = np.arange(len(item_N)) < np.count_nonzero(up)
 
     order = np.argsort(case_N, kind="stable")
@@ -52,8 +54,10 @@ def draw_foreign_items(
 ) -> Int32[np.ndarray, "C K"]:
     """`num_negatives` items for each case, uniformly from those that its sequence holds nowhere in the log.
 
+    -1 for a case whose sequence holds all items.
+
     Raises:
-        ValueError: if `num_negatives` is below 1, or a sequence holds all items.
+        ValueError: if `num_negatives` is below 1.
     """
     if num_negatives < 1:
         raise ValueError(f"num_negatives is {num_negatives}, but must be at least 1")
@@ -63,13 +67,12 @@ def draw_foreign_items(
     owner = np.repeat(np.arange(len(user_U)), stop_U - start_U)
     owner, item = np.divmod(np.unique(owner * V + log.item[ranges(start_U, stop_U)]), max(V, 1))
     own_U = np.bincount(owner, minlength=len(user_U))
-    if np.any(own_U >= V):
-        whole = user_U[np.argmax(own_U >= V)]
-        raise ValueError(f"sequence {whole} holds all {V} items of the log; no item is left to draw as a negative")
 
     # The r-th foreign item is r plus the number of own items below it: those whose j-th has at most r foreign before.
     first_U = np.cumsum(own_U) - own_U
     foreign_before = item - (np.arange(len(item)) - first_U[owner])
-    r_CxK = rng.integers(0, (V - own_U)[user_C][:, None], size=(len(sequence), num_negatives))
+    num_foreign_C = (V - own_U)[user_C]
+    r_CxK = rng.integers(0, np.maximum(num_foreign_C, 1)[:, None], size=(len(sequence), num_negatives))
     below = np.searchsorted(owner * V + foreign_before, user_C[:, None] * V + r_CxK, side="right")
-    return (r_CxK + below - first_U[user_C][:, None]).astype(np.int32)
+    foreign_CxK = r_CxK + below - first_U[user_C][:, None]
+    return np.where(num_foreign_C[:, None] > 0, foreign_CxK, -1).astype(np.int32)

@@ -136,7 +136,8 @@ def _pmap(objective: Objective, optimizer: optax.GradientTransformation, root: j
     local = jax.local_device_count()
 
     def replicate(tree: Any) -> Any:
-        return jax.pmap(lambda _: tree, axis_name=_AXIS)(np.zeros(local))
+        # As an argument: what a function closes over is compiled into it, number by number.
+        return jax.pmap(lambda _, tree: tree, in_axes=(0, None), axis_name=_AXIS)(np.zeros(local), tree)
 
     def spread(batch: Any) -> Any:
         check_rows(batch, local)

@@ -151,5 +151,6 @@ def _as_text(column: str, sql_type: str) -> str:
     if sql_type in ("FLOAT", "DOUBLE") or sql_type.startswith("DECIMAL"):
         # pandas turns a column of integer ids into floats as soon as one is missing.
         whole = f"coalesce(TRY_CAST({column} AS HUGEINT)::VARCHAR, {column}::VARCHAR)"
-        return f"CASE WHEN {column} = trunc({column}) THEN {whole} ELSE {column}::VARCHAR END"
+        # To DuckDB, NaN equals NaN; isnan() is false for it where the file's statistics leave it out.
+        return f"nullif(CASE WHEN {column} = trunc({column}) THEN {whole} ELSE {column}::VARCHAR END, 'nan')"
     return f"nullif({column}::VARCHAR, '')"

@@ -50,5 +50,5 @@ def ids_of(
     picked = ", ".join(map(name, wanted))
     if is_parquet(path):
         return f"SELECT line, {picked} FROM ({parquet_fields(path, types, {c: c for c in wanted})})", wanted
-    empty_is_null = ", ".join(f"nullif({name(c)}, '') AS {name(c)}" for c in wanted)
+    empty_is_null = ", ".join(f"nullif(trim({name(c)}), '') AS {name(c)}" for c in wanted)
     return f"SELECT row_number() OVER () AS line, {empty_is_null} FROM {text}", wanted
