@@ -151,11 +151,18 @@ class Sequences:
             inputs: how many input events a crop has at most.
             laid_out: by feedback, which events take up a column; what doesn't costs nothing, however much there is.
         """
-        first = self._reach_back(start, stop, inputs)
-        event, row = ranges(first, stop), np.repeat(np.arange(len(stop)), stop - first)
-        feedback = self.log.feedback[event]
-        before = running_count(self._is_input[feedback])
-        from_here = before[offsets_of(stop - first)[1:]][row] - before[:-1]
+        # Most rows span few more events than inputs; the others are read back twice as far each time.
+        first = np.maximum(start, stop - 2 * inputs)
+        while True:
+            event, offsets = ranges(first, stop), offsets_of(stop - first)
+            feedback = self.log.feedback[event]
+            before = running_count(self._is_input[feedback])
+            lacks_B = (before[offsets[1:]] - before[offsets[:-1]] <= inputs) & (first > start)
+            if not lacks_B.any():
+                break
+            first = np.where(lacks_B, np.maximum(start, 2 * first - stop), first)
+        row = np.repeat(np.arange(len(stop)), stop - first)
+        from_here = before[offsets[1:]][row] - before[:-1]
         keep = laid_out[feedback] & (from_here <= inputs)
         event, row, feedback = event[keep], row[keep], feedback[keep]
 
@@ -167,21 +174,6 @@ class Sequences:
         feedback_BxW: np.ndarray = np.full(event_BxW.shape, Feedback.NONE, np.int8)
         event_BxW[row, width - from_end], feedback_BxW[row, width - from_end] = event, feedback
         return self._read(event_BxW, feedback_BxW)
-
-    def _reach_back(self, start: np.ndarray, stop: np.ndarray, inputs: int) -> np.ndarray:
-        """Where to begin to read, so that more than `inputs` inputs are read, or all from `start` on."""
-        first, found = stop.copy(), np.zeros(len(stop), np.int64)
-        # Most rows span few more events than inputs; the others go on by themselves, twice as far each time.
-        rows, reach = np.arange(len(stop)), 2 * inputs
-        while len(rows):
-            nearer = first[rows]
-            first[rows] = np.maximum(start[rows], stop[rows] - reach)
-            count = running_count(self._is_input[self.log.feedback[ranges(first[rows], nearer)]])
-            offsets = offsets_of(nearer - first[rows])
-            found[rows] += count[offsets[1:]] - count[offsets[:-1]]
-            rows = rows[(found[rows] <= inputs) & (first[rows] > start[rows])]
-            reach *= 2
-        return first
 
     def _read(self, event_BxW: np.ndarray, feedback_BxW: np.ndarray) -> Window:
         log = self.log
