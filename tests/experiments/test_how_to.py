@@ -36,27 +36,19 @@ def test_a_loss_and_a_metric_of_ones_own(command: Command, modules: Path, tmp_pa
     assert "| top 100 |" in (tmp_path / "run" / "report.md").read_text()
 
 
-def test_a_data_set_of_ones_own(modules: Path, tmp_path: Path) -> None:
-    plays = tmp_path / "plays.csv"
-    plays.write_text("user_id,song,timestamp,feedback\nann,1,60,love\nann,2,120,ban\nbob,1,60,skip\n")
-    config = __import__("my_data").MineConfig(path=str(plays))
-    log = prepare(config, tmp_path / "workspace")
-    assert log.item_ids.to_pylist() == ["1", "2"]
-    assert [Feedback(code).word for code in log.feedback] == ["up", "down", "skip"]
-
-
-def test_a_data_set_of_ones_own_by_its_name(command: Command, modules: Path, tmp_path: Path) -> None:
+def test_a_data_set_of_ones_own(command: Command, modules: Path, tmp_path: Path) -> None:
     ((text, name),) = re.findall(r"```yaml\n(# FOLDER/(\S+)\n.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
     config, plays = tmp_path / "own" / name, tmp_path / "plays.csv"
     config.parent.mkdir(parents=True)
     config.write_text(text)
-    days = [60, 86_400 * 40]
-    events = [f"user {user},{song},{day + user},love" for user in range(20) for day in days for song in range(5)]
-    plays.write_text("\n".join(["user_id,song,timestamp,feedback", *events]))
-    knobs = ("data=mine", f"data.path={plays}", "data.stats=true")
-    said = command(f"--config-dir={tmp_path}/own", *knobs)
+    plays.write_text("user_id,song,timestamp,feedback\nann,1,60,love\nann,2,120,ban\nbob,1,60,skip\n")
+    said = command(f"--config-dir={tmp_path}/own", "data=mine", f"data.path={plays}", "data.stats=true")
     assert said.status == 0, said.err
     assert "mine" in said.out
+
+    log = prepare(sys.modules["my_data"].MineConfig(path=str(plays)), tmp_path / "workspace")
+    assert log.item_ids.to_pylist() == ["1", "2"]
+    assert [Feedback(code).word for code in log.feedback] == ["up", "down", "skip"]
 
 
 @pytest.mark.parametrize(
