@@ -78,6 +78,7 @@ def rank(cfg: DictConfig, folder: RunFolder, console: Console) -> dict[str, floa
         metrics = {
             **_known(base, table, "user_id", log.sequence_ids, "listeners"),
             **_known(base, table, "item_id", model.vocabulary.item_ids, "items"),
+            **(_known(base, table, "station_id", model.vocabulary.station_ids, "stations") if stations else {}),
             "candidates": float(asked),
         }
     folder.write_metrics(metrics)
@@ -87,7 +88,7 @@ def rank(cfg: DictConfig, folder: RunFolder, console: Console) -> dict[str, floa
 
 def _known(base: duckdb.DuckDBPyConnection, table: str, column: str, ids: pa.Array, name: str) -> dict[str, float]:
     """How many ids candidates name, and of how many nothing is known: ids of another system would all be unknown."""
-    named = base.sql(f"SELECT DISTINCT {column} FROM {table}").to_arrow_table().column(0)
+    named = base.sql(f"SELECT DISTINCT {column} FROM {table} WHERE {column} IS NOT NULL").to_arrow_table().column(0)
     known = pc.sum(pc.is_in(named, value_set=ids)).as_py() or 0
     return {name: float(len(named)), f"unknown {name}": float(len(named) - known)}
 

@@ -54,7 +54,7 @@ def _do(cfg: DictConfig, folder: Path, console: Console) -> None:
         run(cfg, folder, console)
     except Interrupted:
         console.print(
-            "stopped, and saved; the same command with the same hydra.run.dir goes on from here", soft_wrap=True
+            f"stopped, and saved; the same command with hydra.run.dir={folder} goes on from here", soft_wrap=True
         )
         raise
 

@@ -2,6 +2,7 @@
 
 import json
 import re
+import shlex
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -49,6 +50,25 @@ def test_a_data_set_of_ones_own(command: Command, modules: Path, tmp_path: Path)
     log = prepare(sys.modules["my_data"].MineConfig(path=str(plays)), tmp_path / "workspace")
     assert log.item_ids.to_pylist() == ["1", "2"]
     assert [Feedback(code).word for code in log.feedback] == ["up", "down", "skip"]
+
+
+def test_logs_of_ones_own(command: Command, tmp_path: Path) -> None:
+    readme = (ROOT / "README.md").read_text()
+    (block,) = re.findall(
+        r"```bash\n(python -m experiments.run data=interactions data.path=logs/ \\.*?)```", readme, re.DOTALL
+    )
+    (tmp_path / "logs").mkdir()
+    rows = ["ann,1,60,thumb_up,radio", "ann,2,120,down,radio", "bob,1,60,skip,radio", "bob,1,90,skip,album"]
+    (tmp_path / "logs" / "a.csv").write_text("\n".join(["user_id,song,ts,feedback,context", *rows]) + "\n")
+    arguments = shlex.split(block.replace("\\\n", " "))[3:]
+    (only,) = re.findall(r"`(data.source.where=[^`]*)`", readme)
+    where = [word.replace("data.path=logs/", f"data.path={tmp_path}/logs") for word in arguments]
+    said = command(*where, only, "data.stats=true")
+    assert said.status == 0, said.err
+    assert "1:1:1" in said.out, "all but the skip of an album"
+    wrong = command(*where, "data.source.where=radio", "data.stats=true")
+    assert wrong.status == 1
+    assert "(in data.source)" in wrong.err
 
 
 @pytest.mark.parametrize(

@@ -40,19 +40,23 @@ class InteractionsConfig(EventsConfig):
     path: str | os.PathLike[str]
     name: str = "interactions"
     granularity: Granularity = "user"
-    columns: Mapping[str, str] = dataclasses.field(default_factory=dict)
-    feedback_words: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    columns: Mapping[str, str] | None = None
+    feedback_words: Mapping[str, str] | None = None
     thresholds: Thresholds | None = None
     clock: Clock | None = None
-    where: Mapping[str, Sequence[str | int]] = dataclasses.field(default_factory=dict)
+    where: Mapping[str, Sequence[str | int]] | None = None
     text: TextFormat = dataclasses.field(default_factory=TextFormat)
     max_rejected_share: float = 0.01
-    companions: Mapping[str, str | os.PathLike[str]] = dataclasses.field(default_factory=dict)
+    companions: Mapping[str, str | os.PathLike[str]] | None = None
     companion_columns: Mapping[str, Mapping[str, str]] = dataclasses.field(default_factory=dict)
 
     def __post_init__(self) -> None:
+        for field in ("columns", "feedback_words", "where", "companions"):
+            value = getattr(self, field)
+            if value is not None and not isinstance(value, Mapping):
+                raise ValueError(f"{field} is {value!r}, but must be a mapping, such as {{a: b}}")
         for field in ("companions", "companion_columns"):
-            for table in getattr(self, field):
+            for table in getattr(self, field) or {}:
                 if table not in COMPANIONS:
                     raise ValueError(f"{field} names {table!r}, but must name one of {', '.join(COMPANIONS)}")
 
@@ -62,7 +66,7 @@ class InteractionsConfig(EventsConfig):
 
     def sources(self) -> list[Path]:
         """Every file of the events and of the companions."""
-        return [file for source in (self.path, *self.companions.values()) for file in find_files(source)]
+        return [file for source in (self.path, *(self.companions or {}).values()) for file in find_files(source)]
 
 
 class Builder(EventsBuilder[InteractionsConfig]):
@@ -77,16 +81,16 @@ class Builder(EventsBuilder[InteractionsConfig]):
         settings = self.settings
         part = Part(
             source=settings.path,
-            columns=settings.columns,
-            feedback_words=settings.feedback_words,
+            columns=settings.columns or {},
+            feedback_words=settings.feedback_words or {},
             thresholds=settings.thresholds,
             clock=settings.clock,
-            where=settings.where,
+            where=settings.where or {},
             text=settings.text,
         )
         share = settings.max_rejected_share
         log = self._ingest(part, folder, name=settings.name, max_rejected_share=share)
-        for table, source in settings.companions.items():
+        for table, source in (settings.companions or {}).items():
             columns = settings.companion_columns.get(table, {})
             write_companion(table, source, folder / f"{table}.parquet", columns=columns, text=settings.text)
         return log
