@@ -16,6 +16,9 @@ _FAILED = "failed.txt"
 _NOT_NAMED = ("experiment", "data", "sweep", "workspace")
 """Knobs that the folder above tells, or that decide nothing."""
 
+_LONG, _LONGEST = 40, 240
+"""Letters of a value, and bytes of a name, that are told in full."""
+
 _PATHS = ("data.path",)
 """Knobs that are told by the end of their value, and a digest of the whole: it may be long, or one's own business."""
 
@@ -35,14 +38,20 @@ def run_name(overrides: Sequence[str], fixed: Mapping[str, object] | None) -> st
     own = (word for word in overrides if word not in common and word.split("=")[0] not in _NOT_NAMED)
     named = sorted(_short(word) for word in own)
     # Orbax can't read below a folder whose name has brackets.
-    return re.sub(r"[^\w.,=+-]", "_", re.sub(r"[][{}'\"]", "", ",".join(named))) or "defaults"
+    name = re.sub(r"[^\w.,=+-]", "_", re.sub(r"[][{}'\"]", "", ",".join(named))) or "defaults"
+    # A file system takes 255 bytes.
+    return name if len(name.encode()) <= _LONGEST else f"{name[: _LONGEST // 4]}-{_digest(name)}"
 
 
 def _short(word: str) -> str:
     key, _, value = word.partition("=")
-    if key not in _PATHS:
-        return word
-    return f"{key}={Path(value).name}-{hashlib.sha256(value.encode()).hexdigest()[:6]}"
+    if key in _PATHS:
+        return f"{key}={Path(value).name[:_LONG]}-{_digest(value)}"
+    return word if len(value) <= _LONG else f"{key}={value[:_LONG]}-{_digest(value)}"
+
+
+def _digest(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()[:6]
 
 
 # Registered here, as a sweep's processes all import the callback below before they name their folder.

@@ -59,6 +59,15 @@ def test_a_sweep_over_files_has_a_folder_for_each() -> None:
     assert all(re.fullmatch(r"data\.path=(logs|c)-[0-9a-f]{6},seed=0", name) for name in names)
 
 
+def test_a_folders_name_is_never_too_long() -> None:
+    mapping = "data.source.columns={" + ",".join(f"column_{i}: their_name_{i}" for i in range(9)) + "}"
+    many = [f"data.source.params.some_long_name_{i}=ж{i}" for i in range(20)]
+    names = [run_name([mapping, *many[:n], f"p_hard={p}"], None) for n in (0, 20) for p in (0, 1)]
+    assert len(set(names)) == 4
+    assert max(len(name.encode()) for name in names) <= 240
+    assert names[0].endswith(",p_hard=0")
+
+
 def test_what_fails_on_another_data_set_is_named_too(command: Command, workspace: Path) -> None:
     said = command("-m", *SMALL[2:], "data=interactions,movielens_1m_leave_one_out", "p_hard=0")
     assert said.status == 1
