@@ -66,9 +66,18 @@ def test_logs_of_ones_own(command: Command, tmp_path: Path) -> None:
     said = command(*where, only, "data.stats=true")
     assert said.status == 0, said.err
     assert "1:1:1" in said.out, "all but the skip of an album"
-    wrong = command(*where, "data.source.where=radio", "data.stats=true")
-    assert wrong.status == 1
-    assert "(in data.source)" in wrong.err
+    for mistake in ("data.source.where=radio", "data.source.thresholds=4"):
+        wrong = command(*where, mistake, "data.stats=true")
+        assert wrong.status == 1
+        assert "(in data.source)" in wrong.err
+
+
+def test_ratings_of_ones_own(command: Command, tmp_path: Path) -> None:
+    (thresholds,) = re.findall(r"`'(data.source.thresholds=[^`]*)'`", (ROOT / "README.md").read_text())
+    (tmp_path / "a.csv").write_text("user_id,item_id,timestamp,rating\nann,1,1,5\nann,2,2,3\nann,3,3,1\nbob,3,9,4\n")
+    said = command("data=interactions", f"data.path={tmp_path}/a.csv", thresholds, "data.stats=true")
+    assert said.status == 0, said.err
+    assert "2:1:1" in said.out
 
 
 @pytest.mark.parametrize(

@@ -55,6 +55,8 @@ class InteractionsConfig(EventsConfig):
             value = getattr(self, field)
             if value is not None and not isinstance(value, Mapping):
                 raise ValueError(f"{field} is {value!r}, but must be a mapping, such as {{a: b}}")
+        if self.thresholds is not None and not isinstance(self.thresholds, Thresholds):
+            raise ValueError(f"thresholds is {self.thresholds!r}, but must say a column and where ups and downs begin")
         for field in ("companions", "companion_columns"):
             for table in getattr(self, field) or {}:
                 if table not in COMPANIONS:
