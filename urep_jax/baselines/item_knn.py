@@ -48,6 +48,5 @@ def item_knn(log: EventLog, split: Split, *, neighbours: int = 100, shrink: floa
         order = np.lexsort((column, -alike, row))
         place = np.arange(len(order)) - np.searchsorted(row[order], row[order])
         near = order[place < neighbours]
-        shape = (min(rows, log.num_items - first), log.num_items)
-        blocks.append(csr_array((alike[near].astype(np.float32), (row[near], column[near])), shape=shape))
+        blocks.append(csr_array((alike[near].astype(np.float32), (row[near], column[near])), shape=both.shape))
     return item_to_item(csr_array(vstack(blocks).T), _UPS)
