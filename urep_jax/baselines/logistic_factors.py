@@ -19,8 +19,8 @@ from urep_jax.evaluation.scorer import Scorer, ScorerFactory, catalogue_scorer
 _PLACES = 1 << 17
 """Events, with their padding, of the regressions that are solved at a time."""
 _NEWTON_STEPS = 6
-_LENGTHS = (1.0, 0.5, 0.25, 0.125, 1 / 16, 1 / 32, 0.0)
-"""Of a Newton step: far from the minimum a whole one may lead further away."""
+_STEP_LENGTHS = (1.0, 0.5, 0.25, 0.125, 1 / 16, 1 / 32, 0.0)
+"""As shares of Newton's step: far from the minimum a whole one may lead further away."""
 
 
 class ItemFactors(NamedTuple):
@@ -185,16 +185,16 @@ def _newton(
             p_M = jax.nn.sigmoid(score_M)
             slope_F = x_MxF.T @ jnp.where(known_M, p_M - liked_M, 0.0) + penalty * solved_F
             curve_FxF = (x_MxF.T * jnp.where(known_M, p_M * (1 - p_M), 0.0)) @ x_MxF + jnp.diag(penalty)
-            way_F = -jax.scipy.linalg.solve(curve_FxF, slope_F, assume_a="pos")
-            way_M = x_MxF @ way_F
+            direction_F = -jax.scipy.linalg.solve(curve_FxF, slope_F, assume_a="pos")
+            direction_M = x_MxF @ direction_F
 
             def cost(length: Array) -> Array:
-                there_M, there_F = score_M + length * way_M, solved_F + length * way_F
+                there_M, there_F = score_M + length * direction_M, solved_F + length * direction_F
                 misfit_M = jnp.where(known_M, jax.nn.softplus(there_M) - liked_M * there_M, 0.0)
                 return misfit_M.sum() + 0.5 * jnp.sum(penalty * there_F**2)
 
-            lengths = jnp.array(_LENGTHS)
-            return solved_F + lengths[jnp.argmin(jax.vmap(cost)(lengths))] * way_F
+            lengths = jnp.array(_STEP_LENGTHS)
+            return solved_F + lengths[jnp.argmin(jax.vmap(cost)(lengths))] * direction_F
 
         return jax.lax.fori_loop(0, _NEWTON_STEPS, step, jnp.zeros_like(penalty))
 

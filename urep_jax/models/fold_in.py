@@ -48,8 +48,8 @@ def fold_in(
         score_BxL = jnp.einsum("blf,bf->bl", x_BxLxF, solved_BxF) + bias
         share_BxL = jax.nn.sigmoid(score_BxL)
         residual_BxL = jnp.where(known, liked - share_BxL, 0.0)
-        bend_BxL = jnp.where(is_first, _bound(score_BxL), share_BxL * (1 - share_BxL))
-        weight_BxL = jnp.where(known, bend_BxL, 0.0)
+        curvature_BxL = jnp.where(is_first, _bounding_curvature(score_BxL), share_BxL * (1 - share_BxL))
+        weight_BxL = jnp.where(known, curvature_BxL, 0.0)
         slope_BxF = jnp.einsum("bl,blf->bf", residual_BxL, x_BxLxF) - penalty_F * solved_BxF
         return solved_BxF + _solve(x_BxLxF, weight_BxL, penalty_F, slope_BxF), None
 
@@ -59,8 +59,8 @@ def fold_in(
     return solved_BxF[:, :-1]
 
 
-def _bound(score: Float[Array, "B L"]) -> Float[Array, "B L"]:
-    r"""The bend of a parabola that touches :math:`\log(1 + e^s)` and lies above it: :math:`(\sigma(s) - 1/2) / s`.
+def _bounding_curvature(score: Float[Array, "B L"]) -> Float[Array, "B L"]:
+    r"""The curvature of a parabola that touches :math:`\log(1 + e^s)` and lies above it: :math:`(\sigma(s) - 1/2) / s`.
 
     Source: Jaakkola and Jordan 2000.
     """
