@@ -10,6 +10,9 @@ from experiments.report.intervals import Estimate, difference, difference_by_use
 from experiments.report.runs import Repeat, Run, Runs, sweep_of
 from experiments.tables import TITLES, digits, markdown_table
 
+_KINDS = ("ups", "downs", "skips")
+"""Of what is known of a user: columns of `users.parquet`."""
+
 
 def whole(runs: Sequence[Run]) -> Mapping[Repeat, Run]:
     """The runs of the model as it is: of the sweeps that hold it, or all of them if they are of one setting."""
@@ -35,9 +38,6 @@ def accuracy_of_those_with_only(kind: str, runs: Sequence[Run]) -> np.ndarray:
     return accuracy[(own > 0) & (own == counts.sum(0))]
 
 
-_KINDS = ("ups", "downs", "skips")
-
-
 def _by_user(runs: Sequence[Run]) -> tuple[np.ndarray, np.ndarray]:
     """Pair accuracy of each tested user, and what is known of them, by kind: of several runs, the means."""
     runs = [run for run in runs if "model/pair_accuracy" in run.users]
@@ -48,7 +48,8 @@ def _by_user(runs: Sequence[Run]) -> tuple[np.ndarray, np.ndarray]:
         mean_by_user(ids, np.concatenate([run.users[key] for run in runs]).astype(np.float64))
         for key in ("model/pair_accuracy", *_KINDS)
     )
-    return accuracy[~np.isnan(accuracy)], np.stack(counts)[:, ~np.isnan(accuracy)]
+    known = ~np.isnan(accuracy)
+    return accuracy[known], np.stack(counts)[:, known]
 
 
 def gain(runs: Mapping[Repeat, Run], base: Mapping[Repeat, Run], *, scale: float = 1.0) -> list[str]:
