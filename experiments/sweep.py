@@ -17,14 +17,13 @@ _NOT_NAMED = ("experiment", "data", "sweep", "workspace")
 """Knobs that the folder above tells, or that decide nothing."""
 
 _LONG, _LONGEST = 40, 240
-"""Letters of a value, and bytes of a name, that are told in full."""
-
-_PATHS = ("data.path",)
-"""Knobs that are told by the end of their value, and a digest of the whole: it may be long, or one's own business."""
+"""Letters of a value, and bytes of a name, that are told in full: a file system takes 255 bytes."""
 
 
 def run_name(overrides: Sequence[str], fixed: Mapping[str, object] | None) -> str:
     """What a job's folder is called: its overrides, but for those that all jobs of the sweep have.
+
+    A long value, or name, is cut, and ends in a digest of the whole; a path is told by its end, and a digest.
 
     Args:
         overrides: of the job.
@@ -39,13 +38,13 @@ def run_name(overrides: Sequence[str], fixed: Mapping[str, object] | None) -> st
     named = sorted(_short(word) for word in own)
     # Orbax can't read below a folder whose name has brackets.
     name = re.sub(r"[^\w.,=+-]", "_", re.sub(r"[][{}'\"]", "", ",".join(named))) or "defaults"
-    # A file system takes 255 bytes.
+    # A letter takes up to four bytes.
     return name if len(name.encode()) <= _LONGEST else f"{name[: _LONGEST // 4]}-{_digest(name)}"
 
 
 def _short(word: str) -> str:
     key, _, value = word.partition("=")
-    if key in _PATHS:
+    if key == "data.path":
         return f"{key}={Path(value).name[:_LONG]}-{_digest(value)}"
     return word if len(value) <= _LONG else f"{key}={value[:_LONG]}-{_digest(value)}"
 
