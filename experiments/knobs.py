@@ -37,7 +37,7 @@ def check_overrides(arguments: Sequence[str]) -> None:
     Raises:
         KnobError: naming the knob, the nearest one that exists, and all that exist; or the value, and its kind.
     """
-    places = (CONF, *_own_conf(arguments))
+    places = (CONF, *_added_conf(arguments))
     try:
         parsed = OverridesParser.create().parse_overrides([a for a in arguments if "=" in a and a[0] not in "-+~"])
     except OverrideParseException as error:
@@ -57,7 +57,7 @@ def check_overrides(arguments: Sequence[str]) -> None:
                 _check_knob(experiment, config, key, values)
 
 
-def _own_conf(arguments: Sequence[str]) -> list[Path]:
+def _added_conf(arguments: Sequence[str]) -> list[Path]:
     """The folder of configs that a command line adds."""
     parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False, exit_on_error=False)
     parser.add_argument("--config-dir", "-cd", type=Path)
