@@ -78,8 +78,8 @@ def cell(metrics: Mapping[str, float], name: str) -> str:
 
 
 def short(value: float, digits: int) -> str:
-    """A share as tables of the field print it: `.701`."""
-    return re.sub(r"^(-?)0\.", r"\1.", f"{value:.{digits}f}")
+    """A share as tables of the field print it: `.701`, and `−.017` with a true minus."""
+    return re.sub(r"^(-?)0\.", r"\1.", f"{value:.{digits}f}").replace("-", "−")
 
 
 def terminal_table(metrics: Mapping[str, float], title: str) -> Table:

@@ -2,12 +2,12 @@
 
 Runs that differ in nothing but their seed (or simulated world) are one row, with a 95 % interval by seeds. Where two
 rows have seeds in common, their difference is taken seed by seed, and user by user. Where runs are a sweep over a knob
-of the paper, its figure or table is made from them, data sets side by side.
+of the paper, its figure or table is made from them, data sets side by side. The `report.json` of an earlier report
+stands for the runs that it was made from, wherever they are now.
 """
 
 import argparse
-import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from rich.console import Console
@@ -15,11 +15,13 @@ from rich.markdown import Markdown
 
 from experiments.figures import compared
 from experiments.folder import write_whole
-from experiments.report.claims import CLAIMS, Claim
+from experiments.report.claims import CLAIMS
+from experiments.report.claims.claim import Claim, Seen
+from experiments.report.findings import Finding, measured, read, written
 from experiments.report.intervals import estimate
-from experiments.report.rows import Row, differences, rows_of, table_of
+from experiments.report.rows import Difference, difference_table, table_of
 from experiments.report.runs import by_data, read_runs
-from experiments.tables import COMPARED_BY, TITLES, markdown_table
+from experiments.tables import TITLES, markdown_table
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -27,7 +29,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(
         prog="python -m experiments.report", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("folders", nargs="+", type=Path, metavar="FOLDER", help="run folders, or folders of them")
+    parser.add_argument(
+        "places", nargs="+", type=Path, metavar="FOLDER", help="run folders, folders of them, or a report.json"
+    )
     parser.add_argument("--out", type=Path, metavar="FOLDER", help="folder for report.md, report.json and the figures")
     parser.add_argument(
         "--against", metavar="ROW", help="the row that all others are compared with, by the name that the table has"
@@ -35,60 +39,84 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--svg", action="store_true", help="draw SVG files, not PNG")
     given = parser.parse_args(arguments)
     try:
-        runs = by_data(read_runs(given.folders))
-        rows = {name: rows_of(own) for name, own in runs.items()}
-        tables = [_side_by_side(name, own, given.against) for name, own in rows.items()]
+        findings = find(given.places, given.against)
     except (ValueError, FileNotFoundError) as error:
         parser.exit(1, f"error: {error}\n")
-    # The paper's claims are about pairs.
-    of_pairs = {name: [run for run in own if "pair_accuracy" in run.metrics] for name, own in runs.items()}
-    of_pairs = {name: own for name, own in of_pairs.items() if own}
-    claims = [claim for claim in (make(of_pairs) for make in CLAIMS if of_pairs) if claim is not None]
-    text = "\n\n".join([*tables, *(_section(claim) for claim in claims)]) + "\n"
+    sides = (_side_by_side(name, finding) for name, finding in findings.items())
+    text = "\n\n".join([*sides, *(_section(claim, seen) for claim, seen in _told(findings))])
     console = Console()
     # A pipe or a file has no width of its own: tables keep theirs.
     Console(width=console.width if console.is_terminal else max(map(len, text.splitlines()))).print(Markdown(text))
     if given.out is not None:
-        _write(given.out, text, rows, claims, "svg" if given.svg else "png")
+        _write(given.out, text + "\n", findings, "svg" if given.svg else "png")
 
 
-def _side_by_side(name: str, rows: Sequence[Row], against: str | None) -> str:
-    tables = (table_of(rows), differences(rows, _compared_by(rows), against))
-    told = [markdown_table(table) for table in tables if len(table) > 1]
-    note = "± is half a 95 % interval, by runs: seeds, or worlds; by users: each user's mean difference over the runs."
-    return "\n\n".join([f"## {name}", *told, note])
+def find(places: Sequence[Path], against: str | None = None) -> dict[str, Finding]:
+    """What is found at each place, by data set.
 
+    Args:
+        places: folders of runs, and files of earlier reports.
+        against: see `measured`; it is for the runs, as an earlier report has compared already.
 
-def _compared_by(rows: Sequence[Row]) -> str:
-    return next(metric for metric in COMPARED_BY if rows[0].values(metric))
-
-
-def _section(claim: Claim) -> str:
-    return f"## {claim.title}\n\n*The paper:* {claim.paper}\n\n{claim.text}"
-
-
-def _write(folder: Path, text: str, rows: dict[str, list[Row]], claims: Sequence[Claim], kind: str) -> None:
-    folder.mkdir(parents=True, exist_ok=True)
-    for name, own in rows.items():
-        metric = _compared_by(own)
-        values = {row.name: estimate(list(row.values(metric).values()))[:2] for row in own}
-        compared(values, TITLES[metric], folder / f"{name}.{kind}")
-        text = text.replace(f"## {name}\n", f"## {name}\n\n![{name}]({name}.{kind})\n", 1)
-    for claim in claims:
-        if claim.draw is not None:
-            claim.draw(folder / f"{claim.name}.{kind}")
-            text = text.replace(
-                f"## {claim.title}\n", f"## {claim.title}\n\n![{claim.title}]({claim.name}.{kind})\n", 1
+    Raises:
+        ValueError: if nothing is there, two places tell of one data set, or what is there doesn't go together.
+    """
+    reports = [place for place in places if place.suffix == ".json"]
+    folders = [place for place in places if place not in reports]
+    findings: dict[str, Finding] = {}
+    for path in reports:
+        for name, finding in read(path).items():
+            if name in findings:
+                raise ValueError(f"{path} tells of {name}, and so does another report; name only one")
+            findings[name] = finding
+    for name, runs in by_data(read_runs(folders)).items() if folders else ():
+        if name in findings:
+            raise ValueError(
+                f"there are runs on {name} in {runs[0].folder}, and a report tells of others; leave out one of them"
             )
-    told = {claim.name: {"title": claim.title, "paper": claim.paper, "data": claim.data} for claim in claims}
-    side_by_side = {
-        name: {row.name: [{"repeat": list(repeat), **found} for repeat, found in row.metrics.items()] for row in own}
-        for name, own in rows.items()
+        findings[name] = measured(runs, against)
+    return findings
+
+
+def _told(findings: Mapping[str, Finding]) -> list[tuple[Claim, Seen]]:
+    """The claims of which something was seen, each with that."""
+    seen = {
+        claim: {name: f["claims"][claim.name] for name, f in findings.items() if claim.name in f["claims"]}
+        for claim in CLAIMS
     }
-    write_whole(
-        folder / "report.json", json.dumps({"claims": told, "runs": side_by_side}, indent=1, allow_nan=False) + "\n"
-    )
+    return [(claim, found) for claim, found in seen.items() if found]
+
+
+def _side_by_side(name: str, finding: Finding) -> str:
+    rows = {row: [run["metrics"] for run in runs] for row, runs in finding["rows"].items()}
+    found = [Difference(**each) for each in finding["differences"]]
+    tables = [table_of(rows), *([difference_table(found, finding["metric"])] if found else [])]
+    note = "± is half a 95 % interval, by runs: seeds, or worlds; by users: each user's mean difference over the runs."
+    return "\n\n".join([f"## {name}", *map(markdown_table, tables), note])
+
+
+def _section(claim: Claim, seen: Seen) -> str:
+    return f"## {claim.title}\n\n*The paper:* {claim.paper}\n\n{claim.tell(seen)}"
+
+
+def _write(folder: Path, text: str, findings: Mapping[str, Finding], kind: str) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, finding in findings.items():
+        metric = finding["metric"]
+        values = {row: estimate([run["metrics"][metric] for run in runs])[:2] for row, runs in finding["rows"].items()}
+        compared(values, TITLES[metric], folder / f"{name}.{kind}")
+        text = _with_figure(text, name, f"{name}.{kind}")
+    for claim, seen in _told(findings):
+        if claim.draw is not None:
+            claim.draw(seen, folder / f"{claim.name}.{kind}")
+            text = _with_figure(text, claim.title, f"{claim.name}.{kind}")
+    write_whole(folder / "report.json", written(findings))
     write_whole(folder / "report.md", text)
+
+
+def _with_figure(text: str, title: str, file: str) -> str:
+    """A report with a figure below one of its headings."""
+    return text.replace(f"## {title}\n", f"## {title}\n\n![{title}]({file})\n", 1)
 
 
 if __name__ == "__main__":

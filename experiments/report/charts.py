@@ -72,7 +72,7 @@ def figure_4(data: Mapping[str, Mapping[str, Any]], path: Path) -> None:
         for i, (name, own) in enumerate(data.items()):
             color, edges = COLORS[i % len(COLORS)], np.array(own["edges"])
             middle = (edges[1:] + edges[:-1]) / 2 + 0.01 * i
-            accuracy, half = (np.array(own[key], float) for key in ("accuracy", "half"))
+            accuracy, half, _ = np.array(own["accuracy"], float).T
             top.errorbar(middle, accuracy, np.nan_to_num(half), color=color, marker="o", ms=4, capsize=3, label=name)
             bottom.stairs(own["histogram"], np.linspace(0, 1, len(own["histogram"]) + 1), color=color, lw=1.5)
         top.axhline(0.5, color=QUIET, lw=1, ls="--", zorder=0)

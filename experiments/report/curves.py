@@ -1,13 +1,20 @@
-"""What claims are made of: the runs of the model as it is, gains, and one metric over the values of a knob."""
+"""What claims are made of: the runs of the model as it is, gains, and metrics over the values of a knob."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 import numpy as np
 
 from experiments.report.charts import Series
-from experiments.report.intervals import Estimate, difference, difference_by_user, estimate, mean_by_user, values_of
-from experiments.report.runs import Repeat, Run, Runs, sweep_of
+from experiments.report.intervals import (
+    Estimate,
+    Plain,
+    difference,
+    difference_by_user,
+    estimate,
+    mean_by_user,
+    values_of,
+)
+from experiments.report.runs import Repeat, Run, sweep_of
 from experiments.tables import TITLES, digits, markdown_table
 
 _KINDS = ("ups", "downs", "skips")
@@ -52,15 +59,14 @@ def _by_user(runs: Sequence[Run]) -> tuple[np.ndarray, np.ndarray]:
     return accuracy[known], np.stack(counts)[:, known]
 
 
-def gain(runs: Mapping[Repeat, Run], base: Mapping[Repeat, Run], *, scale: float = 1.0) -> list[str]:
-    """What some runs gain over others in pair accuracy: by repetitions, and by users."""
+def gain(runs: Mapping[Repeat, Run], base: Mapping[Repeat, Run]) -> list[Plain | None]:
+    """What some runs gain over others in pair accuracy: by repetitions, and by users; None where it can't be said."""
     metric = "pair_accuracy"
     gains = (
         difference(values_of(runs, metric), values_of(base, metric)),
         difference_by_user(runs, base, f"model/{metric}"),
     )
-    digits_told = 3 if scale == 1 else 1
-    return [gain.told(digits_told, sign=True, scale=scale) if gain else "–" for gain in gains]
+    return [gain.plain() if gain else None for gain in gains]
 
 
 def mean_by_repeat(runs: Sequence[Run], metric: str) -> list[float]:
@@ -72,50 +78,38 @@ def mean_by_repeat(runs: Sequence[Run], metric: str) -> list[float]:
     return [float(np.mean(own)) for own in values.values()]
 
 
-Curves = Mapping[str, Mapping[str, Mapping[str, Estimate]]]
-"""By data set, metric and value of the knob."""
+Curve = Mapping[str, Mapping[str, Plain]]
+"""One data set's estimates, by metric and value of the knob."""
 
 
-def curves(runs: Runs, knob: str, metrics: Sequence[str], **fixed: str) -> Curves:
-    """The curves of every data set that has a sweep over `knob`: see `sweep_of`."""
-    found: dict[str, dict[str, dict[str, Estimate]]] = {}
-    for name, own in runs.items():
-        for value, repeats in sweep_of(own, knob, **fixed).items():
-            for metric in metrics:
-                values = list(values_of(repeats, metric).values())
-                if values:
-                    found.setdefault(name, {}).setdefault(metric, {})[value] = estimate(values)
+def curve(runs: Sequence[Run], knob: str, metrics: Sequence[str], **fixed: str) -> Curve:
+    """What a sweep over `knob` found, if there is one: see `sweep_of`."""
+    found: dict[str, dict[str, Plain]] = {}
+    for value, repeats in sweep_of(runs, knob, **fixed).items():
+        for metric in metrics:
+            values = list(values_of(repeats, metric).values())
+            if values:
+                found.setdefault(metric, {})[value] = estimate(values).plain()
     return found
 
 
-def curve_table(curves: Curves, knob: str) -> str:
+def curve_table(curves: Mapping[str, Curve], knob: str) -> str:
     """One row for each data set and value, in Markdown."""
     metrics = list(dict.fromkeys(metric for own in curves.values() for metric in own))
     table = [["", knob, "runs", *(TITLES[metric] for metric in metrics)]]
     for name, own in curves.items():
         for value, first in next(iter(own.values())).items():
-            cells = (own[m][value].told(digits(m)) if value in own.get(m, {}) else "–" for m in metrics)
-            table.append([name, value, str(first.number), *cells])
+            cells = (Estimate.of(own[m][value]).told(digits(m)) if value in own.get(m, {}) else "–" for m in metrics)
+            table.append([name, value, str(Estimate.of(first).number), *cells])
     return markdown_table(table)
 
 
-def series(curves: Curves, metric: str) -> Series:
+def series(curves: Mapping[str, Curve], metric: str) -> Series:
     """One metric's curves, to be drawn."""
     return {
-        name: [(float(value), e.mean, e.half) for value, e in own[metric].items()]
+        name: [(float(value), *Estimate.of(found)[:2]) for value, found in own[metric].items()]
         for name, own in curves.items()
         if metric in own
-    }
-
-
-def plain_curves(curves: Curves) -> dict[str, Any]:
-    """The curves as plain JSON values: mean, half of the interval and number of repetitions."""
-    return {
-        name: {
-            metric: {value: [*plain(np.array(e[:2])), e.number] for value, e in own.items()}
-            for metric, own in by_metric.items()
-        }
-        for name, by_metric in curves.items()
     }
 
 

@@ -1,5 +1,6 @@
 """Means over repetitions with their intervals, and differences that are taken within a repetition, or within a user."""
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
@@ -9,6 +10,9 @@ from scipy import stats
 from experiments.report.runs import Repeat, Run
 from experiments.tables import short
 from urep_jax.metrics.mean import Mean
+
+Plain = list[float | None]
+"""An estimate as JSON knows it: mean, half of its interval, number."""
 
 
 class Estimate(NamedTuple):
@@ -24,6 +28,16 @@ class Estimate(NamedTuple):
     half: float
     number: int
 
+    def plain(self) -> Plain:
+        """As JSON knows it: it has no NaN."""
+        return [None if math.isnan(value) else value for value in self]
+
+    @classmethod
+    def of(cls, plain: Sequence[float | None]) -> "Estimate":
+        """The estimate that `plain` gave."""
+        mean, half, number = (math.nan if value is None else value for value in plain)
+        return cls(mean, half, int(number))
+
     def told(self, digits: int, *, sign: bool = False, scale: float = 1.0) -> str:
         """As a table tells it."""
         mean, half = scale * self.mean, scale * self.half
@@ -38,6 +52,11 @@ def estimate(values: Sequence[float]) -> Estimate:
     error = float(np.std(values, ddof=1)) / len(values) ** 0.5
     half = float(stats.t.ppf(0.975, len(values) - 1)) * error
     return Estimate(float(np.mean(values)), half, len(values))
+
+
+def told_gain(gains: Sequence[Plain | None], digits: int, scale: float = 1.0) -> list[str]:
+    """A gain as a table tells it."""
+    return [Estimate.of(gain).told(digits, sign=True, scale=scale) if gain else "–" for gain in gains]
 
 
 def values_of(runs: Mapping[Repeat, Run], metric: str) -> dict[Repeat, float]:

@@ -4,7 +4,7 @@ import itertools
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
-from experiments.report.intervals import difference, difference_by_user, estimate
+from experiments.report.intervals import Plain, difference, difference_by_user, estimate, told_gain
 from experiments.report.runs import Repeat, Run
 from experiments.tables import COMPARED_BY, MAIN, RECALL, TITLES, digits, model_title
 
@@ -105,18 +105,41 @@ def _baseline_rows(baseline: str, by_setting: Mapping[str, Mapping[Repeat, Run]]
     return rows
 
 
-def table_of(rows: Sequence[Row], columns: Sequence[str] = COLUMNS) -> list[list[str]]:
-    """Means and intervals, one line for each row, of the columns that some row has."""
-    there = [metric for metric in columns if any(row.values(metric) for row in rows)]
+def table_of(rows: Mapping[str, Sequence[Metrics]], columns: Sequence[str] = COLUMNS) -> list[list[str]]:
+    """Means and intervals, one line for each row, of the columns that some row has.
+
+    Args:
+        rows: each repetition's metrics, by the row's name.
+        columns: metrics.
+    """
+    there = [metric for metric in columns if any(metric in found for row in rows.values() for found in row)]
     table = [["", "runs", *(TITLES[metric] for metric in there)]]
-    for row in rows:
-        values = (list(row.values(metric).values()) for metric in there)
+    for name, row in rows.items():
+        values = ([found[metric] for found in row if metric in found] for metric in there)
         cells = (estimate(v).told(digits(m)) if v else "–" for m, v in zip(there, values, strict=True))
-        table.append([row.name, str(len(row.metrics)), *cells])
+        table.append([name, str(len(row)), *cells])
     return table
 
 
-def differences(rows: Sequence[Row], metric: str, against: str | None = None) -> list[list[str]]:
+class Difference(NamedTuple):
+    """What one row has over another.
+
+    Attributes:
+        of: name of the row.
+        over: name of the other.
+        runs: how many repetitions both have.
+        by_runs: repetition by repetition; None if they have fewer than two in common.
+        by_users: user by user; None if no user can be compared.
+    """
+
+    of: str
+    over: str
+    runs: int
+    by_runs: Plain | None
+    by_users: Plain | None
+
+
+def differences(rows: Sequence[Row], metric: str, against: str | None = None) -> list[Difference]:
     """The differences of rows, taken repetition by repetition, and user by user.
 
     Args:
@@ -125,7 +148,7 @@ def differences(rows: Sequence[Row], metric: str, against: str | None = None) ->
         against: name of the row that all others are compared with; None compares each two, unless they are many.
 
     Returns:
-        A table under its header, which stands alone if there is nothing to compare.
+        Of the rows that have repetitions in common.
 
     Raises:
         ValueError: if no row has this name.
@@ -138,12 +161,22 @@ def differences(rows: Sequence[Row], metric: str, against: str | None = None) ->
         pairs = [(row, base) for row in rows if row is not base]
     else:
         pairs = list(itertools.combinations(rows if len(rows) <= _ALL_PAIRS else [], 2))
-    table = [[f"difference in {TITLES[metric]}", "pairs", "by runs", "by users"]]
+    found = []
     for one, other in pairs:
-        by_runs = difference(one.values(metric), other.values(metric))
-        by_users = difference_by_user(one.runs, other.runs, f"{one.model}/{metric}", f"{other.model}/{metric}")
-        if by_users is not None:
-            number = len(one.runs.keys() & other.runs.keys())
-            told = [gain.told(digits(metric), sign=True) if gain else "–" for gain in (by_runs, by_users)]
-            table.append([f"{one.name} − {other.name}", str(number), *told])
+        common = len(one.runs.keys() & other.runs.keys())
+        if common:
+            gains = (
+                difference(one.values(metric), other.values(metric)),
+                difference_by_user(one.runs, other.runs, f"{one.model}/{metric}", f"{other.model}/{metric}"),
+            )
+            found.append(Difference(one.name, other.name, common, *(gain.plain() if gain else None for gain in gains)))
+    return found
+
+
+def difference_table(found: Sequence[Difference], metric: str) -> list[list[str]]:
+    """One line for each difference."""
+    table = [[f"difference in {TITLES[metric]}", "pairs", "by runs", "by users"]]
+    for each in found:
+        told = told_gain((each.by_runs, each.by_users), digits(metric))
+        table.append([f"{each.of} − {each.over}", str(each.runs), *told])
     return table

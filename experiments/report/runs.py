@@ -71,10 +71,6 @@ class Run:
         return json.loads((self.folder / name).read_text())
 
 
-Runs = Mapping[str, Sequence[Run]]
-"""The runs of each data set."""
-
-
 def read_runs(folders: Sequence[Path]) -> list[Run]:
     """All runs that have ended, below the folders.
 

@@ -3,6 +3,7 @@
 import dataclasses
 import json
 import math
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -15,10 +16,13 @@ import yaml
 from scipy import stats
 
 from experiments.report.__main__ import main
-from experiments.report.claims import feedback_types, figure_2_top, figure_3, figure_4, table_2
+from experiments.report.claims.claim import Claim, Numbers
+from experiments.report.claims.hard_negatives import FIGURE_2_TOP, FIGURE_3
+from experiments.report.claims.kinds_of_feedback import FEEDBACK_TYPES, FIGURE_4
+from experiments.report.claims.parts import TABLE_2
 from experiments.report.curves import whole
 from experiments.report.intervals import difference_by_user, estimate
-from experiments.report.rows import differences, rows_of, table_of
+from experiments.report.rows import difference_table, differences, rows_of, table_of
 from experiments.report.runs import Run, read_runs, sweep_of
 from experiments.tables import short
 from tests.training.tiny import tiny_log
@@ -54,7 +58,7 @@ def config_of(seed: int, **knobs: Any) -> dict[str, Any]:
     ("value", "digits", "told"),
     [
         (0.5, 3, ".500"),
-        (-0.05, 2, "-.05"),
+        (-0.05, 2, "−.05"),
         (10.3, 1, "10.3"),
         (20.5, 1, "20.5"),
         (100.0, 1, "100.0"),
@@ -79,17 +83,20 @@ def test_runs_of_one_setting_are_a_row_and_differences_are_taken_seed_by_seed(tm
 
     gains = np.subtract(accuracy[0.0], accuracy[1.0])
     half = stats.ttest_1samp(gains, 0).confidence_interval(0.95).high - gains.mean()
-    (line,) = [line for line in differences(list(rows.values()), "pair_accuracy") if line[0] == "p_hard=0 − p_hard=1"]
+    found = differences(list(rows.values()), "pair_accuracy")
+    (line,) = [line for line in difference_table(found, "pair_accuracy") if line[0] == "p_hard=0 − p_hard=1"]
     # Ann gains as much as the mean, Bob 0.1 more.
     by_users = short(1.96 * np.std([0, 0.1], ddof=1) / 2**0.5, 3)
     told = f"{short(gains.mean(), 3)} ±{short(half, 3)}", f"{short(gains.mean() + 0.05, 3)} ±{by_users}"
     assert line[1:] == ["3", *told]
-    against = differences(list(rows.values()), "pair_accuracy", "popularity")
+    found = differences(list(rows.values()), "pair_accuracy", "popularity")
+    against = difference_table(found, "pair_accuracy")
     assert [line[0] for line in against[1:]] == ["p_hard=0 − popularity", "p_hard=1 − popularity"]
     assert against[2][2].startswith(f"+{short(0.71 - 0.61, 3)} ±")
     with pytest.raises(ValueError, match="no row 'popular' to compare with; the rows are p_hard=0, p_hard=1, pop"):
         differences(list(rows.values()), "pair_accuracy", "popular")
-    assert table_of([rows["p_hard=1"]])[1][:3] == ["p_hard=1", "3", f".710 ±{short(half_width(accuracy[1.0]), 3)}"]
+    hard = {"p_hard=1": list(rows["p_hard=1"].metrics.values())}
+    assert table_of(hard)[1][:3] == ["p_hard=1", "3", f".710 ±{short(half_width(accuracy[1.0]), 3)}"]
 
 
 def half_width(values: list[float]) -> float:
@@ -147,6 +154,34 @@ def test_the_command_writes_what_it_prints(tmp_path: Path, capsys: pytest.Captur
     assert "<svg" in (tmp_path / "told" / "tiny.svg").read_text()
 
 
+def test_a_report_stands_for_its_runs(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    sweep_folder(tmp_path / "here")
+    for seed in range(2):
+        config = config_of(seed, ablation="none") | {"data": {"name": "other"}}
+        run_of(tmp_path / "there" / f"{seed}", config, {"pair_accuracy": 0.6 + seed / 100})
+    here, there = str(tmp_path / "here"), str(tmp_path / "there")
+    main([here, "--out", str(tmp_path / "first")])
+    report = str(tmp_path / "first" / "report.json")
+    main([report, there, "--out", str(tmp_path / "mixed")])
+    main([here, there, "--out", str(tmp_path / "whole")])
+    for name in ("report.md", "report.json", "tiny.png", "figure_3.png"):
+        mixed, whole = (tmp_path / folder / name for folder in ("mixed", "whole"))
+        assert mixed.read_bytes() == whole.read_bytes(), name
+    capsys.readouterr()
+    for wrong, reason in (
+        ([report, here], "there are runs on tiny in .*, and a report tells of others; leave out one of them"),
+        ([report, report], "tells of tiny, and so does another report; name only one"),
+        ([str(tmp_path / "there" / "0" / "metrics.json")], "metrics.json is no report.json that this command wrote"),
+    ):
+        with pytest.raises(SystemExit):
+            main(wrong)
+        assert re.search(reason, capsys.readouterr().err)
+    (tmp_path / "old.json").write_text('{"format": 0, "data": {}}')
+    with pytest.raises(SystemExit):
+        main([str(tmp_path / "old.json")])
+    assert "has format 0, but this version reads 1; make it anew from the runs" in capsys.readouterr().err
+
+
 def test_a_single_user_has_no_interval_and_is_told(tmp_path: Path) -> None:
     metrics = {"pair_accuracy": 0.7, "pair_accuracy_ci95": float("nan"), "p_hard": 1.0}
     cosines = {f"cosine/{pair}": 0.5 for pair in ("up_down", "up_skip", "down_skip")}
@@ -154,9 +189,10 @@ def test_a_single_user_has_no_interval_and_is_told(tmp_path: Path) -> None:
     run_of(tmp_path / "run", config_of(0, p_hard=1.0), metrics | cosines, users)
     main([str(tmp_path), "--out", str(tmp_path / "told")])
     told = json.loads((tmp_path / "told" / "report.json").read_text())
-    assert told["claims"]["feedback_types"]["data"]["tiny"]["skips_only"] == [1.0, None, 1]
-    assert told["runs"]["tiny"]["model"][0].keys() >= {"pair_accuracy"}
-    assert "pair_accuracy_ci95" not in told["runs"]["tiny"]["model"][0]
+    tiny = told["data"]["tiny"]
+    assert tiny["claims"]["feedback_types"]["skips_only"] == [1.0, None, 1]
+    assert tiny["rows"]["model"][0]["metrics"].keys() >= {"pair_accuracy"}
+    assert "pair_accuracy_ci95" not in tiny["rows"]["model"][0]["metrics"]
 
 
 def test_what_a_recipe_decides_is_told_by_its_name(tmp_path: Path) -> None:
@@ -174,6 +210,14 @@ def test_what_is_switched_off_goes_without_saying(tmp_path: Path) -> None:
         run_of(tmp_path / f"{p_hard}{ablation}", config, {"pair_accuracy": 0.7})
     names = {row.name for row in rows_of(read_runs([tmp_path]))}
     assert names == {"p_hard=0", "p_hard=1", "ablation=positions p_hard=1"}
+
+
+def numbers(claim: Claim, runs: Sequence[Run]) -> Numbers:
+    """What a claim finds in the runs, as `report.json` would hold it."""
+    found = claim.measure(runs)
+    assert found is not None
+    plain: Numbers = json.loads(json.dumps(found, allow_nan=False))
+    return plain
 
 
 def sweep_folder(folder: Path) -> list[Run]:
@@ -218,19 +262,23 @@ def test_users_are_compared_with_themselves(tmp_path: Path) -> None:
 
 
 def test_the_claims_tell_what_the_runs_hold(tmp_path: Path) -> None:
-    runs = {"tiny": sweep_folder(tmp_path)}
-    top, third, fourth = figure_2_top(runs), figure_3(runs), figure_4(runs)
-    assert top is not None
-    assert third is not None
-    assert fourth is not None
-    assert top.data["tiny"]["pair_accuracy"]["1"][0] == pytest.approx(0.8)
+    runs = sweep_folder(tmp_path)
+    top, third, fourth = (numbers(claim, runs) for claim in (FIGURE_2_TOP, FIGURE_3, FIGURE_4))
+    assert top["curve"]["pair_accuracy"]["1"][0] == pytest.approx(0.8)
     gain = estimate([0.2, 0.3, 0.1])
-    assert f"| tiny | 1 | {gain.told(3, sign=True)} | +.200 ±.000 |" in top.text
-    assert "| tiny | .50 (.50 to .50) |" in third.text, "half the epochs, whatever the seed"
-    assert fourth.data["tiny"]["share_of_users"] == [0.5, 0.0, 0.0, 0.0, 0.5]
-    assert fourth.data["tiny"]["accuracy"][0] == pytest.approx(0.9, abs=1e-6)
-    assert fourth.data["tiny"]["accuracy"][4] == pytest.approx(0.7, abs=1e-6)
-    assert table_2(runs) is None
+    assert f"| tiny | 1 | {gain.told(3, sign=True)} | +.200 ±.000 |" in FIGURE_2_TOP.tell({"tiny": top})
+    assert "| tiny | .50 (.50 to .50) |" in FIGURE_3.tell({"tiny": third}), "half the epochs, whatever the seed"
+    assert fourth["share_of_users"] == [0.5, 0.0, 0.0, 0.0, 0.5]
+    assert fourth["accuracy"][0][0] == pytest.approx(0.9, abs=1e-6)
+    assert fourth["accuracy"][4][0] == pytest.approx(0.7, abs=1e-6)
+    assert TABLE_2.measure(runs) is None
+
+
+def test_one_seed_gives_no_ratio_and_no_empty_table(tmp_path: Path) -> None:
+    runs = [run for run in sweep_folder(tmp_path) if run.config["seed"] == 0]
+    told = FIGURE_3.tell({"tiny": numbers(FIGURE_3, runs)})
+    assert "| tiny | 1 | 1 |" in told
+    assert "epochs with p_hard=1" not in told
 
 
 def test_the_ablation_is_told_in_points(tmp_path: Path) -> None:
@@ -238,11 +286,10 @@ def test_the_ablation_is_told_in_points(tmp_path: Path) -> None:
         for seed, value in enumerate(values):
             users = {"ann": (1, 0, 0, value), "bob": (1, 0, 0, value - 0.1)}
             run_of(tmp_path / part / str(seed), config_of(seed, ablation=part), {"pair_accuracy": value}, users)
-    told = table_2({"tiny": read_runs([tmp_path])})
-    assert told is not None
+    text = TABLE_2.tell({"tiny": numbers(TABLE_2, read_runs([tmp_path]))})
     points = estimate([-1.0, 0.0]).told(1, sign=True)
-    assert f"| positions | tiny | {estimate([0.69, 0.72]).told(3)} | {points} | -.5 ±.0 |" in told.text
-    assert told.text.index("| nothing |") < told.text.index("| positions |")
+    assert f"| positions | tiny | {estimate([0.69, 0.72]).told(3)} | {points} | −.5 ±.0 |" in text
+    assert text.index("| nothing |") < text.index("| positions |")
 
 
 def test_users_of_whom_only_skips_are_known_are_counted_once(tmp_path: Path) -> None:
@@ -250,8 +297,7 @@ def test_users_of_whom_only_skips_are_known_are_counted_once(tmp_path: Path) -> 
         users = {"ann": (0, 0, 3, 1.0), "bob": (0, 0, 1, seed), "eve": (1, 0, 2, 0.0), "joe": (0, 0, 0, 0.0)}
         cosines = {f"cosine/{pair}": 0.5 for pair in ("up_down", "up_skip", "down_skip")}
         run_of(tmp_path / str(seed), config_of(seed, p_hard=1.0), {"pair_accuracy": 0.5} | cosines, users)
-    told = feedback_types({"tiny": read_runs([tmp_path])})
-    assert told is not None
+    text = FEEDBACK_TYPES.tell({"tiny": numbers(FEEDBACK_TYPES, read_runs([tmp_path]))})
     # Ann's mean over the seeds is 1, Bob's 1/2.
     half = short(1.96 * np.std([1, 0.5], ddof=1) / 2**0.5, 3)
-    assert f"| .750 ±{half} (2) | – |" in told.text
+    assert f"| .750 ±{half} (2) | – |" in text

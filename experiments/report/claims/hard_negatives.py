@@ -1,0 +1,136 @@
+"""Hard negatives: where they come from, and what they do to accuracy, training time, ranks and popularity."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from experiments.report import charts
+from experiments.report.claims.claim import BY_REPETITIONS, Claim, Numbers, Seen
+from experiments.report.curves import curve, curve_table, gain, mean_where_known, plain, series, whole
+from experiments.report.intervals import Estimate, estimate, told_gain, values_of
+from experiments.report.runs import Run, sweep_of
+from experiments.tables import BY_POPULARITY, RECALL, markdown_table, short
+from urep_jax.data.hard_negatives import Rung
+
+_RUNGS = tuple(rung.name.lower() for rung in Rung)
+_RANKS = ("epochs_to_convergence", "mrr_up", "mrr_down")
+
+
+def _measure_figure_1(runs: Sequence[Run]) -> Numbers | None:
+    tables = [run.figure_table("hard_negative_sources.csv") for run in whole(runs).values()]
+    if not tables or len({table.shape for table in tables}) > 1:
+        return None
+    shares_Lx5 = mean_where_known(tables)
+    return {name: plain(shares_Lx5[:, i]) for i, name in enumerate(_RUNGS)}
+
+
+def _shares(found: Numbers) -> np.ndarray:
+    return np.array([found[name] for name in _RUNGS], float).T
+
+
+def _tell_figure_1(seen: Seen) -> str:
+    table = [["", *(name.replace("_", " ") for name in _RUNGS)]]
+    table += [[name, *(f"{x:.0%}" for x in mean_where_known(list(_shares(found))))] for name, found in seen.items()]
+    return (
+        f"{markdown_table(table)}\n\nShare of the task positions, as a mean over positions, with `p_hard=1`. A "
+        "position that is never a task has no bar."
+    )
+
+
+FIGURE_1 = Claim(
+    "figure_1",
+    "Figure 1: sources of hard negatives",
+    "recent positions take more random negatives, for there is less future feedback by definition; Spotify has "
+    "only same-day skips, Piki hardly any future.",
+    _measure_figure_1,
+    _tell_figure_1,
+    lambda seen, path: charts.sources({name: _shares(found) for name, found in seen.items()}, path),
+)
+
+
+def _measure_figure_2(runs: Sequence[Run]) -> Numbers | None:
+    found = curve(runs, "p_hard", ("pair_accuracy", "random_pair_accuracy"), k_negatives="1")
+    if not found:
+        return None
+    sweep = sweep_of(runs, "p_hard", k_negatives="1")
+    random = sweep.get("0", {})
+    gains = {value: gain(repeats, random) for value, repeats in sweep.items() if float(value) > 0 and random}
+    return {"curve": found, "gains": gains}
+
+
+def _tell_figure_2(seen: Seen) -> str:
+    gains = [["", "p_hard", "over random negatives", "by users"]]
+    for name, found in seen.items():
+        gains += [[name, value, *told_gain(both, 3)] for value, both in found["gains"].items()]
+    return (
+        f"{curve_table(_curves(seen), 'p_hard')}\n\n{markdown_table(gains)}\n\n{BY_REPETITIONS}; by users: each user's "
+        "mean difference over them."
+    )
+
+
+def _curves(seen: Seen) -> Seen:
+    return {name: found["curve"] for name, found in seen.items()}
+
+
+FIGURE_2_TOP = Claim(
+    "figure_2_top",
+    "Figure 2, top: accuracy over `p_hard`",
+    "accuracy is considerably higher for any `p_hard` above 0, and quickly plateaus; hard negatives and feedback "
+    "inputs together give 6 points.",
+    _measure_figure_2,
+    _tell_figure_2,
+    lambda seen, path: charts.curves(series(_curves(seen), "pair_accuracy"), "p_hard", "test pair accuracy", path),
+)
+
+
+def _measure_figure_3(runs: Sequence[Run]) -> Numbers | None:
+    found = curve(runs, "p_hard", (*_RANKS, *RECALL), k_negatives="1")
+    if not found:
+        return None
+    sweep = sweep_of(runs, "p_hard", k_negatives="1")
+    hard, random = (values_of(sweep.get(end, {}), _RANKS[0]) for end in ("1", "0"))
+    common = sorted(set(hard) & set(random), key=str)
+    # Ratios are pooled by their logarithm: half and twice are alike.
+    ratio = estimate([float(np.log(hard[r] / random[r])) for r in common]).plain() if len(common) > 1 else None
+    return {"curve": found, "log_ratio_of_epochs": ratio}
+
+
+def _tell_figure_3(seen: Seen) -> str:
+    ratios = [["", "epochs with p_hard=1 to epochs with 0"]]
+    for name, found in seen.items():
+        if found["log_ratio_of_epochs"]:
+            log_ratio = Estimate.of(found["log_ratio_of_epochs"])
+            low, mean, high = (short(np.exp(log_ratio.mean + x * log_ratio.half), 2) for x in (-1, 0, 1))
+            ratios.append([name, f"{mean} ({low} to {high})"])
+    told = [curve_table(_curves(seen), "p_hard"), *([markdown_table(ratios)] if len(ratios) > 1 else [])]
+    return "\n\n".join([*told, f"{BY_REPETITIONS}."])
+
+
+FIGURE_3 = Claim(
+    "figure_3",
+    "Figure 3: training time and ranks over `p_hard`",
+    "training takes about 60 % less time with hard negatives; the reciprocal ranks of ups and downs both fall with "
+    "`p_hard`, those of downs faster.",
+    _measure_figure_3,
+    _tell_figure_3,
+    lambda seen, path: charts.figure_3({metric: series(_curves(seen), metric) for metric in _RANKS}, path),
+)
+
+
+def _measure_popularity(runs: Sequence[Run]) -> Numbers | None:
+    return curve(runs, "p_hard", BY_POPULARITY, k_negatives="1") or None
+
+
+POPULARITY = Claim(
+    "popularity",
+    "§5.2.2, §5.2.3: the tail, and the popularity of what is recommended",
+    "more hard negatives may give poorer recommendations of tail songs, and give generally less popular ones.",
+    _measure_popularity,
+    lambda seen: (
+        f"{curve_table(seen, 'p_hard')}\n\nThe head draws half of all training ups, the middle 30 %, the tail the "
+        f"rest. Popularity: the share of the catalogue that has fewer ups. {BY_REPETITIONS}."
+    ),
+    lambda seen, path: charts.curves(
+        series(seen, "recommended_popularity"), "p_hard", "popularity of the top 10", path
+    ),
+)
