@@ -15,6 +15,7 @@ matplotlib.use("Agg")
 import matplotlib.pyplot as plt
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
 _BASELINES = tuple(map(model_title, ("popularity", "like_rate", "item_knn", "ease", "logistic_factors", "oracle")))
 """Drawn in ink; what is trained by gradient stands out."""
@@ -49,12 +50,15 @@ def training_curves(history: Sequence[Epoch], title: str, path: Path) -> None:
         left.set(xlabel="epoch", ylabel="training loss")
         right.plot(epochs, [e.validation for e in history], color=_ACCENT)
         right.plot(best.epoch, best.validation, "o", color=_ACCENT)
-        place: Any = {"xytext": (0, 5), "textcoords": "offset points", "ha": "center"}
+        # Words near an edge lean inwards, off the axis.
+        side = (best.epoch - epochs[0]) / max(1, len(epochs) - 1)
+        leaning = "left" if side < 0.2 else "right" if side > 0.8 else "center"
+        place: Any = {"xytext": (0, 5), "textcoords": "offset points", "ha": leaning}
         right.annotate(f"best: {best.validation:.3f}", (best.epoch, best.validation), **place)
         right.margins(y=0.15)
         right.set(xlabel="epoch", ylabel=f"validation {title}")
         for axes in (left, right):
-            axes.xaxis.get_major_locator().set_params(integer=True)
+            axes.xaxis.set_major_locator(MaxNLocator(integer=True))
         save(figure, path)
 
 
@@ -111,7 +115,12 @@ def stack_sources(axes: Axes, shares: np.ndarray) -> None:
     for rung, (label, color) in _RUNG_LOOK.items():
         axes.bar(first, pooled[:, rung], width, bottom, align="edge", color=color, label=label)
         bottom += np.nan_to_num(pooled[:, rung])
+    never = np.isnan(pooled).any(1)
+    if never.any():
+        look: Any = {"color": "white", "edgecolor": QUIET, "hatch": "////", "linewidth": 0, "label": "never a task"}
+        axes.bar(first[never], 1, width, align="edge", **look)
     axes.set(xlim=(0, length), ylim=(0, 1))
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
 
 
 def _mean_of_rows(shares: np.ndarray) -> np.ndarray:

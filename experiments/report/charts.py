@@ -92,8 +92,10 @@ def sources(shares: Mapping[str, np.ndarray], path: Path) -> None:
             stack_sources(axes, own)
             axes.set(title=name, xlabel="position")
         panels[0, 0].set(ylabel="share of negatives")
-        handles, labels = panels[0, 0].get_legend_handles_labels()
-        figure.legend(handles, labels, loc="outside right center")
+        # Not every data set has positions that are never a task.
+        named = [axes.get_legend_handles_labels() for axes in panels[0]]
+        looks = {label: look for handles, labels in named for look, label in zip(handles, labels, strict=True)}
+        figure.legend(looks.values(), looks.keys(), loc="outside right center")
         save(figure, path)
 
 

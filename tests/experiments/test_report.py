@@ -292,6 +292,19 @@ def test_the_ablation_is_told_in_points(tmp_path: Path) -> None:
     assert text.index("| nothing |") < text.index("| positions |")
 
 
+def test_without_hard_negatives_is_p_hard_0(tmp_path: Path) -> None:
+    runs = sweep_folder(tmp_path / "p_hard")
+    config = config_of(0, p_hard=1, k_negatives=1, ablation="positions")
+    run_of(tmp_path / "positions", config, {"pair_accuracy": 0.65})
+    for run in runs:
+        run.config["ablation"] = "none"
+    found = numbers(TABLE_2, [*runs, *read_runs([tmp_path / "positions"])])
+    assert list(found) == ["none", "hard_negatives", "positions"]
+    assert found["none"]["pair_accuracy"][0] == pytest.approx(0.8)
+    assert found["hard_negatives"]["pair_accuracy"][0] == pytest.approx(0.6)
+    assert found["hard_negatives"]["change"][0][0] == pytest.approx(-0.2)
+
+
 def test_users_of_whom_only_skips_are_known_are_counted_once(tmp_path: Path) -> None:
     for seed in range(2):
         users = {"ann": (0, 0, 3, 1.0), "bob": (0, 0, 1, seed), "eve": (1, 0, 2, 0.0), "joe": (0, 0, 0, 0.0)}

@@ -31,10 +31,7 @@ def _shares(found: Numbers) -> np.ndarray:
 def _tell_figure_1(seen: Seen) -> str:
     table = [["", *(name.replace("_", " ") for name in _RUNGS)]]
     table += [[name, *(f"{x:.0%}" for x in mean_where_known(list(_shares(found))))] for name, found in seen.items()]
-    return (
-        f"{markdown_table(table)}\n\nShare of the task positions, as a mean over positions, with `p_hard=1`. A "
-        "position that is never a task has no bar."
-    )
+    return f"{markdown_table(table)}\n\nShare of the task positions, as a mean over positions, with `p_hard=1`."
 
 
 FIGURE_1 = Claim(

@@ -17,6 +17,9 @@ def _measure_table_2(runs: Sequence[Run]) -> Numbers | None:
     complete = sweep.pop("none", None)
     if complete is None:
         return None
+    # Without hard negatives is p_hard=0, so that a sweep over either serves.
+    if random := sweep_of(runs, "p_hard", k_negatives="1").get("0"):
+        sweep = {"hard_negatives": random} | sweep
     return {
         part: {
             "pair_accuracy": estimate(list(values_of(repeats, "pair_accuracy").values())).plain(),
