@@ -22,11 +22,12 @@ _KINDS = ("ups", "downs", "skips")
 
 
 def whole(runs: Sequence[Run]) -> Mapping[Repeat, Run]:
-    """The runs of the model as it is: of the sweeps that hold it, or all of them if they are of one setting."""
+    """The runs of the model as it is: of the sweeps that hold it, or those with `p_hard=1`, or all, of one setting."""
     for knob, value in (("p_hard", "1"), ("ablation", "none")):
         found = sweep_of(runs, knob).get(value)
         if found:
             return found
+    runs = [run for run in runs if run.setting.get("p_hard") == "1"] or runs
     one = len({frozenset(run.setting.items()) for run in runs}) == 1
     return {run.repeat: run for run in runs} if one else {}
 

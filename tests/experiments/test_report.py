@@ -18,6 +18,7 @@ from scipy import stats
 from experiments.report.__main__ import main
 from experiments.report.claims.claim import Claim, Numbers
 from experiments.report.claims.hard_negatives import FIGURE_2_TOP, FIGURE_3
+from experiments.report.claims.hardest_of_k import FIGURE_2_BOTTOM
 from experiments.report.claims.kinds_of_feedback import FEEDBACK_TYPES, FIGURE_4
 from experiments.report.claims.parts import TABLE_2
 from experiments.report.curves import whole
@@ -250,6 +251,15 @@ def test_a_sweep_is_the_runs_that_differ_in_one_knob(tmp_path: Path) -> None:
     assert sweep_of(runs, "p_hard", k_negatives="2") == {}
     assert {run.metrics["pair_accuracy"] for run in whole(runs).values()} == {0.7, 0.9, 0.8}
     assert not whole([run for run in runs if run.metrics["pair_accuracy"] in (0.1, 0.5)]), "two settings are no model"
+
+
+def test_runs_over_k_are_held_against_those_with_hard_negatives(tmp_path: Path) -> None:
+    for k, value in ((1, 0.6), (10, 0.5)):
+        run_of(tmp_path / f"{k}", config_of(0, p_hard=0, k_negatives=k), {"pair_accuracy": value})
+    assert numbers(FIGURE_2_BOTTOM, read_runs([tmp_path]))["hard"] is None
+    run_of(tmp_path / "hard", config_of(0, p_hard=1, k_negatives=1), {"pair_accuracy": 0.7})
+    found = numbers(FIGURE_2_BOTTOM, read_runs([tmp_path]))
+    assert found == {"curve": {"pair_accuracy": {"1": [0.6, None, 1], "10": [0.5, None, 1]}}, "hard": 0.7}
 
 
 def test_users_are_compared_with_themselves(tmp_path: Path) -> None:

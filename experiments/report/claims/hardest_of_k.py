@@ -10,10 +10,14 @@ from experiments.report.curves import curve, curve_table, series, whole
 from experiments.report.intervals import values_of
 from experiments.report.runs import Run
 
+_METRICS = (
+    *("pair_accuracy", "pair_accuracy/head", "pair_accuracy/tail", "random_pair_accuracy"),
+    *("mrr_up", "mrr_down", "recommended_popularity", "epochs_to_convergence"),
+)
+
 
 def _measure(runs: Sequence[Run]) -> Numbers | None:
-    metrics = ("pair_accuracy", "random_pair_accuracy", "mrr_up", "mrr_down", "epochs_to_convergence")
-    found = curve(runs, "k_negatives", metrics, p_hard="0")
+    found = curve(runs, "k_negatives", _METRICS, p_hard="0")
     if not found:
         return None
     accuracy = list(values_of(whole(runs), "pair_accuracy").values())

@@ -68,7 +68,10 @@ def _tell_two_stages(seen: Seen) -> str:
         for model, title in _STAGES.items():
             cells = (Estimate.of(found[model][metric]).told(digits(metric)) for metric in _STAGE_METRICS)
             table.append([name, title, *cells])
-    return f"{markdown_table(table)}\n\n{BY_REPETITIONS}."
+    return (
+        f"{markdown_table(table)}\n\nItems that aren't found rank alike, behind those that are: a pair of two such "
+        f"counts half. {BY_REPETITIONS}."
+    )
 
 
 TWO_STAGES = Claim(
