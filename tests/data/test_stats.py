@@ -45,6 +45,7 @@ def test_printed_as_in_the_paper():
     assert lines[0] == ["", "test", "test"]
     assert lines[2:] == [
         ["Granularity", "User", "User"],
+        ["Events counted", "all", "latest 1 of a user"],
         ["Feedback types", "+, /, −", "/, −"],
         ["Ratio of +:/:−", "4:14:1", "0:1:1"],
         ["Max. seq. length", "18", "1"],
@@ -56,6 +57,7 @@ def test_printed_as_in_the_paper():
         ["Sequences with no up", "50.0%", "100.0%"],
     ]
     assert len({len(line) for line in text.splitlines()}) == 1
+    assert "counted" not in format_table1(table1(log_of(events)))
 
 
 @pytest.mark.parametrize(

@@ -84,6 +84,7 @@ def test_a_relative_path_is_looked_up_in_urep_data(
 def test_stats_describe_the_data_and_nothing_is_run(command: Command, tmp_path: Path) -> None:
     said = command("data.stats=true", *SMALL)
     assert said.status == 0, said.err
+    assert "latest 20 of a user" in said.out, "SMALL has max_length=20"
     for row in ("Granularity", "Ratio of +:/:−", "Median seq. length", "No. of sequences", "Sequences with no up"):
         assert row in said.out
     assert not [path for path in (tmp_path / "run").rglob("*") if path.is_file()]

@@ -29,6 +29,7 @@ class Table1:
         num_sequences: sequences with an event.
         num_tracks: distinct tracks.
         without_up: share of the sequences that hold no up, 0 to 1.
+        latest: how many of each sequence's latest events were counted; None for all of them.
     """
 
     name: str
@@ -44,6 +45,7 @@ class Table1:
     num_sequences: int
     num_tracks: int
     without_up: float
+    latest: int | None = None
 
 
 def table1(log: EventLog, max_length: int | None = None) -> Table1:
@@ -94,14 +96,19 @@ def table1(log: EventLog, max_length: int | None = None) -> Table1:
         num_sequences=len(lengths_S),
         num_tracks=len(np.unique(np.asarray(log.item)[counted])),
         without_up=float(np.mean(ups_N[stop_S] == ups_N[start_S])),
+        latest=max_length,
     )
 
 
 def format_table1(*tables: Table1) -> str:
-    """Tables side by side, one column for each data set, in the paper's order of rows, as Markdown."""
+    """Tables side by side, one column for each data set, in the paper's order of rows, as Markdown.
+
+    A row of its own, which the paper's table lacks, says where only the latest events were counted.
+    """
     rows = {
         "": [table.name for table in tables],
         "Granularity": [table.granularity.capitalize() for table in tables],
+        **({"Events counted": [format_counted(table) for table in tables]} if any(t.latest for t in tables) else {}),
         "Feedback types": [", ".join(_SIGNS[word] for word in table.feedback_types) for table in tables],
         "Ratio of +:/:−": [format_ratio(table) for table in tables],
         "Max. seq. length": [f"{table.max_length:,}" for table in tables],
@@ -120,6 +127,14 @@ def format_table1(*tables: Table1) -> str:
     ]
     rule = f"|{'-' * (label_width + 2)}|" + "|".join("-" * (width + 1) + ":" for width in widths) + "|"
     return "\n".join([lines[0], rule, *lines[1:]])
+
+
+def format_counted(table: Table1) -> str:
+    """Which events of each sequence the other rows are about.
+
+    Example: `latest 200 of a user`.
+    """
+    return "all" if table.latest is None else f"latest {table.latest:,} of a {table.granularity}"
 
 
 def format_ratio(table: Table1) -> str:
