@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from hypothesis import settings
-from jaxtyping import install_import_hook
+from jaxtyping import config, install_import_hook
 
 from tests.typecheck import typecheck
 
@@ -17,6 +17,12 @@ install_import_hook("urep_jax", f"{typecheck.__module__}.{typecheck.__name__}")
 # Two workers share two cores, so the time of one example says nothing.
 settings.register_profile("shared_cores", deadline=None)
 settings.load_profile("shared_cores")
+
+
+@pytest.fixture
+def unchecked(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Wrong types reach the library, as they do outside of tests."""
+    monkeypatch.setattr(config, "jaxtyping_disable", True)
 
 
 @pytest.fixture(scope="session")

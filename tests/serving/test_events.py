@@ -115,6 +115,7 @@ def test_any_table_will_do(kind: Any) -> None:
         ({"item_id": [True, False]}, "holds bool values such as True, but ids must be text or whole numbers"),
         ({"item_id": ["a", 1]}, "'item_id' can't be read"),
         ({"item_id": 3}, "'item_id' can't be read"),
+        ({"item_id": "ab"}, "'item_id' is 'ab', a str, but must be a list or an array; put a single value in brackets"),
         ({"timestamp": [0, None]}, "'timestamp' has no value at 1"),
         ({"timestamp": ["1", "2"]}, "'timestamp' must hold whole numbers (they are text)"),
         ({"utc_offset": [0.5, 0]}, "'utc_offset' must hold whole numbers"),
@@ -130,3 +131,11 @@ def test_wrong_events_are_refused(changed: dict[str, Any], told: str) -> None:
 def test_missing_columns_are_named() -> None:
     with pytest.raises(ValueError, match="the events lack 'feedback' and have 'rating'; their columns must be"):
         read_events({"item_id": ["a"], "rating": [4]})
+
+
+@pytest.mark.parametrize("rows", [[{"item_id": "a", "feedback": "up"}], [], None, "a"])
+@pytest.mark.usefixtures("unchecked")
+def test_rows_are_refused(rows: Any) -> None:
+    told = f"the events are a {type(rows).__name__}, {rows!r}, but must be columns by name, such as {{'item_id': [...]"
+    with pytest.raises(ValueError, match=re.escape(told) + r".*pyarrow\.Table\.from_pylist\(rows\)"):
+        read_events(rows)

@@ -41,9 +41,9 @@ def columns(order: Any) -> dict[str, list]:
 
 
 def test_scores_are_products_with_the_item_table() -> None:
-    ranking = MODEL.rank(EVENTS, ["i4", "new too", "i1"], "jazz")
+    ranking = MODEL.rank(EVENTS, ["i4", "i7", "i1"], "jazz")
     table_RxD = np.asarray(MODEL.params["tables"]["item"])
-    rows = {"i4": FIRST_ITEM + 4, "new too": UNKNOWN, "i1": FIRST_ITEM + 1}
+    rows = {"i4": FIRST_ITEM + 4, "i7": FIRST_ITEM + 7, "i1": FIRST_ITEM + 1}
     vector_D = MODEL.encode(EVENTS, "jazz")
     expected = {item: float(table_RxD[row] @ vector_D) for item, row in rows.items()}
     assert ranking.items == sorted(expected, key=expected.__getitem__, reverse=True)
@@ -54,8 +54,17 @@ def test_candidates_in_another_order_rank_the_same() -> None:
     ranking, mixed = MODEL.rank(EVENTS, ITEMS), MODEL.rank(EVENTS, np.random.default_rng(0).permutation(ITEMS))
     assert ranking.items == mixed.items
     np.testing.assert_array_equal(ranking.scores, mixed.scores)
-    assert MODEL.rank(EVENTS, ["i2", "x", "y"]).unknown.candidates == ("x", "y")
-    assert [item for item in MODEL.rank(EVENTS, ["y", "i2", "x"]).items if item != "i2"] == ["y", "x"]
+
+
+def test_what_training_never_saw_comes_last_without_a_score() -> None:
+    worst = MODEL.rank(EVENTS, ITEMS).items[-1]
+    for score in (-10.0, 10.0):
+        params = MODEL.params | {"tables": dict(MODEL.params["tables"])}
+        params["tables"]["item"] = params["tables"]["item"].at[UNKNOWN].set(score * MODEL.encode(EVENTS))
+        ranking = dataclasses.replace(MODEL, params=params).rank(EVENTS, ["y", worst, "x", "y"])
+        assert ranking.items == [worst, "y", "x", "y"]
+        np.testing.assert_array_equal(np.isnan(ranking.scores), [False, True, True, True])
+        assert ranking.unknown.candidates == ("y", "x")
 
 
 def test_timestamps_order_the_events_and_plays_are_not_read() -> None:
@@ -191,6 +200,7 @@ def test_the_hour_needs_a_timestamp() -> None:
         (lambda: MODEL.rank(EVENTS, []), "candidates is empty, but must hold at least one item to rank"),
         (lambda: MODEL.rank(EVENTS, ["i1", ""]), "candidates has no value at 1 (counted from 0)"),
         (lambda: MODEL.rank({"item_id": ["i1"]}, ["i1"]), "the events lack 'feedback'"),
+        (lambda: MODEL.rank(EVENTS, "i1"), "candidates is 'i1', a str, but must be a list or an array; put a single"),
         (lambda: MODEL.recommend(EVENTS, k=0), "k is 0, but must be at least 1"),
         (lambda: MODEL.recommend_many([EVENTS], []), "stations has 0 entries for 1 listeners; give one for each"),
         (lambda: MODEL.recommend_many([EVENTS, {**EVENTS, "item_id": []}]), "listener 1 (counted from 0): the events'"),
@@ -201,5 +211,21 @@ def test_the_hour_needs_a_timestamp() -> None:
     ],
 )
 def test_wrong_questions_are_refused(ask: Any, told: str) -> None:
+    with pytest.raises(ValueError, match=re.escape(told)):
+        ask()
+
+
+@pytest.mark.usefixtures("unchecked")
+@pytest.mark.parametrize(
+    ("ask", "told"),
+    [
+        (lambda: MODEL.rank([EVENTS], ["i1"]), "the events are a list, [{'item_id': "),
+        (lambda: MODEL.rank(EVENTS, {"i1": 1}), "candidates is {'i1': 1}, a dict, but must be a list or an array"),
+        (lambda: MODEL.recommend(EVENTS, k=3.0), "k is 3.0, but must be a whole number of items to recommend; give an"),
+        (lambda: MODEL.recommend(EVENTS, k="3"), "k is '3', but must be a whole number"),
+        (lambda: MODEL.recommend_many(EVENTS), "listeners is a dict of columns, but must be a list with the events of"),
+    ],
+)
+def test_what_is_of_another_type_is_refused(ask: Any, told: str) -> None:
     with pytest.raises(ValueError, match=re.escape(told)):
         ask()

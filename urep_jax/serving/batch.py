@@ -10,7 +10,7 @@ import jax
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-from jaxtyping import Array, Bool, Float, Float32, Int, Int32, Int64
+from jaxtyping import Bool, Float32, Int, Int32, Int64
 
 from urep_jax.core.types import Feedback
 from urep_jax.data.cases import Cases
@@ -20,9 +20,9 @@ from urep_jax.data.sequences import Sequences
 from urep_jax.data.vocabulary import FIRST_ITEM, PAD
 from urep_jax.evaluation.full_ranking import known_items
 from urep_jax.evaluation.model_scorer import question_vectors
-from urep_jax.models import transformer
 from urep_jax.serving.questions import power_of_two
-from urep_jax.serving.recommender import Recommender, best_items
+from urep_jax.serving.ranking import place_candidates
+from urep_jax.serving.recommender import Recommender, best_items, check_k
 
 LeaveOut = Literal["ups", "heard", "nothing"]
 """Which items of a listener's past are not recommended again."""
@@ -84,8 +84,7 @@ def recommend_block(
     Raises:
         ValueError: if a value is out of range.
     """
-    if k < 1:
-        raise ValueError(f"k is {k}, but must be at least 1 item to recommend")
+    check_k(k)
     if leave_out not in get_args(LeaveOut):
         raise ValueError(f"leave_out is {leave_out!r}, but must be one of {', '.join(get_args(LeaveOut))}")
     log, model = listeners.log, listeners.model
@@ -127,8 +126,8 @@ def rank_block(listeners: Listeners, candidates: pa.Table) -> pa.Table:
             one listener on one station are ranked together; a listener that the log doesn't hold has no past.
 
     Returns:
-        The same rows in the same order, with `score`, and `place` from 1 among those of the listener and station. Items
-        that training never saw share the score of the unknown row; equal scores keep their order.
+        The same rows in the same order, with `score`, and `place` from 1 among those of the listener and station; equal
+        scores keep their order. Items that training never saw come last, with null for a score.
 
     Raises:
         ValueError: if a candidate has no `user_id` or no `item_id`.
@@ -147,12 +146,9 @@ def rank_block(listeners: Listeners, candidates: pa.Table) -> pa.Table:
     )
     vectors_CxD = listeners.vectors(_questions(log, sequence_N[first_C], station_N[first_C]))
     item_N = model.vocabulary.item_rows(candidates["item_id"].combine_chunks())
-    score_N = np.asarray(_dots(vectors_CxD, model.params["tables"]["item"], case_N, item_N))
-    order = np.lexsort((-score_N, case_N))
-    starts = np.flatnonzero(np.diff(case_N[order], prepend=-1))
-    place_N = np.empty(len(order), np.int32)
-    place_N[order] = 1 + np.arange(len(order)) - np.repeat(starts, np.diff(np.append(starts, len(order))))
-    return candidates.append_column("place", pa.array(place_N)).append_column("score", pa.array(score_N))
+    placed = place_candidates(model.params, vectors_CxD, case_N, item_N)
+    score_N = pa.array(placed.scores, mask=placed.unknown)
+    return candidates.append_column("place", pa.array(placed.places)).append_column("score", score_N)
 
 
 def questions_on_stations(log: EventLog, first: int, last: int) -> Cases:
@@ -199,10 +195,3 @@ def _station_ids(log: EventLog, station: Int[np.ndarray, "N"]) -> pa.StringArray
     if not log.num_stations:
         return pa.nulls(len(station), pa.string())
     return log.station_ids.take(pa.array(np.maximum(station, 0), mask=station < 0))
-
-
-@jax.jit
-def _dots(
-    vectors: Float[Array, "C D"], table: Float[Array, "R D"], case: Int[Array, "N"], item: Int[Array, "N"]
-) -> Float[Array, "N"]:
-    return transformer.score(vectors[case], table[item])

@@ -3,7 +3,7 @@
 They follow the events table (`data.schema.EVENTS`); `item_id` and `feedback` are needed, all else may be left out.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol, TypeAlias, runtime_checkable
 
 import numpy as np
@@ -37,6 +37,9 @@ Ids: TypeAlias = Sequence[Id] | np.ndarray | pa.Array | pa.ChunkedArray
 
 _REQUIRED = ("item_id", "feedback")
 
+_SHOWN = 60
+"""Characters of a wrong value that a message shows."""
+
 
 def read_events(events: Events) -> pa.Table:
     """Check one listener's events, and bring them in order of time.
@@ -52,13 +55,18 @@ def read_events(events: Events) -> pa.Table:
         Sorted by timestamp, ties in the order given; without timestamps, all in the order given.
 
     Raises:
-        ValueError: if a column is missing, unknown or of another length, if a value is not what it must be, or if the
-            events are of several listeners.
+        ValueError: if the events are no columns, if one is missing, unknown or of another length, if a value is not
+            what it must be, or if the events are of several listeners.
 
     Example:
         >>> read_events({"item_id": [7, 8], "feedback": ["up", "skip"], "timestamp": [60, 0]})["item_id"].to_pylist()
         ['8', '7']
     """
+    if not isinstance(events, pa.Table | Columns):
+        raise ValueError(
+            f"the events are a {type(events).__name__}, {_shown(events)}, but must be columns by name, such as "
+            "{'item_id': [...], 'feedback': [...]}; turn a list of rows into them with pyarrow.Table.from_pylist(rows)"
+        )
     names = events.column_names if isinstance(events, pa.Table) else list(events.keys())
     given = {name: _array(_column(name), events[name]) for name in names}
     _check_columns(given)
@@ -171,10 +179,20 @@ def _array(what: str, values: Any) -> pa.Array:
         values = values.dictionary_decode()
     if isinstance(values, pa.Array):
         return values
+    if isinstance(values, str | bytes | Mapping):
+        raise ValueError(
+            f"{what} is {_shown(values)}, a {type(values).__name__}, but must be a list or an array; put a single "
+            "value in brackets"
+        )
     try:
         return pa.array(values, from_pandas=True)
     except (TypeError, ValueError) as error:
         raise ValueError(f"{what} can't be read ({error}); give a list or an array of values of one type") from error
+
+
+def _shown(value: Any) -> str:
+    text = repr(value)
+    return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}..."
 
 
 def _codes(what: str, array: pa.Array) -> pa.Array:

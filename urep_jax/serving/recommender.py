@@ -19,10 +19,10 @@ from urep_jax.core.types import Feedback
 from urep_jax.data.sequences import Batch, SequenceConfig
 from urep_jax.data.vocabulary import FIRST_ITEM, PAD, UNKNOWN, UNKNOWN_STATION, Vocabulary
 from urep_jax.evaluation import model_scorer
-from urep_jax.models import transformer
 from urep_jax.models.transformer import Params, TransformerConfig
-from urep_jax.serving.events import Events, Id, Ids, as_item_ids
+from urep_jax.serving.events import Columns, Events, Id, Ids, as_item_ids
 from urep_jax.serving.questions import Questions, power_of_two, questions
+from urep_jax.serving.ranking import place_candidates
 
 _LISTENERS = 64
 """Listeners who are answered at once; it changes no result."""
@@ -36,7 +36,7 @@ class Unknown(NamedTuple):
     stations: int
     """Positions of the model's input whose station is unknown, the question's included."""
     candidates: tuple[str, ...]
-    """Candidates that are unknown; all of them have one score."""
+    """Candidates that are unknown: the last of the ranking."""
 
 
 class Ranking(NamedTuple):
@@ -45,7 +45,8 @@ class Ranking(NamedTuple):
     items: list[str]
     """The source's ids."""
     scores: Float32[np.ndarray, "M"]
-    """Their scores, descending. Only their order means anything, and only among one question's scores."""
+    """Their scores, descending. Only their order means anything, and only among one question's scores. Candidates that
+    training never saw have none, but NaN."""
     unknown: Unknown
     """What training never saw."""
 
@@ -64,6 +65,7 @@ class Recommender:
         ValueError: if the vocabulary is not the one that the model was trained with.
 
     Example:
+        >>> from urep_jax.models import transformer
         >>> vocabulary = Vocabulary(pa.array(["a", "b", "c"]), pa.array(["jazz"]), pa.array([], pa.string()))
         >>> cfg = TransformerConfig(num_items=3, num_stations=1, max_length=8, width=4)
         >>> params = transformer.init(jax.random.key(0), cfg)
@@ -95,11 +97,12 @@ class Recommender:
         Args:
             events: the listener's events, as `read_events` takes them; the latest are the ones that count. None at all
                 is a listener of whom nothing is known.
-            candidates: the items' ids, at least one. Those that training never saw are scored by the unknown row.
+            candidates: the items' ids, at least one.
             station: the station that will play them, None for none.
 
         Returns:
-            All candidates, best first; equal scores in the order given.
+            All candidates, best first, equal scores in the order given. Those that training never saw come last, with
+            NaN for a score.
 
         Raises:
             ValueError: if there is no candidate, or if events, candidates or the station can't be read.
@@ -107,14 +110,12 @@ class Recommender:
         ids = as_item_ids("candidates", candidates)
         if not len(ids):
             raise ValueError("candidates is empty, but must hold at least one item to rank")
-        rows_M = self.vocabulary.item_rows(ids)
         asked = self._ask([events], [station])
-        vectors_BxD = self._encode(asked)
-        scores_M = score_items(self.params, vectors_BxD[0], rows_M)
-        best_M = np.argsort(-scores_M, kind="stable")
-        names = ids.to_pylist()
-        new = tuple(dict.fromkeys(names[i] for i in np.flatnonzero(rows_M == UNKNOWN)))
-        return Ranking([names[i] for i in best_M], scores_M[best_M], _unknown(asked.batch, 0, new))
+        case_M, rows_M = np.zeros(len(ids), int), self.vocabulary.item_rows(ids)
+        placed = place_candidates(self.params, self._encode(asked)[:1], case_M, rows_M)
+        new = ids.filter(pa.array(placed.unknown)).unique().to_pylist()
+        best_M = placed.order
+        return Ranking(ids.take(best_M).to_pylist(), placed.scores[best_M], _unknown(asked.batch, 0, tuple(new)))
 
     def recommend(self, events: Events, station: Id | None = None, *, k: int = 10, exclude_ups: bool = True) -> Ranking:
         """The items of the whole catalogue that a listener is most up for next.
@@ -129,7 +130,7 @@ class Recommender:
             Items of the vocabulary, best first; never one that training did not see.
 
         Raises:
-            ValueError: if `k` is below 1, or if events or the station can't be read.
+            ValueError: if `k` is no whole number from 1 on, or if events or the station can't be read.
         """
         return self.recommend_many([events], [station], k=k, exclude_ups=exclude_ups)[0]
 
@@ -150,15 +151,19 @@ class Recommender:
             exclude_ups: as in `recommend`.
 
         Raises:
-            ValueError: if there is not one station for each listener, and as `recommend` does.
+            ValueError: if the listeners are no list, or there is not one station for each, and as `recommend` does.
         """
+        if isinstance(listeners, Columns | pa.Table):
+            raise ValueError(
+                f"listeners is a {type(listeners).__name__} of columns, but must be a list with the events of each "
+                "listener; put it in brackets, or call recommend for one listener"
+            )
         stations = [None] * len(listeners) if stations is None else stations
         if len(stations) != len(listeners):
             raise ValueError(
                 f"stations has {len(stations)} entries for {len(listeners)} listeners; give one for each, or None"
             )
-        if k < 1:
-            raise ValueError(f"k is {k}, but must be at least 1 item to recommend")
+        check_k(k)
         return [
             ranking
             for first in range(0, len(listeners), _LISTENERS)
@@ -218,24 +223,16 @@ class Recommender:
             yield Ranking(items, scores_Bxk[c][left], _unknown(asked.batch, c))
 
 
-def score_items(
-    params: Params, vector: Float32[np.ndarray, "D"], rows: Int32[np.ndarray, "M"]
-) -> Float32[np.ndarray, "M"]:
-    """Scores of some items for one question.
+def check_k(k: int) -> None:
+    """Refuse a number of recommendations that is none.
 
-    Args:
-        params: trained parameters.
-        vector: what the model makes of the question.
-        rows: the items' rows in the item table.
+    Raises:
+        ValueError: if `k` is no whole number, or below 1.
     """
-    # The number of candidates is filled up to a power of two, so that few different shapes are compiled.
-    padded = np.pad(rows, (0, power_of_two(len(rows)) - len(rows)), constant_values=PAD)
-    return np.asarray(_scores(params["tables"]["item"], vector, padded))[: len(rows)]
-
-
-@jax.jit
-def _scores(table_RxD: Float[Array, "R D"], vector_D: Float[Array, "D"], rows_M: Int[Array, "M"]) -> Float[Array, "M"]:
-    return transformer.score(vector_D, table_RxD[rows_M])
+    if not isinstance(k, int | np.integer):
+        raise ValueError(f"k is {k!r}, but must be a whole number of items to recommend; give an int such as 10")
+    if k < 1:
+        raise ValueError(f"k is {k}, but must be at least 1 item to recommend")
 
 
 @functools.partial(jax.jit, static_argnames="k")
