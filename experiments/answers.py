@@ -17,6 +17,7 @@ from rich.progress import track
 
 from experiments.data import load_log
 from experiments.folder import RunFolder
+from experiments.known import tell_known
 from urep_jax.data.ingest.fields import literal
 from urep_jax.data.ingest.ids import ids_of
 from urep_jax.data.log import EventLog
@@ -34,9 +35,10 @@ def recommend(cfg: DictConfig, folder: RunFolder, console: Console) -> dict[str,
     if only is not None:
         with duckdb.connect() as base:
             ids, _ = ids_of(base, only, ["item_id"])
-            items = base.sql(f"SELECT DISTINCT item_id FROM ({ids}) WHERE item_id IS NOT NULL").to_arrow_table()
+            items = _named(base, f"({ids})", "item_id")
+        tell_known(console, cfg.task.run, model.vocabulary, only.name, items)
         allowed = np.zeros(len(model.params["tables"]["item"]), bool)
-        allowed[model.vocabulary.item_rows(items.column(0).combine_chunks())] = True
+        allowed[model.vocabulary.item_rows(items)] = True
 
     def part(number: int) -> pa.Table:
         first = number * cfg.task.block
@@ -58,15 +60,13 @@ def rank(cfg: DictConfig, folder: RunFolder, console: Console) -> dict[str, floa
     grouped = folder.path / "candidates.parquet"
     with duckdb.connect() as base:
         ids, columns = ids_of(base, path, ["user_id", "item_id"], ["station_id"])
+        tell_known(console, cfg.task.run, model.vocabulary, path.name, _named(base, f"({ids})", "item_id"))
         group = ["user_id", *(["station_id"] if "station_id" in columns else [])]
         if not grouped.exists():
             _group(base, ids, group, cfg.task.block, grouped)
         table = f"read_parquet({literal(str(grouped))})"
         parts, asked = base.sql(f"SELECT coalesce(max(part), -1) + 1, count(*) FROM {table}").fetchall()[0]
-        stations = None
-        if "station_id" in columns:
-            told = base.sql(f"SELECT DISTINCT station_id FROM {table} WHERE station_id IS NOT NULL")
-            stations = told.to_arrow_table().column(0).combine_chunks()
+        stations = _named(base, table, "station_id") if "station_id" in columns else None
         listeners = Listeners(model, log, stations)
 
         def part(number: int) -> pa.Table:
@@ -88,9 +88,15 @@ def rank(cfg: DictConfig, folder: RunFolder, console: Console) -> dict[str, floa
 
 def _known(base: duckdb.DuckDBPyConnection, table: str, column: str, ids: pa.Array, name: str) -> dict[str, float]:
     """How many ids candidates name, and of how many nothing is known: ids of another system would all be unknown."""
-    named = base.sql(f"SELECT DISTINCT {column} FROM {table} WHERE {column} IS NOT NULL").to_arrow_table().column(0)
+    named = _named(base, table, column)
     known = pc.sum(pc.is_in(named, value_set=ids)).as_py() or 0
     return {name: float(len(named)), f"unknown {name}": float(len(named) - known)}
+
+
+def _named(base: duckdb.DuckDBPyConnection, table: str, column: str) -> pa.StringArray:
+    """The ids that a column of a table names, each once."""
+    named = base.sql(f"SELECT DISTINCT {column} FROM {table} WHERE {column} IS NOT NULL ORDER BY {column}")
+    return named.to_arrow_table().column(0).combine_chunks()
 
 
 def _group(base: duckdb.DuckDBPyConnection, ids: str, group: Sequence[str], block: int, path: Path) -> None:
@@ -118,6 +124,7 @@ def _open(cfg: DictConfig, folder: RunFolder, console: Console, *files: Path | N
         raise ValueError(f"task.block is {cfg.task.block}, but must be at least 1")
     model = restore(cfg.task.run)
     log = load_log(cfg, console)
+    tell_known(console, cfg.task.run, model.vocabulary, "these events", log.item_ids, log.station_ids)
     # A training that goes on has another best model later, and a file may be written anew.
     there = [file for file in files if file is not None and file.is_file()]
     inputs: dict[str, Any] = {file.name: [file.stat().st_size, file.stat().st_mtime_ns] for file in there}

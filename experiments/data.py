@@ -12,24 +12,42 @@ from rich.console import Console
 
 from urep_jax.core.types import Feedback
 from urep_jax.data.cases import Cases, Split
+from urep_jax.data.datasets.base import EventsBuilder
 from urep_jax.data.log import EventLog
-from urep_jax.data.prepare import prepare
+from urep_jax.data.prepare import builder_of, prepare
 from urep_jax.data.stats import format_table1, table1
 
 
 def load_log(cfg: DictConfig, console: Console) -> EventLog:
-    """The log that `cfg.data` describes.
+    """The log that `cfg.data` describes. How many of its rows were left out is told, if there are any.
 
     Raises:
         FileNotFoundError: if the data isn't there.
         IngestError: if it can't be read.
         ValueError: if it isn't said where the data is, or a setting is wrong.
     """
+    with console.status(f"preparing {cfg.data.name}"):
+        log = prepare(_builder(cfg), cfg.workspace)
+    if told := left_out(cfg):
+        console.print(told, soft_wrap=True, markup=False)
+    return log
+
+
+def left_out(cfg: DictConfig) -> str:
+    """How many rows of the prepared data could not be used, by reason, and where they are told; empty if all could."""
+    builder = _builder(cfg)
+    report = builder.report()
+    if report is None or not report.rejected:
+        return ""
+    reasons = "; ".join(f"{count:,}: {reason}" for reason, count in report.reasons.items())
+    rows = report.rows - report.left_out
+    return f"{report.rejected:,} of {rows:,} rows were left out ({reasons}), see {builder.rejects}"
+
+
+def _builder(cfg: DictConfig) -> EventsBuilder[Any]:
     if cfg.data.get("path") == "":
         raise ValueError(f"{cfg.data.name} needs data.path=..., the file or folder where the data is")
-    source = _made(cfg.data.source)
-    with console.status(f"preparing {cfg.data.name}"):
-        return prepare(source, cfg.workspace)
+    return builder_of(_made(cfg.data.source), cfg.workspace)
 
 
 def load_data(cfg: DictConfig, console: Console) -> tuple[EventLog, Split]:

@@ -6,8 +6,10 @@ from typing import Literal, get_args
 
 import numpy as np
 from jaxtyping import Float
+from rich.console import Console
 from scipy.special import logit
 
+from experiments.known import tell_known
 from urep_jax.baselines.like_rate import like_rates
 from urep_jax.baselines.logistic_factors import fit_factors
 from urep_jax.baselines.spectral import spectral_vectors
@@ -29,11 +31,19 @@ _BIAS = slice(-1, None)
 """Of an item's numbers, the last."""
 
 
-def continued(folder: Path, vocabulary: Vocabulary) -> Beginning:
-    """Turn fresh parameters into those of an earlier run, where it knows the item, station or device."""
+def continued(folder: Path, vocabulary: Vocabulary, console: Console) -> Beginning:
+    """Turn fresh parameters into those of an earlier run, where it knows the item, station or device.
+
+    How many it knows is told.
+
+    Raises:
+        ValueError: if it knows no item, or its model is of another shape.
+    """
 
     def begin(fresh: Params) -> Params:
         old = restore(folder)
+        where = "the training events"
+        tell_known(console, folder, old.vocabulary, where, vocabulary.item_ids, vocabulary.station_ids)
         return warm_start(fresh, vocabulary, old.params, old.vocabulary)
 
     return begin

@@ -25,12 +25,13 @@ def _only(metrics: Mapping[str, float]) -> str:
     return f" Pair accuracy is {', and '.join(told)}." if told else ""
 
 
-def page(cfg: DictConfig, log: EventLog, split: Split, metrics: Mapping[str, float], result: Fit) -> str:
-    """`report.md`: what was done, on what, and what came out."""
+def page(cfg: DictConfig, log: EventLog, split: Split, metrics: Mapping[str, float], result: Fit, rejects: str) -> str:
+    """`report.md`: what was done, on what, and what came out; `rejects` says what was left out of the data."""
     simulated = "simulated " if log.affinity is not None else ""
     own = [place.rpartition(".")[2] for place in cfg.metrics]
     results = _pairs(metrics, split, own) if cfg.data.protocol == "pairs" else _next_item(metrics, split, own)
     title = protocol_of(cfg.data.protocol).title
+    dropped = f"\n{rejects}.\n" if rejects else ""
     return f"""# Negative feedback on {simulated}{log.name}
 
 {results}
@@ -56,7 +57,7 @@ def page(cfg: DictConfig, log: EventLog, split: Split, metrics: Mapping[str, flo
 
 {len(split.train):,} sequences train. Test targets that training never saw: {metrics["unknown_items"]:.1%} of items,
 {metrics["unknown_stations"]:.1%} of stations.
-"""
+{dropped}"""
 
 
 def _pairs(metrics: Mapping[str, float], split: Split, own: Sequence[str]) -> str:

@@ -8,7 +8,7 @@ from omegaconf import DictConfig
 from rich.console import Console
 
 from experiments import figures
-from experiments.data import load_data
+from experiments.data import left_out, load_data
 from experiments.folder import RunFolder
 from experiments.history import HistoryWriter
 from experiments.negative_feedback.baselines import FITTED, TRAINED, check_baselines, obstacle
@@ -39,6 +39,8 @@ def run(cfg: DictConfig, folder: RunFolder, console: Console) -> dict[str, float
     """Train, test and report; returns what `metrics.json` holds."""
     protocol = protocol_of(cfg.data.protocol)
     log, split = load_data(cfg, console)
+    # Asked now, for the source may have changed when the run ends.
+    rejects = left_out(cfg)
     check_baselines(cfg.baselines, log)
     folder.claim_data(log)
     baselines = []
@@ -70,7 +72,7 @@ def run(cfg: DictConfig, folder: RunFolder, console: Console) -> dict[str, float
                 bar(progress)
                 trace(progress)
 
-            done = train(recipe, log, split, vocabulary, protocol, path, on_progress)
+            done = train(recipe, log, split, vocabulary, protocol, path, on_progress, console)
             # A training that had ended before makes no progress.
             history(done.result.history)
             return done
@@ -107,7 +109,7 @@ def run(cfg: DictConfig, folder: RunFolder, console: Console) -> dict[str, float
     draw(folder, model, results, protocol)
     folder.write_users(users_table(log, split.test, results))
     folder.write_json("table1.json", dataclasses.asdict(table1(log, cfg.max_length)))
-    folder.write_report(page(cfg, log, split, metrics, model.result))
+    folder.write_report(page(cfg, log, split, metrics, model.result, rejects))
     folder.write_metrics(metrics)
     return metrics
 

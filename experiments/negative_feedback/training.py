@@ -4,6 +4,8 @@ import dataclasses
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
+from rich.console import Console
+
 from experiments.negative_feedback.beginning import Beginning, continued, from_statistics
 from experiments.negative_feedback.protocols import Protocol
 from experiments.negative_feedback.recipe import Recipe
@@ -43,10 +45,12 @@ def train(
     protocol: Protocol,
     path: Path,
     on_progress: Callable[[Progress], None],
+    console: Console,
 ) -> Trained:
     """Train by a recipe, or go on where an earlier call stopped. Checkpoints go to `path`.
 
-    Epochs are compared by the protocol's metric on the validation cases, whatever the recipe trains on.
+    Epochs are compared by the protocol's metric on the validation cases, whatever the recipe trains on. What it begins
+    with is told on the console, where that is another model.
     """
     sequences = Sequences(log, vocabulary, recipe.sequences)
     batches = TrainingBatches(sequences, split, recipe.loss.batch_size, recipe.fit.seed, recipe.strata, recipe.crops)
@@ -60,15 +64,17 @@ def train(
     objective = negative_feedback_objective(recipe.model, recipe.loss, sampler, recipe.tables)
     num_steps = recipe.fit.epochs * batches.steps_per_epoch
     optimizer = adam(learning_rates(recipe.learning_rate, recipe.schedule, recipe.warmup, num_steps))
-    start = _beginning(recipe, log, split, vocabulary)
+    start = _beginning(recipe, log, split, vocabulary, console)
     result = fit(objective, optimizer, batches, validate, recipe.fit, path / "checkpoints", config, on_progress, start)
     return Trained(recipe, result, batches)
 
 
-def _beginning(recipe: Recipe, log: EventLog, split: Split, vocabulary: Vocabulary) -> Beginning | None:
+def _beginning(
+    recipe: Recipe, log: EventLog, split: Split, vocabulary: Vocabulary, console: Console
+) -> Beginning | None:
     """What turns fresh parameters into those that the recipe begins with, if it begins with others."""
     if recipe.init_from is not None:
-        return continued(recipe.init_from, vocabulary)
+        return continued(recipe.init_from, vocabulary, console)
     if recipe.item_start != "fresh":
         return from_statistics(recipe.item_start, log, split, vocabulary, recipe.model)
     return None

@@ -113,6 +113,10 @@ def test_interactions(tmp_path: Path) -> None:
     folder = Path(builder.data_dir)
     assert "love" in (folder / "rejects.csv").read_text()
     assert json.loads((folder / "ingest.json").read_text())["rejected"] == 1
+    report = builder.report()
+    assert report is not None
+    assert report.reasons == {"the feedback must be one of play, up, down, skip": 1}
+    assert builder.rejects == folder / "rejects.csv"
 
 
 def test_sessions(tmp_path: Path) -> None:
@@ -157,6 +161,12 @@ def test_a_bad_source_leaves_nothing_and_works_once_mended(tmp_path: Path) -> No
 def test_companions_are_named_and_found(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="companions names 'songs'"):
         InteractionsConfig(path=tmp_path, companions={"songs": tmp_path})
+    with pytest.raises(
+        ValueError, match=r"companion_columns of items is 'song', but must be a mapping, such as \{items"
+    ):
+        InteractionsConfig(path=tmp_path, companion_columns={"items": "song"})  # type: ignore[dict-item]
+    with pytest.raises(ValueError, match="text is ';', but must say a delimiter, names, an encoding and a quote"):
+        InteractionsConfig(path=tmp_path, text=";")  # type: ignore[arg-type]
     (tmp_path / "events.csv").write_text(EVENTS_CSV)
     config = InteractionsConfig(path=tmp_path / "events.csv", companions={"users": tmp_path / "nobody.csv"})
     with pytest.raises(FileNotFoundError, match=r"nobody\.csv doesn't exist"):
@@ -184,7 +194,7 @@ def test_companion_types(tmp_path: Path) -> None:
         ("user_id,age\n1,20\n2,old\n", r"users\.csv, line 3: age is 'old', but must be a int32"),
         ("user_id,age\n,20\n", r"users\.csv, line 2: user_id is missing"),
         ("user_id,age\n1,20\n2\n", r"users\.csv, line 3: the line should have 2 fields"),
-        ("id,age\n1,20\n", r"users\.csv has no column 'user_id'"),
+        ("id,age\n1,20\n", r"users\.csv has no column 'user_id'.*with companion_columns=\{'users': \{'user_id'"),
         ("", r"users\.csv is empty"),
     ],
 )

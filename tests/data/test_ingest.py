@@ -158,7 +158,7 @@ def test_a_bad_row_is_counted_and_told(tmp_path: Path, row: str) -> None:
     assert reason in reject["reason"]
     with pytest.raises(IngestError, match=r"events\.csv, line 7: .*" + reason) as error:
         ingest(source, tmp_path / "strict", now=NOW)
-    assert "max_rejected_share = 0.01" in str(error.value)
+    assert "no more than 1.00% may be left out" in str(error.value)
 
 
 @pytest.mark.parametrize(
@@ -281,6 +281,28 @@ def test_a_missing_column_is_told_with_those_found_and_the_mapping(tmp_path: Pat
         read(source, tmp_path / "log", columns={"uid": "user"})
 
 
+def test_what_stands_between_fields_is_asked_where_there_is_one_column(tmp_path: Path) -> None:
+    source = write_csv(tmp_path / "e.csv", [], [";".join(HEADER)])
+    with pytest.raises(IngestError, match=r"or what stands between them with text\.delimiter, if this is several$"):
+        ingest(source, tmp_path / "log")
+    with pytest.raises(IngestError, match=r"columns=\{'user_id': \.\.\.\}$"):
+        ingest(write_csv(tmp_path / "e.csv", [], HEADER[1:]), tmp_path / "log")
+
+
+def test_past_the_share_rejects_are_counted_by_reason(tmp_path: Path) -> None:
+    (tmp_path / "e.csv").write_text(GOOD + "u,,5,up\n" + "u,x,9,love\n" * 3 + "u,x\n")
+    with pytest.raises(IngestError) as error:
+        ingest(tmp_path / "e.csv", tmp_path / "log", now=NOW, max_rejected_share=0.1)
+    told = str(error.value).splitlines()
+    assert told[0].startswith(
+        "5 of 25 rows can't be used (20.00%), but no more than 10.00% may be left out; mend the so"
+    )
+    assert told[0].endswith("or raise max_rejected_share")
+    assert [line.split(":")[0].strip() for line in told[1:4]] == ["3", "1", "1"]
+    assert told[1].endswith(": the feedback must be one of up, down, skip, play")
+    assert f"{tmp_path / 'e.csv'}, line 22: item_id is None: the item id is missing" in told[4]
+
+
 def test_nothing_to_read(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError, match="doesn't exist"):
         ingest(tmp_path / "nowhere", tmp_path / "log")
@@ -307,6 +329,7 @@ def test_bad_options(tmp_path: Path, options: dict[str, object], message: str) -
 def test_bad_formats() -> None:
     with pytest.raises(ValueError, match="down_to must be"):
         Thresholds("rating", up_from=3, down_to=3)
+    assert TextFormat(delimiter=r"\t").delimiter == "\t"
     with pytest.raises(ValueError, match="delimiter is ''"):
         TextFormat(delimiter="")
     with pytest.raises(ValueError, match="encoding is 'utf-16'"):

@@ -108,8 +108,31 @@ def test_where_is_checked(tmp_path: Path) -> None:
     source = write_csv(tmp_path / "e.csv", ROWS, CONTEXT)
     with pytest.raises(IngestError, match=r"e\.csv has no column 'mood'; its columns are 'user_id'.*where or clock"):
         read(source, tmp_path / "log", where={"mood": ["glad"]})
-    with pytest.raises(IngestError, match=r"e\.csv: where keeps none of 3 rows; look at the values"):
-        read(source, tmp_path / "log", where={"context": ["Radio"]})
+
+
+@pytest.mark.parametrize("kind", ["csv", "parquet"])
+def test_where_that_keeps_nothing_is_told_with_the_values_that_there_are(tmp_path: Path, kind: str) -> None:
+    source = tmp_path / f"e.{kind}"
+    if kind == "csv":
+        write_csv(source, [*ROWS, ("v", "d", 8)], CONTEXT)  # and a damaged line, of which nobody knows what it is about
+    else:
+        pq.write_table(pa.table(dict(zip(CONTEXT, zip(*ROWS, strict=True), strict=True))), source)
+    with pytest.raises(IngestError) as error:
+        read(source, tmp_path / "log", where={"context": ["Radio", "tv"], "kind": [1]})
+    assert str(error.value) == (
+        f"{source}: none of 3 rows is kept: 'context' is 'Radio' or 'tv' in 0 of them, and it holds 'radio' (2), "
+        "'album' (1); 'kind' is '1' in 2 of them, and it holds '1' (2), '0' (1); name values in where that are there"
+    )
+
+
+def test_of_many_values_the_most_frequent_are_told(tmp_path: Path) -> None:
+    rows = [("u", f"i{n}", n, "up", f"c{min(n, 11)}") for n in range(20)]
+    files = [write_csv(tmp_path / f"{number}.csv", rows, (*HEADER, "context")) for number in range(2)]
+    parts = [Part(source=file, where={"context": ["x"]}) for file in files]
+    with pytest.raises(
+        IngestError, match=r"of 40 rows .* holds 'c11' \(18\), 'c0' \(2\), ('c\d+' \(2\), ){6}\.\.\.; name"
+    ):
+        ingest(parts, tmp_path / "log", now=NOW)
 
 
 # Time in parts

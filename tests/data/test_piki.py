@@ -116,8 +116,11 @@ def test_a_missing_file_is_told_with_where_to_get_it(tmp_path: Path) -> None:
 )
 def test_a_bad_file_is_told(tmp_path: Path, spoil: Callable[[str], str], message: str) -> None:
     (tmp_path / "piki_dataset.csv").write_text(spoil(published(NEW)))
-    with pytest.raises(IngestError, match=message):
+    with pytest.raises(IngestError, match=message) as error:
         prepare(PikiConfig(path=tmp_path), tmp_path / "workspace")
+    assert "; get it again from https://github.com/sstoikov/piki" in str(error.value)
+    for knob in ("columns=", "where", "feedback_words", "max_rejected_share", "delimiter"):
+        assert knob not in str(error.value), "Piki's config has no such knob"
 
 
 def test_the_builder_is_laid_out_as_tfds_does() -> None:

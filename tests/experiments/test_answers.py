@@ -1,15 +1,19 @@
 """A trained model put to use on a log: what it recommends and how it ranks, part by part."""
 
 import json
+import re
 from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.csv as csv
 import pyarrow.parquet as pq
 import pytest
+from rich.console import Console
 
 import urep_jax
+from experiments.negative_feedback.beginning import continued
 from tests.experiments.command import SMALL, Command
+from urep_jax.data.vocabulary import Vocabulary
 
 RADIO = SMALL[0]
 
@@ -21,6 +25,12 @@ def test_every_listener_is_recommended_something_and_a_stopped_run_goes_on(
     said = command(*call)
     assert said.status == 0, said.err
     assert "150 listeners" in said.out
+    knows = re.search(
+        r"the model in \S+ knows ([\d,]+) of the ([\d,]+) items and (\d+) of the \3 stations in these ev", said.out
+    )
+    assert knows is not None
+    vocabulary = urep_jax.restore(run_folder).vocabulary
+    assert int(knows[1].replace(",", "")) == len(vocabulary.item_ids) < int(knows[2].replace(",", ""))
     parts = sorted((tmp_path / "run" / "recommendations").glob("*.parquet"))
     assert [path.name for path in parts] == ["part-00000.parquet", "part-00001.parquet", "part-00002.parquet"]
     whole = pq.read_table(tmp_path / "run" / "recommendations")
@@ -49,6 +59,7 @@ def test_only_the_named_items_are_recommended(command: Command, run_folder: Path
         "task.leave_out=nothing",
     )
     assert said.status == 0, said.err
+    assert "knows 5 of the 5 items in wanted.csv" in said.out
     found = pq.read_table(tmp_path / "run" / "recommendations")
     assert set(found["item_id"].to_pylist()) == set(wanted.to_pylist())
 
@@ -111,24 +122,56 @@ def test_ids_are_read_as_the_events_are(command: Command, run_folder: Path, tmp_
         for user in range(9)
         for item, day in enumerate(range(9))
     ]
-    (tmp_path / "logs.csv").write_text("".join(["user_id,item_id,timestamp,feedback\n", *events]))
-    (tmp_path / "asked.csv").write_text("user_id,item_id\n007,001\n 007 , 003\n7,001\n")
+    known = urep_jax.restore(run_folder).vocabulary.item_ids[0].as_py()
+    (tmp_path / "logs.csv").write_text(
+        "".join(["user_id,item_id,timestamp,feedback\n", *events, f"000,{known},1,up\n"])
+    )
+    (tmp_path / "asked.csv").write_text(f"user_id,item_id\n007,001\n 007 , {known} \n7,001\n")
     data = ("data=interactions", f"data.path={tmp_path / 'logs.csv'}")
     said = command(*data, "task=rank", f"task.run={run_folder}", f"task.candidates={tmp_path / 'asked.csv'}")
     assert said.status == 0, said.err
     ranked = pq.read_table(tmp_path / "run" / "ranking")
     assert ranked["user_id"].to_pylist() == ["007", "007", "7"]
-    assert "2 listeners, 1 unknown listeners, 2 items, 2 unknown items, 3 candidates" in said.out
-    assert ranked["item_id"].to_pylist()[2] == "001"
+    assert "knows 1 of the 10 items in these events" in said.out
+    assert "knows 1 of the 2 items in asked.csv" in said.out
+    assert "2 listeners, 1 unknown listeners, 2 items, 1 unknown items, 3 candidates" in said.out
+    assert ranked["item_id"].to_pylist() == [known, "001", "001"], "what is unknown comes last"
+    assert ranked["score"].is_null().to_pylist() == [False, True, True]
 
 
 def test_a_run_begins_with_another_ones_parameters(command: Command, run_folder: Path, tmp_path: Path) -> None:
     tiny = (*SMALL, "train.epochs=1", "baselines=[]")
     said = command(*tiny, "seed=1", f"train.init_from={run_folder}")
     assert said.status == 0, said.err
+    assert re.search(
+        rf"the model in {run_folder} knows [\d,]+ of the [\d,]+ items and (\d+) of the \1 st.* in the tr", said.out
+    )
     other = command(*tiny, "model.item_bias=true", f"train.init_from={run_folder}", folder=tmp_path / "other")
     assert other.status == 1
     assert "rows of the item table have 9 numbers, and 8 in the old model" in other.err
+
+
+def test_a_model_that_knows_nothing_of_it_is_refused(command: Command, run_folder: Path, tmp_path: Path) -> None:
+    logs, strangers = tmp_path / "logs.csv", tmp_path / "strangers.csv"
+    logs.write_text("user_id,item_id,timestamp,feedback\na,1,1,up\na,2,2,down\n")
+    strangers.write_text("user_id,item_id\na,7\n")
+    own = ("data=interactions", f"data.path={logs}", f"task.run={run_folder}")
+    for asked, told in (
+        (("task=recommend", *own), "knows none of the 2 items in these events: they are called such as '1', and"),
+        (
+            ("task=recommend", RADIO, f"task.run={run_folder}", f"task.only={strangers}"),
+            "of the 1 items in strangers.c",
+        ),
+        (("task=rank", RADIO, f"task.run={run_folder}", f"task.candidates={strangers}"), "such as '7', and those that"),
+    ):
+        said = command(*asked)
+        assert said.status == 1
+        assert told in said.err
+        assert not list((tmp_path / "run").rglob("*.parquet"))
+
+    vocabulary = Vocabulary(pa.array(["1", "2"]), *[pa.array([], pa.string())] * 2)
+    with pytest.raises(ValueError, match="knows none of the 2 items in the training events"):
+        continued(run_folder, vocabulary, Console(quiet=True))({})
 
 
 @pytest.mark.parametrize(

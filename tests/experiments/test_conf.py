@@ -8,7 +8,7 @@ from typing import get_args
 import jax
 import pytest
 from hydra import compose, initialize_config_dir
-from hydra.utils import get_method, instantiate
+from hydra.utils import get_class, get_method, instantiate
 from omegaconf import DictConfig, OmegaConf
 
 from experiments.folder import flatten
@@ -36,6 +36,12 @@ def test_every_experiment_composes_with_every_data_set(experiment: str, data: st
     assert callable(instantiate(cfg.data.split))
     assert callable(get_method(cfg.main))
     assert set(knobs_of(experiment)) < set(cfg)
+
+
+@pytest.mark.parametrize("data", options("data"))
+def test_all_that_a_data_set_can_be_told_is_in_its_config(data: str) -> None:
+    for node in (composed(f"data={data}").data.source, composed("data=interactions").data.source.text):
+        assert set(node) - {"_target_"} == {field.name for field in dataclasses.fields(get_class(node._target_))}
 
 
 @pytest.mark.parametrize(

@@ -4,6 +4,7 @@ import dataclasses
 from pathlib import Path
 
 import pytest
+from rich.console import Console
 
 from experiments.negative_feedback.protocols import protocol_of
 from experiments.negative_feedback.recipe import Recipe
@@ -49,7 +50,7 @@ def accuracy(log: EventLog, test_log: EventLog, p_hard: float, folder: Path) -> 
         strata=2,
     )
     path = folder / f"p_hard={p_hard}"
-    trained = train(recipe, log, split, vocabulary, protocol_of("pairs"), path, lambda _: None)
+    trained = train(recipe, log, split, vocabulary, protocol_of("pairs"), path, lambda _: None, Console(quiet=True))
     cases = SPLIT(test_log).test
     return pair_accuracy(trained.scorer(cases), cases)
 

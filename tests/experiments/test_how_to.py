@@ -72,6 +72,29 @@ def test_logs_of_ones_own(command: Command, tmp_path: Path) -> None:
         assert "(in data.source)" in wrong.err
 
 
+def test_a_delimiter_of_ones_own_and_rows_that_are_left_out(command: Command, tmp_path: Path) -> None:
+    (delimiter,) = re.findall(r"`'(data.source.text.delimiter=[^`]*)'`", (ROOT / "README.md").read_text())
+    rows = [f"ann;{number};{number};up" for number in range(198)]
+    (tmp_path / "a.csv").write_text(
+        "\n".join(["user_id;item_id;timestamp;feedback", *rows, "bob;;1;up", "bob;1;2;love", ""])
+    )
+    (tmp_path / "items.csv").write_text("song;artist_id\n1;x\n")
+    said = command(
+        *("data=interactions", f"data.path={tmp_path}/a.csv", delimiter, "data.stats=true"),
+        *(
+            f"data.source.companions={{items: {tmp_path}/items.csv}}",
+            "data.source.companion_columns={items: {item_id: song}}",
+        ),
+    )
+    assert said.status == 0, said.err
+    assert said.out.startswith(
+        "2 of 200 rows were left out (1: the feedback must be one of up, down, skip, play; 1: the i"
+    )
+    (file,) = re.findall(r"see (\S+)\n", said.out)
+    assert len(Path(file).read_text().splitlines()) == 3
+    assert (Path(file).parent / "items.parquet").is_file()
+
+
 def test_ratings_of_ones_own(command: Command, tmp_path: Path) -> None:
     (thresholds,) = re.findall(r"`'(data.source.thresholds=[^`]*)'`", (ROOT / "README.md").read_text())
     (tmp_path / "a.csv").write_text("user_id,item_id,timestamp,rating\nann,1,1,5\nann,2,2,3\nann,3,3,1\nbob,3,9,4\n")

@@ -99,8 +99,10 @@ def test_a_run_is_not_continued_on_other_data(command: Command, tmp_path: Path) 
     ]
     csv, folder = tmp_path / "logs.csv", tmp_path / "run"
     arguments = ["data=interactions", f"data.path={csv}", "data.split.test_days=1", *SMALL[2:], "baselines=[]"]
-    csv.write_text("\n".join(["user_id,item_id,timestamp,feedback", *rows, ""]))
+    csv.write_text("\n".join(["user_id,item_id,timestamp,feedback", *rows, "1,,0,up", ""]))
     assert command(*arguments).status == 0
+    told = r"\n1 of 641 rows were left out \(1: the item id is missing\), see \S+/rejects\.csv\.\n$"
+    assert re.search(told, (folder / "report.md").read_text())
     (folder / "metrics.json").unlink()
     kept = {path: path.read_bytes() for path in folder.rglob("*.arrow")}
     csv.write_text("\n".join(["user_id,item_id,timestamp,feedback", *rows, "40,99,0,up", ""]))

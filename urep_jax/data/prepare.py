@@ -18,6 +18,15 @@ _SEQUENCES = 1024
 """Examples that are decoded at once."""
 
 
+def builder_of(source: EventsConfig, workspace: str | os.PathLike[str]) -> EventsBuilder[Any]:
+    """The builder of a data set that keeps what it prepares in `<workspace>/datasets`.
+
+    Raises:
+        FileNotFoundError: if the sources don't exist; the message says where to get them.
+    """
+    return source.builder(Path(workspace) / "datasets")
+
+
 def prepare(source: EventsConfig | EventsBuilder[Any], workspace: str | os.PathLike[str]) -> EventLog:
     """Prepare a data set once, and open its log.
 
@@ -37,7 +46,7 @@ def prepare(source: EventsConfig | EventsBuilder[Any], workspace: str | os.PathL
         IngestError: if the sources can't be read.
     """
     workspace = Path(workspace)
-    builder = source if isinstance(source, EventsBuilder) else source.builder(workspace / "datasets")
+    builder = source if isinstance(source, EventsBuilder) else builder_of(source, workspace)
     cache = workspace / "cache" / f"{builder.name}-{builder.fingerprint}"
     cache.parent.mkdir(parents=True, exist_ok=True)
     with _lock(cache.with_name(f".{cache.name}.lock")):

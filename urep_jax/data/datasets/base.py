@@ -15,7 +15,7 @@ import shutil
 import tempfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any, Generic, TypeVar
+from typing import Any, ClassVar, Generic, TypeVar
 
 import numpy as np
 import pyarrow as pa
@@ -24,7 +24,8 @@ import tensorflow_datasets as tfds
 from absl import logging
 from etils import epath
 
-from urep_jax.data.ingest.events import REPORT_FILE, ingest
+from urep_jax.data.ingest.events import REPORT_FILE, IngestReport, ingest
+from urep_jax.data.ingest.files import IngestError
 from urep_jax.data.ingest.parts import Part
 from urep_jax.data.ingest.rejects import REJECTS_FILE
 from urep_jax.data.ingest.schema import COMPANIONS
@@ -57,12 +58,14 @@ class EventsBuilder(tfds.core.GeneratorBasedBuilder, Generic[ConfigT], skip_regi
     """A TFDS builder of event logs; a subclass gives `granularity` and `_read`.
 
     Attributes:
+        home: where the publisher has the files, if they are read as they were published and no setting tells how.
         settings: the frozen config.
         fingerprint: changes with the builder's name and version, with the config, and with the source files' names,
             sizes and times of change.
     """
 
     VERSION = tfds.core.Version("1.0.0")
+    home: ClassVar[str | None] = None
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
@@ -117,6 +120,16 @@ class EventsBuilder(tfds.core.GeneratorBasedBuilder, Generic[ConfigT], skip_regi
     def ids(self) -> dict[str, pa.Array]:
         """The source's ids of the prepared log, by the names of `log.ID_COLUMNS`."""
         return {name: self._table(name)["id"].combine_chunks() for name in ID_COLUMNS}
+
+    def report(self) -> IngestReport | None:
+        """What became of the rows that the prepared set was read from; None if it wasn't read by `ingest`."""
+        path = Path(self.data_dir) / REPORT_FILE
+        return IngestReport(**json.loads(path.read_text())) if path.is_file() else None
+
+    @property
+    def rejects(self) -> Path:
+        """The file that tells of the rows that were left out, if there is a report."""
+        return Path(self.data_dir) / REJECTS_FILE
 
     def companion(self, table: str) -> pa.Table | None:
         """A companion table of the prepared set; None if the data has none.
@@ -173,7 +186,13 @@ class EventsBuilder(tfds.core.GeneratorBasedBuilder, Generic[ConfigT], skip_regi
     def _split_generators(self, dl_manager: tfds.download.DownloadManager) -> dict[str, Any]:
         assert self._scratch is not None
         self._dl_manager = dl_manager
-        log = self._read(self._scratch)
+        try:
+            log = self._read(self._scratch)
+        except IngestError as error:
+            if self.home is None:
+                raise
+            # What ingest would have set can't be set here.
+            raise IngestError(error.problem, f"get it again from {self.home}", error.lines) from error
         if log.granularity != self.granularity:
             raise ValueError(f"{self.name} read a log of {log.granularity}s, but declares {self.granularity}s")
         folder = Path(self.data_dir)  # TFDS's draft, renamed when everything is written.

@@ -96,7 +96,7 @@ def _read_part(
         db.unregister("lines")
     damaged = db.execute(f"SELECT line, damage FROM {part} WHERE damage IS NOT NULL ORDER BY line LIMIT 1").fetchone()
     if damaged is not None:
-        raise IngestError(f"{path}, line {damaged[0]}: {damaged[1]}; mend the line")
+        raise IngestError(f"{path}, line {damaged[0]}: {damaged[1]}", "mend the line")
     known = {column.name: column for column in schema.columns}
     picked = []
     for alias, (to, source) in zip(_aliases(names), names.items(), strict=True):
@@ -136,6 +136,6 @@ def _refuse_broken(db: duckdb.DuckDBPyConnection, path: Path, part: str, raw: st
     if row is not None:
         value = "missing" if row[1] is None else repr(row[1])
         raise IngestError(
-            f"{path}, line {row[0]}: {column.name} is {value}, but must be a {column.type}: {column.about}; "
-            "mend the line"
+            f"{path}, line {row[0]}: {column.name} is {value}, but must be a {column.type}: {column.about}",
+            "mend the line",
         )

@@ -25,6 +25,7 @@ from urep_jax.data.ingest.fields import (
     unreadable,
 )
 from urep_jax.data.ingest.files import IngestError, find_files, is_parquet, read_lines, text_columns
+from urep_jax.data.ingest.filters import Tally
 from urep_jax.data.ingest.parts import Part
 from urep_jax.data.ingest.rejects import CONTRADICTED, REJECTS_FILE, Rejects
 from urep_jax.data.ingest.repeats import find_repeats
@@ -149,10 +150,11 @@ def ingest(
             present |= columns_there
             left_out += skipped
         rows = _scalar(db, "SELECT count(*) FROM checked")
-        if rows == 0 and left_out:
-            raise IngestError(f"{sources}: where keeps none of {left_out} rows; look at the values of its columns")
+        # Nobody knows whether a damaged line would have been kept: it speaks for no other.
+        if left_out and not _scalar(db, "SELECT count(*) FROM checked WHERE blamed IS DISTINCT FROM ''"):
+            raise _none_kept(db, files, sources, left_out)
         if rows == 0:
-            raise IngestError(f"{sources} has a header but no rows; export it again")
+            raise IngestError(f"{sources} has a header but no rows", "export it again")
         rejects = Rejects(db, [path for _, path in files], max_rejected_share)
         rejects.check(rows)
         ids = _number_ids(db)
@@ -165,7 +167,7 @@ def ingest(
             rejects.check(rows)
             log = writer.finish(name=name, granularity=granularity, ids=ids, drop_unused=True)
         if log.num_events == 0:
-            raise IngestError(f"{sources}: none of its {rows} rows can be used; " + rejects.first_few())
+            raise rejects.error(f"{sources}: none of its {rows:,} rows can be used")
         reasons = rejects.write(draft / REJECTS_FILE)
         rejected = sum(reasons.values())
         report = IngestReport(
@@ -230,9 +232,29 @@ def _read_file(db: duckdb.DuckDBPyConnection, path: Path, number: int, part: Par
     cut = db.execute("SELECT line, value FROM checked WHERE cut_short AND file = ?", [number]).fetchone()
     if cut is not None:
         raise IngestError(
-            f"{path}, line {cut[0]}: the file ends in the middle of this line ({cut[1]!r}); copy or export it again"
+            f"{path}, line {cut[0]}: the file ends in the middle of this line ({cut[1]!r})", "copy or export it again"
         )
     return set(wanted), left_out
+
+
+def _none_kept(
+    db: duckdb.DuckDBPyConnection, files: Sequence[tuple[Part, Path]], sources: str, rows: int
+) -> IngestError:
+    """Look at the sources once more, for what the columns hold that `where` names."""
+    tally = Tally()
+    for part, path in files:
+        wanted = {told.raw: told.column for told in part.filters}
+        if not wanted:
+            continue
+        if is_parquet(path):
+            tally.add(db, parquet_fields(path, parquet_columns(db, path), wanted), part.filters)
+            continue
+        fields = text_fields(text_columns(path, part.text), wanted, part.text)
+        for lines in read_lines(path, part.text.encoding):
+            db.register("lines", lines)
+            tally.add(db, fields, part.filters)
+        db.unregister("lines")
+    return tally.error(sources, rows)
 
 
 def _number_ids(db: duckdb.DuckDBPyConnection) -> dict[str, pa.Array]:
@@ -247,7 +269,8 @@ def _number_ids(db: duckdb.DuckDBPyConnection) -> dict[str, pa.Array]:
         ids[name] = table["id"].cast(pa.string()).combine_chunks()
     if len(ids["device_ids"]) > np.iinfo(np.int16).max:
         raise IngestError(
-            f"device holds {len(ids['device_ids'])} different names, and a log holds 32767; map it to another column"
+            f"device holds {len(ids['device_ids'])} different names, and a log holds 32767",
+            "map it to another column with columns={'device': ...}",
         )
     return ids
 

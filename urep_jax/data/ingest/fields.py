@@ -6,8 +6,8 @@ from pathlib import Path
 
 import duckdb
 
-from urep_jax.data.ingest.files import IngestError, TextFormat
-from urep_jax.data.ingest.schema import Table
+from urep_jax.data.ingest.files import IngestError, TextFormat, is_parquet
+from urep_jax.data.ingest.schema import EVENTS, Table
 
 
 def name(text: str) -> str:
@@ -41,20 +41,34 @@ def find_columns(
     unknown = [column for column in mapping if column not in table.names]
     if unknown:
         raise IngestError(
-            f"columns maps {', '.join(map(repr, unknown))}, but the {table.name} table has only the columns "
-            f"{', '.join(table.names)}"
+            f"{'columns' if table is EVENTS else 'companion_columns'} maps {', '.join(map(repr, unknown))}, but the "
+            f"{table.name} table has only the columns {', '.join(table.names)}",
+            "map these",
         )
     wanted = {column: mapping.get(column, column) for column in table.names}
     needed = [c for c in table.names if c in mapping or (c in table.required and c not in may_lack)]
     missing = [column for column in needed if wanted[column] not in found]
     if missing:
         told = ", ".join(repr(wanted[column]) for column in missing)
-        example = ", ".join(f"{column!r}: ..." for column in missing)
-        raise IngestError(
-            f"{path} has no column {told}; its columns are {', '.join(map(repr, found))}. Say which of them to read "
-            f"with columns={{{example}}}, and check the delimiter if they look like one"
-        )
+        example = "{" + ", ".join(f"{column!r}: ..." for column in missing) + "}"
+        knob = f"columns={example}" if table is EVENTS else f"companion_columns={{{table.name!r}: {example}}}"
+        raise lacking(path, told, found, f"say which of them to read with {knob}")
     return {column: source for column, source in wanted.items() if source in found}
+
+
+def lacking(path: Path, told: str, found: tuple[str, ...], mend: str) -> IngestError:
+    """What to say of a file that lacks columns.
+
+    Args:
+        path: the file.
+        told: the columns.
+        found: those that it has.
+        mend: what to do if it has them under other names.
+    """
+    problem = f"{path} has no column {told}; its columns are {', '.join(map(repr, found))}"
+    if len(found) == 1 and not is_parquet(path):
+        mend += ", or what stands between them with text.delimiter, if this is several"
+    return IngestError(problem, mend)
 
 
 def text_fields(columns: tuple[str, ...], wanted: Mapping[str, str], text: TextFormat) -> str:
@@ -115,7 +129,7 @@ def parquet_columns(connection: duckdb.DuckDBPyConnection, path: Path) -> dict[s
         IngestError: if the file is empty or cut short, or isn't Parquet.
     """
     if path.stat().st_size == 0:
-        raise IngestError(f"{path} is empty; export it again, or leave it out")
+        raise IngestError(f"{path} is empty", "export it again, or leave it out")
     try:
         rows = connection.execute(f"DESCRIBE SELECT * FROM {_scan(path, row_number=False)}").fetchall()
     except duckdb.Error as error:
@@ -126,7 +140,7 @@ def parquet_columns(connection: duckdb.DuckDBPyConnection, path: Path) -> dict[s
 def unreadable(path: Path, error: duckdb.Error) -> IngestError:
     """What to say of a Parquet file that DuckDB gives up on."""
     reason = str(error).splitlines()[0]
-    return IngestError(f"{path} can't be read as Parquet, it may be cut short: {reason}; copy or export it again")
+    return IngestError(f"{path} can't be read as Parquet, it may be cut short: {reason}", "copy or export it again")
 
 
 def parquet_fields(path: Path, types: Mapping[str, str], wanted: Mapping[str, str]) -> str:

@@ -12,7 +12,7 @@ import os
 import re
 import zipfile
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import IO, cast
 
@@ -28,7 +28,20 @@ TEXT_SUFFIXES = tuple(f".{kind}{packed}" for packed in ("", ".gz", ".zip") for k
 
 
 class IngestError(ValueError):
-    """A source that can't be read as it is; the message names the file, the place, the rule and the mend."""
+    """A source that can't be read as it is.
+
+    Attributes:
+        problem: the file, the place, the value and the rule.
+        mend: what to do about it.
+        lines: what shows it, line by line.
+    """
+
+    def __init__(self, problem: str, mend: str, lines: Sequence[str] = ()) -> None:
+        super().__init__(problem, mend, lines)
+        self.problem, self.mend, self.lines = problem, mend, lines
+
+    def __str__(self) -> str:
+        return "\n  ".join([f"{self.problem}; {self.mend}", *self.lines])
 
 
 @dataclasses.dataclass(frozen=True)
@@ -36,7 +49,7 @@ class TextFormat:
     r"""How a text file is laid out: one row a line, fields between delimiters.
 
     Attributes:
-        delimiter: what stands between fields, one character or more.
+        delimiter: what stands between fields, one character or more; a tab may be told as `\t`, a backslash and a t.
         names: the columns' names where the file has no header; None if its first line names them.
         encoding: any encoding that keeps ASCII as it is, such as utf-8 or latin-1.
         quote: what fields that hold a delimiter are wrapped in, doubled inside of itself; empty if it means nothing.
@@ -52,6 +65,8 @@ class TextFormat:
     quote: str = '"'
 
     def __post_init__(self) -> None:
+        # Command lines don't pass a tab on easily.
+        object.__setattr__(self, "delimiter", self.delimiter.replace("\\t", "\t"))
         if not self.delimiter or "\n" in self.delimiter:
             raise ValueError(f"delimiter is {self.delimiter!r}, but must be one or more characters of a line")
         if len(self.quote) > 1:
@@ -121,13 +136,13 @@ def text_columns(path: Path, text: TextFormat) -> tuple[str, ...]:
     with open_bytes(path) as file:
         first = file.readline()
     if not first.strip():
-        raise IngestError(f"{path} is empty; export it again, or leave it out")
+        raise IngestError(f"{path} is empty", "export it again, or leave it out")
     if text.names is not None:
         return text.names
     try:
         header = first.removeprefix(b"\xef\xbb\xbf").decode(text.encoding).strip("\r\n")
     except UnicodeDecodeError:
-        raise IngestError(f"{path}, line 1: the header isn't {text.encoding}; set the text format's encoding") from None
+        raise IngestError(f"{path}, line 1: the header isn't {text.encoding}", "set text.encoding") from None
     if text.quote and len(text.delimiter) == 1:
         names = next(csv.reader([header], delimiter=text.delimiter, quotechar=text.quote))
     else:
@@ -157,7 +172,7 @@ def read_lines(path: Path, encoding: str) -> Iterator[pa.Table]:
             if cut == 0:
                 rest += block
                 if len(rest) > _BLOCK:
-                    raise IngestError(f"{path}, line {line} is over {_BLOCK >> 20} MiB long; is this a text file?")
+                    raise IngestError(f"{path}, line {line} is over {_BLOCK >> 20} MiB long", "give a text file")
                 continue
             table = _lines(rest + block[:cut], line, encoding)
             rest = block[cut:]
@@ -185,10 +200,10 @@ def open_bytes(path: Path) -> Iterator[IO[bytes]]:
                 file = opened.enter_context(archive.open(_only_member(path, archive)))
             yield file
     except EOFError as error:
-        raise IngestError(f"{path} is cut short: what is packed in it has no end; copy it again") from error
+        raise IngestError(f"{path} is cut short: what is packed in it has no end", "copy it again") from error
     except (gzip.BadGzipFile, zipfile.BadZipFile, zlib.error) as error:
         kind = "zip" if packed == ".zip" else "gzip"
-        raise IngestError(f"{path} is not an intact {kind} file ({error}); copy it again") from error
+        raise IngestError(f"{path} is not an intact {kind} file ({error})", "copy it again") from error
 
 
 def _only_member(path: Path, archive: zipfile.ZipFile) -> str:
@@ -196,8 +211,8 @@ def _only_member(path: Path, archive: zipfile.ZipFile) -> str:
     names = [name for name in archive.namelist() if not name.endswith("/") and not name.startswith("__MACOSX/")]
     if len(names) != 1:
         raise IngestError(
-            f"{path} holds {len(names)} files, but a zip file that is read as it is must hold one; unpack it, and give "
-            "the file or the folder"
+            f"{path} holds {len(names)} files, but a zip file that is read as it is must hold one",
+            "unpack it, and give the file or the folder",
         )
     return names[0]
 

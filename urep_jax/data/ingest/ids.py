@@ -42,7 +42,7 @@ def ids_of(
             columns = [row[0] for row in connection.execute(f"DESCRIBE SELECT * FROM {text}").fetchall()]
         except duckdb.Error as error:
             reason = str(error).splitlines()[0]
-            raise IngestError(f"{path} can't be read as CSV: {reason}; name a Parquet or CSV file") from error
+            raise IngestError(f"{path} can't be read as CSV: {reason}", "name a Parquet or CSV file") from error
     missing = [column for column in required if column not in columns]
     if missing:
         raise ValueError(f"{path} has no column {missing[0]!r}; its columns are {', '.join(columns)}")

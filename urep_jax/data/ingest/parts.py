@@ -6,8 +6,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from urep_jax.core.types import FEEDBACK_WORDS
-from urep_jax.data.ingest.fields import find_columns, literal, name
-from urep_jax.data.ingest.files import IngestError, TextFormat
+from urep_jax.data.ingest.fields import find_columns, lacking
+from urep_jax.data.ingest.files import TextFormat
+from urep_jax.data.ingest.filters import Filter
 from urep_jax.data.ingest.rules import UNDO, Checks, Clock, Thresholds, check_words, event_checks
 from urep_jax.data.ingest.schema import EVENTS
 
@@ -67,11 +68,15 @@ class Part:
     @property
     def kept(self) -> str:
         """SQL that is true of the rows that `where` keeps."""
-        kept = (
-            f"{name(_filter(number))} IN ({', '.join(literal(str(value)) for value in values)})"
-            for number, values in enumerate(self.where.values())
-        )
-        return " AND ".join(kept) or "true"
+        return " AND ".join(kept.keeps for kept in self.filters) or "true"
+
+    @property
+    def filters(self) -> list[Filter]:
+        """What `where` asks of each column."""
+        return [
+            Filter(column, tuple(map(str, values)), f"where {number}")
+            for number, (column, values) in enumerate(self.where.items())
+        ]
 
     def find(self, path: Path, found: tuple[str, ...]) -> dict[str, str]:
         """Which columns of a file are read, by the names that values and rules know them by.
@@ -89,18 +94,10 @@ class Part:
         if self.clock:
             mapping["timestamp"] = self.clock.day
         wanted = find_columns(path, found, EVENTS, mapping, may_lack=tuple(self.constants))
-        further = {_filter(number): column for number, column in enumerate(self.where)}
+        further = {kept.raw: kept.column for kept in self.filters}
         if self.clock:
             further |= {"hour": self.clock.hour, "place": self.clock.place}
         missing = [column for column in further.values() if column not in found]
         if missing:
-            raise IngestError(
-                f"{path} has no column {', '.join(map(repr, missing))}; its columns are "
-                f"{', '.join(map(repr, found))}. Name one of them in where or clock, and check the delimiter if they "
-                "look like one"
-            )
+            raise lacking(path, ", ".join(map(repr, missing)), found, "name one of them in where or clock")
         return {column: source for column, source in wanted.items() if column not in self.constants} | further
-
-
-def _filter(number: int) -> str:
-    return f"where {number}"

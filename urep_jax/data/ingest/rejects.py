@@ -47,34 +47,40 @@ class Rejects:
         """Refuse a source whose rejects are past the share.
 
         Raises:
-            IngestError: naming file, line, value and reason of the first few.
+            IngestError: with their number by reason, and file, line, value and reason of the first few.
         """
-        rejected = self._count()
+        rejected = sum(self._reasons().values())
         if rejected > self._max_share * rows:
-            raise IngestError(
-                f"{rejected} of {rows} rows can't be used ({rejected / rows:.2%}), more than max_rejected_share = "
-                f"{self._max_share} lets pass. {self.first_few()}"
+            raise self.error(
+                f"{rejected:,} of {rows:,} rows can't be used ({rejected / rows:.2%}), but no more than "
+                f"{self._max_share:.2%} may be left out"
             )
 
-    def first_few(self) -> str:
-        """The first rejects in words, one a line."""
+    def error(self, problem: str) -> IngestError:
+        """What to say where the rejects are a problem."""
+        told = [f"{count:,}: {reason}" for reason, count in self._reasons().items()]
+        return IngestError(
+            problem,
+            "mend the source, say in columns, feedback_words, thresholds, clock or text how it is told, or raise "
+            "max_rejected_share",
+            [*told, *self._first_few()],
+        )
+
+    def _first_few(self) -> list[str]:
         query = f"{_TOLD} ORDER BY file, line LIMIT {_FEW}"
-        told = []
-        for file, line, column, value, reason in self._db.execute(query).fetchall():
-            what = f"{column} is {value!r}" if column else repr(value)
-            told.append(f"\n  {file}, line {line}: {what}: {reason}")
-        return "Mend the source or raise the share; the first are:" + "".join(told)
+        return [
+            f"{file}, line {line}: {f'{column} is {value!r}' if column else repr(value)}: {reason}"
+            for file, line, column, value, reason in self._db.execute(query).fetchall()
+        ]
 
     def write(self, path: Path) -> dict[str, int]:
         """Write every reject to a CSV file, and count them by reason."""
         self._db.execute(f"COPY ({_TOLD} ORDER BY file, line) TO {literal(str(path))} (FORMAT csv, HEADER)")
+        return self._reasons()
+
+    def _reasons(self) -> dict[str, int]:
         query = "SELECT reason, count(*) FROM rejects GROUP BY reason ORDER BY count(*) DESC, reason"
         return dict(self._db.execute(query).fetchall())
-
-    def _count(self) -> int:
-        row = self._db.execute("SELECT count(*) FROM rejects").fetchone()
-        assert row is not None
-        return int(row[0])
 
 
 _TOLD = (

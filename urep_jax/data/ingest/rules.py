@@ -140,7 +140,7 @@ def event_checks(
     }
     if thresholds is None:
         known = ", ".join(dict.fromkeys((*words, *FEEDBACK_WORDS)))
-        feedback_reason = f"the feedback must be one of {known}; name others in feedback_words"
+        feedback_reason = f"the feedback must be one of {known}"
     else:
         feedback_reason = "must be a finite number for the thresholds to judge"
     rules = (

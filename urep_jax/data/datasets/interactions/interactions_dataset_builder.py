@@ -27,7 +27,7 @@ class InteractionsConfig(EventsConfig):
         thresholds: take the feedback from a number instead of a word.
         clock: put the time together from a date, an hour and a place in the sequence.
         where: read only rows that hold, in each of these columns, one of these values.
-        text: how text files are laid out.
+        text: how text files are laid out, those of companion tables too.
         max_rejected_share: largest share of rows, 0 to 1, that may be rejected.
         companions: files of companion tables by the names of `schema.COMPANIONS`.
         companion_columns: column names of companion tables, by table.
@@ -48,15 +48,22 @@ class InteractionsConfig(EventsConfig):
     text: TextFormat = dataclasses.field(default_factory=TextFormat)
     max_rejected_share: float = 0.01
     companions: Mapping[str, str | os.PathLike[str]] | None = None
-    companion_columns: Mapping[str, Mapping[str, str]] = dataclasses.field(default_factory=dict)
+    companion_columns: Mapping[str, Mapping[str, str]] | None = None
 
     def __post_init__(self) -> None:
-        for field in ("columns", "feedback_words", "where", "companions"):
+        for field in ("columns", "feedback_words", "where", "companions", "companion_columns"):
             value = getattr(self, field)
             if value is not None and not isinstance(value, Mapping):
                 raise ValueError(f"{field} is {value!r}, but must be a mapping, such as {{a: b}}")
         if self.thresholds is not None and not isinstance(self.thresholds, Thresholds):
             raise ValueError(f"thresholds is {self.thresholds!r}, but must say a column and where ups and downs begin")
+        if not isinstance(self.text, TextFormat):
+            raise ValueError(f"text is {self.text!r}, but must say a delimiter, names, an encoding and a quote")
+        for table, columns in (self.companion_columns or {}).items():
+            if not isinstance(columns, Mapping):
+                raise ValueError(
+                    f"companion_columns of {table} is {columns!r}, but must be a mapping, such as {{{table}: {{a: b}}}}"
+                )
         for field in ("companions", "companion_columns"):
             for table in getattr(self, field) or {}:
                 if table not in COMPANIONS:
@@ -93,6 +100,6 @@ class Builder(EventsBuilder[InteractionsConfig]):
         share = settings.max_rejected_share
         log = self._ingest(part, folder, name=settings.name, max_rejected_share=share)
         for table, source in (settings.companions or {}).items():
-            columns = settings.companion_columns.get(table, {})
+            columns = (settings.companion_columns or {}).get(table, {})
             write_companion(table, source, folder / f"{table}.parquet", columns=columns, text=settings.text)
         return log

@@ -68,6 +68,8 @@ class Movielens100kConfig(EventsConfig):
 class Builder(EventsBuilder[Movielens100kConfig]):
     """Builds MovieLens-100K; one sequence is a user."""
 
+    home = URL
+
     def _read(self, folder: Path) -> EventLog:
         settings = self.settings
         if settings.path is None:

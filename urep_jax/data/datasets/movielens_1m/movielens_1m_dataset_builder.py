@@ -49,6 +49,8 @@ class Movielens1mConfig(EventsConfig):
 class Builder(EventsBuilder[Movielens1mConfig]):
     """Builds MovieLens-1M; one sequence is a user."""
 
+    home = URL
+
     def _read(self, folder: Path) -> EventLog:
         settings = self.settings
         if settings.path is None:

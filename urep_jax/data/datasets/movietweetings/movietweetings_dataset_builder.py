@@ -62,6 +62,8 @@ class MovietweetingsConfig(EventsConfig):
 class Builder(EventsBuilder[MovietweetingsConfig]):
     """Builds MovieTweetings; one sequence is a user."""
 
+    home = HOME
+
     def _read(self, folder: Path) -> EventLog:
         settings = self.settings
         if settings.path is None:

@@ -83,6 +83,8 @@ class MssdConfig(EventsConfig):
 class Builder(EventsBuilder[MssdConfig]):
     """Builds MSSD; one sequence is a session."""
 
+    home = HOME
+
     @property
     def granularity(self) -> Granularity:
         """What one sequence is: always a session."""

@@ -63,6 +63,8 @@ class PikiConfig(EventsConfig):
 class Builder(EventsBuilder[PikiConfig]):
     """Builds Piki; one sequence is a user."""
 
+    home = HOME
+
     def _read(self, folder: Path) -> EventLog:
         found = self.settings.sources()
         answers = found[0] if found else self._download(URL, folder / "published")

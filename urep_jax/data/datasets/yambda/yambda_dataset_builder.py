@@ -81,6 +81,8 @@ class YambdaConfig(EventsConfig):
 class Builder(EventsBuilder[YambdaConfig]):
     """Builds Yambda; one sequence is a user."""
 
+    home = HOME
+
     def _read(self, folder: Path) -> EventLog:
         settings = self.settings
         if settings.path is None:
