@@ -1,10 +1,10 @@
 """Refuses a knob that is not there, or a value of another kind than the knob's, before anything is run."""
 
-import argparse
 import difflib
-from collections.abc import Iterator, Sequence
+import re
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import ChoiceSweep, Override, QuotedString
@@ -13,36 +13,68 @@ from omegaconf import DictConfig, OmegaConf
 
 CONF = Path(__file__).resolve().parent.parent / "conf"
 
-_KINDS: tuple[tuple[type | tuple[type, ...], str], ...] = (
+_NUMBERS = (int, float)
+_KINDS: tuple[tuple[type | tuple[type, ...], str, Callable[[Any], bool]], ...] = (
     # A truth value is a number to Python, so it comes first.
-    (bool, "true or false"),
-    (int, "a whole number"),
-    ((int, float), "a number"),
-    (list, "a list, such as [a,b]"),
-    (dict, "a mapping, such as {a: b}"),
+    (bool, "true or false", lambda value: isinstance(value, bool)),
+    (int, "a whole number", lambda value: isinstance(value, int) and not isinstance(value, bool)),
+    (_NUMBERS, "a number", lambda value: isinstance(value, _NUMBERS) and not isinstance(value, bool)),
+    (list, "a list, such as [a,b]", lambda value: isinstance(value, list)),
+    (dict, "a mapping, such as {a: b}", lambda value: isinstance(value, dict)),
+    # A name may look like a number.
+    (str, "a single value", lambda value: not isinstance(value, (list, dict))),
 )
+"""What a default says of the values that a knob can take: their kind, its name, and which values are of it."""
+
+_NO_KNOBS = ("hydra", "main", "system")
+"""What an option or an experiment decides besides knobs."""
 
 
 class KnobError(ValueError):
     """An override names a knob, or a group's option, that is not there, or gives a value of the wrong kind."""
 
 
-def check_overrides(arguments: Sequence[str]) -> None:
+class _Composed(NamedTuple):
+    """A config before anything is overridden.
+
+    Attributes:
+        experiment: its name.
+        chosen: the option of each group.
+        config: the experiment's knobs, with those of its groups below each group's name.
+        places: the folders that have the options.
+    """
+
+    experiment: str
+    chosen: dict[str, Any]
+    config: dict[str, Any]
+    places: Sequence[Path]
+
+
+def check_overrides(overrides: Sequence[str], config_dir: Path | None = None) -> None:
     """Look at the overrides of a command line.
 
+    A knob can be added (`+data.source.params.num_tracks=900`) or left out (`~data.split.min_events`) where a
+    constructor is called with what is there; anywhere else nothing would read it, or something would miss it.
+
     Args:
-        arguments: such as `["p_hard=0", "data=radio"]`; flags and additions (`+x=1`) are passed over, but for
-            `--config-dir`, whose folder has options of one's own.
+        overrides: such as `["p_hard=0", "data=radio"]`.
+        config_dir: a folder that has options of one's own.
 
     Raises:
-        KnobError: naming the knob, the nearest one that exists, and all that exist; or the value, and its kind.
+        KnobError: naming the knob, the nearest one that exists or the option that has it, and all that exist; or the
+            value, and its kind.
     """
-    places = (CONF, *_added_conf(arguments))
+    places = (CONF,) if config_dir is None else (CONF, config_dir)
     try:
-        parsed = OverridesParser.create().parse_overrides([a for a in arguments if "=" in a and a[0] not in "-+~"])
+        parsed = OverridesParser.create().parse_overrides(list(overrides))
     except OverrideParseException as error:
-        raise KnobError(f"{error.override} can't be read: {str(error).splitlines()[0]}") from error
-    given = {override.key_or_group: list(_values(override)) for override in parsed}
+        name, _, value = error.override.partition("=")
+        quoted = value.replace('"', "")
+        raise KnobError(
+            f"{error.override} can't be read; close what is open, and quote a value that has one of = ; ( [ {{ in it: "
+            f"""'{name}="{quoted}"'"""
+        ) from error
+    given = {override.key_or_group: list(_values(override)) for override in parsed if not override.is_delete()}
     for group in groups():
         for option in given.get(group, []):
             there = options(group, places)
@@ -51,23 +83,10 @@ def check_overrides(arguments: Sequence[str]) -> None:
                     f"{group}={option} does not exist{_nearest(str(option), there)}. There are: {', '.join(there)}"
                 )
     for experiment in given.get("experiment", [_default_experiment()]):
-        config = _config(experiment, {group: given[group][0] for group in groups() if given.get(group)}, places)
-        for key, values in given.items():
-            if key.split(".")[0].split("/")[0] not in ("hydra", *groups()) or "." in key:
-                _check_knob(experiment, config, key, values)
-
-
-def _added_conf(arguments: Sequence[str]) -> list[Path]:
-    """The folder of configs that a command line adds."""
-    parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False, exit_on_error=False)
-    parser.add_argument("--config-dir", "-cd", type=Path)
-    try:
-        folder = parser.parse_known_args(arguments)[0].config_dir
-    except argparse.ArgumentError as error:
-        raise KnobError(f"{error}: name the folder that has your configs") from error
-    if folder is not None and not folder.is_dir():
-        raise KnobError(f"--config-dir is {str(folder)!r}, which is no folder; name the one that has your configs")
-    return [folder] if folder else []
+        chosen = {group: given[group][0] for group in groups() if given.get(group)}
+        composed = _composed(experiment, chosen, places)
+        for override in parsed:
+            _check(composed, override)
 
 
 def _values(override: Override) -> Iterator[Any]:
@@ -77,51 +96,107 @@ def _values(override: Override) -> Iterator[Any]:
         yield one.text if isinstance(one, QuotedString) else one
 
 
-def _check_knob(experiment: str, config: dict[str, Any], key: str, values: Sequence[Any]) -> None:
-    if key.split(".")[0] == "hydra":
+def _check(composed: _Composed, override: Override) -> None:
+    key = override.key_or_group
+    adds, takes_away = override.is_add(), override.is_delete()
+    if key.split(".")[0].split("/")[0] == "hydra":
         return
-    place: Any = config
-    above = f"experiment {experiment}"
-    for part in key.split("."):
-        if not isinstance(place, dict):
-            raise KnobError(f"{above} is a value, {_shown(place)} by default, and has no knob {part!r} below it")
-        if part not in place:
-            knobs = [name for name in place if not name.startswith("_")]
-            top = place is config
-            more = f"the groups: {', '.join(groups())}" if top else f"+{key}=... adds one, where more are understood"
-            told = ", ".join(name for name in knobs if not top or name not in groups())
-            raise KnobError(f"{above} has no knob {part!r}{_nearest(part, knobs)}. Its knobs: {told or 'none'}; {more}")
-        above = part if place is config else f"{above}.{part}"
+    if key in groups():
+        if adds or takes_away:
+            raise KnobError(f"{override.input_line} names a group, which always has one option: {key}=NAME")
+        return
+    place: Any = composed.config
+    target = ""
+    parts = key.split(".")
+    for depth, part in enumerate(parts):
+        if isinstance(place, dict):
+            # What lies below a constructor's argument is its to judge.
+            target = place.get("_target_", target)
+        if not isinstance(place, dict) or part not in place:
+            is_open = bool(target) and (place is None or isinstance(place, dict))
+            if is_open and (adds or override.is_force_add()):
+                return
+            raise KnobError(_missing(composed, parts[:depth], part, place, target))
         place = place[part]
-    for kind, name in _KINDS:
-        if isinstance(place, kind):
+    if adds:
+        raise KnobError(f"+{key} adds what is there already; leave out the +, as in {key}=...")
+    if takes_away:
+        if not target:
+            raise KnobError(f"~{key} takes away what the experiment reads; give it a value instead, as in {key}=...")
+        return
+    _check_kind(composed.config, key, place, _values(override))
+
+
+def _check_kind(config: dict[str, Any], key: str, default: Any, values: Iterator[Any]) -> None:
+    like = default
+    # A knob that follows another one takes the same values.
+    while isinstance(like, str) and (other := re.fullmatch(r"\$\{([\w.]+)\}", like)):
+        like = config
+        for part in other[1].split("."):
+            like = like[part]
+    for kind, name, is_of_it in _KINDS:
+        if isinstance(like, kind):
             for value in values:
                 # null is for the knob's owner to judge, and so is what stands for another value.
                 placeholder = isinstance(value, str) and "${" in value
-                if value is not None and not placeholder and not _is(value, kind):
-                    raise KnobError(f"{key} is {value!r}, but must be {name}; it is {_shown(place)} by default")
+                if value is not None and not placeholder and not is_of_it(value):
+                    raise KnobError(f"{key} is {value!r}, but must be {name}; it is {_shown(default)} by default")
             return
 
 
-def _is(value: Any, kind: Any) -> bool:
-    return isinstance(value, kind) and (kind is bool or not isinstance(value, bool))
+def _missing(composed: _Composed, above: Sequence[str], part: str, place: Any, target: str) -> str:
+    """Why there is no knob `part` in `place`, and which there are."""
+    key = ".".join([*above, part])
+    where = ".".join(above) or f"experiment {composed.experiment}"
+    if not isinstance(place, dict):
+        whole = f"; give it whole, as in {where}={{{part}: ...}}" if target and place is None else ""
+        return f"{where} is a value, {_shown(place)} by default, and has no knob {part!r} below it{whole}"
+    knobs = [name for name in place if not name.startswith("_")]
+    told = ", ".join(name for name in knobs if above or name not in groups())
+    more = "" if above else f"; the groups: {', '.join(groups())}"
+    if target:
+        more += f"; +{key}=... gives {target.rpartition('.')[2]} another argument"
+    group = key.split(".")[0]
+    having = [f"{group}={name}" for name in options(group, composed.places) if _has(composed.places, group, name, key)]
+    if having:
+        hint = f" with {group}={composed.chosen[group]}, but with {_either(having)}"
+    else:
+        hint = _nearest(part, knobs)
+    return f"{where} has no knob {part!r}{hint}. Its knobs: {told or 'none'}{more}"
+
+
+def _has(places: Sequence[Path], group: str, option: str, key: str) -> bool:
+    """Whether a group's option has a knob."""
+    place: Any = OmegaConf.to_container(_option(group, option, places), resolve=False)
+    for part in key.split("."):
+        if not isinstance(place, dict) or part not in place:
+            return False
+        place = place[part]
+    return True
+
+
+def _either(words: Sequence[str]) -> str:
+    return " or ".join(filter(None, [", ".join(words[:-1]), words[-1]]))
 
 
 def _shown(value: Any) -> str:
+    if value is None or value == "":
+        return "null" if value is None else "empty"
     return str(value).lower() if isinstance(value, bool) else str(value)
 
 
-def _config(experiment: str, chosen: dict[str, Any], places: Sequence[Path]) -> dict[str, Any]:
-    """An experiment's knobs, with those of its groups below each group's name."""
+def _composed(experiment: str, chosen: dict[str, Any], places: Sequence[Path]) -> _Composed:
     own, defaults = _own(experiment, places)
     top = OmegaConf.load(CONF / "config.yaml")
     config = OmegaConf.create({"workspace": top.workspace, "profile": top.profile} | own)
-    for group, option in ({"task": "train"} | defaults | chosen).items():
+    chosen = {"task": "train"} | defaults | chosen
+    for group, option in chosen.items():
         if group != "experiment":
             config.merge_with(_option(group, option, places))
     whole = OmegaConf.to_container(config, resolve=False)
     assert isinstance(whole, dict)
-    return {str(key): value for key, value in whole.items()}
+    knobs = {str(key): value for key, value in whole.items() if key not in _NO_KNOBS}
+    return _Composed(experiment, chosen, knobs, places)
 
 
 def _file(group: str, option: str, places: Sequence[Path]) -> Path:
@@ -159,7 +234,7 @@ def _own(experiment: str, places: Sequence[Path]) -> tuple[dict[str, Any], dict[
         elif entry != "_self_":
             built_on = _own(entry, places)
             knobs, chosen = built_on[0] | knobs, built_on[1] | chosen
-    own = {str(key): value for key, value in values.items() if key not in ("system", "main", *groups())}
+    own = {str(key): value for key, value in values.items() if key not in (*_NO_KNOBS, *groups())}
     return knobs | own, chosen
 
 

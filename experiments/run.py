@@ -10,6 +10,7 @@ from hydra.core.hydra_config import HydraConfig
 from hydra.types import RunMode
 from omegaconf import DictConfig
 
+from experiments.arguments import ArgumentsError, read_arguments
 from experiments.errors import fail
 from experiments.knobs import KnobError, check_overrides
 
@@ -38,7 +39,9 @@ def _use_huge_pages() -> None:
 if __name__ == "__main__":
     _use_huge_pages()
     try:
-        check_overrides(sys.argv[1:])
-    except KnobError as error:
+        arguments = read_arguments(sys.argv[1:])
+        check_overrides(arguments.overrides, arguments.config_dir)
+    except (ArgumentsError, KnobError) as error:
         fail(error)
+    sys.argv[1:] = [*arguments.overrides, *arguments.flags]
     _main()

@@ -158,15 +158,26 @@ def test_a_bad_source_leaves_nothing_and_works_once_mended(tmp_path: Path) -> No
     assert prepare(InteractionsConfig(path=source), tmp_path / "workspace").num_events == 3
 
 
+@pytest.mark.parametrize(
+    ("field", "value", "told"),
+    [
+        ("where", ["radio"], r"where is \['radio'\], but must be a mapping"),
+        ("thresholds", 4, "thresholds is 4, but must say a column and where ups and downs begin"),
+        ("text", ";", "text is ';', but must say a delimiter, names, an encoding and a quote"),
+        ("companion_columns", {"items": "song"}, r"companion_columns of items is 'song', but must be .* \{items: \{a"),
+    ],
+)
+def test_values_of_the_wrong_kind_are_refused(tmp_path: Path, field: str, value: object, told: str) -> None:
+    """A config file gives anything; the type checker of these tests would be first to refuse it."""
+    config = InteractionsConfig(path=tmp_path)
+    object.__setattr__(config, field, value)
+    with pytest.raises(ValueError, match=told):
+        config.__post_init__()
+
+
 def test_companions_are_named_and_found(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="companions names 'songs'"):
         InteractionsConfig(path=tmp_path, companions={"songs": tmp_path})
-    with pytest.raises(
-        ValueError, match=r"companion_columns of items is 'song', but must be a mapping, such as \{items"
-    ):
-        InteractionsConfig(path=tmp_path, companion_columns={"items": "song"})  # type: ignore[dict-item]
-    with pytest.raises(ValueError, match="text is ';', but must say a delimiter, names, an encoding and a quote"):
-        InteractionsConfig(path=tmp_path, text=";")  # type: ignore[arg-type]
     (tmp_path / "events.csv").write_text(EVENTS_CSV)
     config = InteractionsConfig(path=tmp_path / "events.csv", companions={"users": tmp_path / "nobody.csv"})
     with pytest.raises(FileNotFoundError, match=r"nobody\.csv doesn't exist"):
