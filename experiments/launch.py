@@ -14,6 +14,7 @@ from rich.text import Text
 from experiments.data import print_stats
 from experiments.errors import fail
 from experiments.folder import RunFolder
+from experiments.own import metric_name
 from experiments.sweep import Job
 from experiments.tables import terminal_table
 from urep_jax.training.fit import Diverged, Interrupted
@@ -72,6 +73,8 @@ def run(cfg: DictConfig, folder: Path, console: Console) -> dict[str, float]:
         console.print("this run has ended before; its results are")
     if cfg.task.name == "train":
         console.print(terminal_table(metrics, f"{cfg.system} on {cfg.data.name}"))
+        if own := [metric_name(place) for place in cfg.get("metrics", [])]:
+            console.print(terminal_table(metrics, "metrics of your own", own))
     else:
         console.print(", ".join(f"{value:,.0f} {name}" for name, value in metrics.items()))
     console.print(f"run folder: {folder}", soft_wrap=True)

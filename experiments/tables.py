@@ -82,9 +82,9 @@ def short(value: float, digits: int) -> str:
     return re.sub(r"^(-?)0\.", r"\1.", f"{value:.{digits}f}").replace("-", "−")
 
 
-def terminal_table(metrics: Mapping[str, float], title: str) -> Table:
-    """The results for a terminal."""
-    header, *body = rows(metrics, MAIN)
+def terminal_table(metrics: Mapping[str, float], title: str, wanted: Sequence[str] = MAIN) -> Table:
+    """Some of the results for a terminal."""
+    header, *body = rows(metrics, wanted)
     caption = "± is half a 95 % interval, by users"
     table = Table(title=title, title_justify="left", caption=caption, caption_justify="left", box=box.SIMPLE_HEAD)
     table.pad_edge, table.padding = False, (0, 1, 0, 0)

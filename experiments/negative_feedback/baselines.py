@@ -26,16 +26,16 @@ TRAINED: dict[str, Ablation] = {"positive_only": "negative_feedback", "random_ne
 """Baselines that are the model without some part, by name."""
 
 
-def check_baselines(names: Sequence[str], log: EventLog) -> None:
-    """Refuse a baseline that is not there, before anything is trained.
+def check_baselines(names: Sequence[str]) -> None:
+    """Refuse a baseline that is not there, before anything is read or trained.
 
     Raises:
         ValueError: naming it, and those that there are.
     """
-    known = [*FITTED, *TRAINED, "two_stages", *(["oracle"] if log.affinity is not None else [])]
+    known = [*FITTED, *TRAINED, "two_stages", "oracle"]
     for name in names:
         if name not in known:
-            raise ValueError(f"baselines names {name!r}, but on {log.name} there are: {', '.join(known)}")
+            raise ValueError(f"baselines names {name!r}, but there are: {', '.join(known)}")
     if "two_stages" in names and "random_negatives" not in names[: list(names).index("two_stages")]:
         raise ValueError(
             "baselines names two_stages, whose candidates come from random_negatives; name that before it, as in "
@@ -45,6 +45,8 @@ def check_baselines(names: Sequence[str], log: EventLog) -> None:
 
 def obstacle(name: str, log: EventLog, split: Split) -> str | None:
     """Why a baseline can't be fitted to this log, if it can't: known before hours are spent on a training."""
+    if name == "oracle" and log.affinity is None:
+        return "only simulated data have a truth to be told"
     if name == "ease" and log.num_items > MAX_ITEMS:
         return f"it holds a weight for each two items, and {log.num_items:,} items are more than {MAX_ITEMS:,}"
     if name == "logistic_factors":

@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from omegaconf import DictConfig
 
 from experiments.negative_feedback.protocols import protocol_of
+from experiments.own import metric_name
 from experiments.tables import BY_POPULARITY, MAIN, RECALL, cell, markdown_table, rows
 from urep_jax.data.cases import Split
 from urep_jax.data.log import EventLog
@@ -28,7 +29,7 @@ def _only(metrics: Mapping[str, float]) -> str:
 def page(cfg: DictConfig, log: EventLog, split: Split, metrics: Mapping[str, float], result: Fit, rejects: str) -> str:
     """`report.md`: what was done, on what, and what came out; `rejects` says what was left out of the data."""
     simulated = "simulated " if log.affinity is not None else ""
-    own = [place.rpartition(".")[2] for place in cfg.metrics]
+    own = [metric_name(place) for place in cfg.metrics]
     results = _pairs(metrics, split, own) if cfg.data.protocol == "pairs" else _next_item(metrics, split, own)
     title = protocol_of(cfg.data.protocol).title
     dropped = f"\n{rejects}.\n" if rejects else ""

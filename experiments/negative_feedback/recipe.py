@@ -12,6 +12,7 @@ from urep_jax.data.sequences import SequenceConfig
 from urep_jax.data.source import Crops
 from urep_jax.data.vocabulary import Vocabulary
 from urep_jax.models.transformer import TransformerConfig
+from urep_jax.serving.restore import model_config
 from urep_jax.training.fit import FitConfig
 from urep_jax.training.negative_feedback import LossConfig, OwnLoss
 from urep_jax.training.objective import TableMode
@@ -69,8 +70,13 @@ class Recipe:
             )
 
     @classmethod
-    def from_config(cls, cfg: DictConfig, vocabulary: Vocabulary) -> "Recipe":
-        """The recipe that a config describes, for what `vocabulary` holds."""
+    def from_config(cls, cfg: DictConfig) -> "Recipe":
+        """The recipe that a config describes, which needs no data yet: its model knows one item, station and device.
+
+        Raises:
+            ValueError: naming the knob that is wrong.
+            FileNotFoundError: if the run to begin with is not there.
+        """
         train = cfg.train
         whole = cls(
             sequences=SequenceConfig(
@@ -82,9 +88,9 @@ class Recipe:
                 down_tasks=cfg.down_tasks,
             ),
             model=TransformerConfig(
-                num_items=len(vocabulary.item_ids),
-                num_stations=len(vocabulary.station_ids),
-                num_devices=len(vocabulary.device_ids),
+                num_items=1,
+                num_stations=1,
+                num_devices=1,
                 max_length=cfg.max_length,
                 **cfg.model,
             ),
@@ -113,7 +119,19 @@ class Recipe:
             init_from=None if train.init_from is None else Path(train.init_from),
             item_start=train.item_start,
         )
+        if whole.init_from is not None:
+            model_config(whole.init_from)
         return whole.without(cfg.ablation)
+
+    def sized_for(self, vocabulary: Vocabulary) -> "Recipe":
+        """The same, with tables for what `vocabulary` holds."""
+        model = dataclasses.replace(
+            self.model,
+            num_items=len(vocabulary.item_ids),
+            num_stations=len(vocabulary.station_ids),
+            num_devices=len(vocabulary.device_ids),
+        )
+        return dataclasses.replace(self, model=model)
 
     def without(self, part: Ablation) -> "Recipe":
         """The recipe of a model that lacks a part of this one.

@@ -17,11 +17,12 @@ from experiments.negative_feedback.protocols import Protocol, Questions, Results
 from experiments.negative_feedback.recipe import Recipe
 from experiments.negative_feedback.training import Trained, train
 from experiments.negative_feedback.users import users_table
-from experiments.own import own_function
+from experiments.own import own_metrics, try_metrics
 from experiments.profile import StepTrace
 from experiments.progress import TrainingBar
-from experiments.tables import model_title
+from experiments.tables import TITLES, model_title
 from urep_jax.baselines.oracle import oracle
+from urep_jax.baselines.popularity import popularity
 from urep_jax.data.cases import Cases
 from urep_jax.data.hard_negatives import Rung
 from urep_jax.data.sequences import Sequences
@@ -37,11 +38,14 @@ from urep_jax.training.fit import Progress
 
 def run(cfg: DictConfig, folder: RunFolder, console: Console) -> dict[str, float]:
     """Train, test and report; returns what `metrics.json` holds."""
+    # What is wrong with a config is known before hours go into data.
     protocol = protocol_of(cfg.data.protocol)
+    recipe = Recipe.from_config(cfg)
+    check_baselines(cfg.baselines)
+    metrics_of_ones_own = own_metrics(cfg.metrics, taken=tuple(TITLES))
     log, split = load_data(cfg, console)
     # Asked now, for the source may have changed when the run ends.
     rejects = left_out(cfg)
-    check_baselines(cfg.baselines, log)
     folder.claim_data(log)
     baselines = []
     for name in cfg.baselines:
@@ -51,12 +55,13 @@ def run(cfg: DictConfig, folder: RunFolder, console: Console) -> dict[str, float
             baselines.append(name)
     vocabulary = build_vocabulary(log, split)
     save_vocabulary(vocabulary, folder.path / "vocabulary")
-    recipe = Recipe.from_config(cfg, vocabulary)
+    recipe = recipe.sized_for(vocabulary)
     asked = Questions.of(log, split, split.test, cfg.seed)
-    own_metrics = {place.rpartition(".")[2]: own_function("metrics", place) for place in cfg.metrics}
+    if metrics_of_ones_own:
+        try_metrics(metrics_of_ones_own, popularity(log, split)(log, split.test), log, split.test)
 
     def tested(scorer: Scorer) -> Results:
-        own = {name: metric(scorer, log, split.test) for name, metric in own_metrics.items()}
+        own = {name: metric(scorer, log, split.test) for name, metric in metrics_of_ones_own.items()}
         return protocol.test(scorer, asked) | own
 
     def trained(title: str, recipe: Recipe, path: Path) -> Trained:

@@ -4,8 +4,9 @@ import dataclasses
 
 import numpy as np
 import pyarrow as pa
+import pytest
 
-from experiments.negative_feedback.baselines import FITTED, TRAINED, obstacle
+from experiments.negative_feedback.baselines import FITTED, TRAINED, check_baselines, obstacle
 from tests.data.test_sequences import whole
 from tests.training.tiny import tiny_log
 from urep_jax.baselines.ease import MAX_ITEMS
@@ -30,3 +31,18 @@ def test_ups_alone_have_no_odds() -> None:
     log = tiny_log()
     ups = dataclasses.replace(log, feedback=np.full(log.num_events, Feedback.UP, np.int8))
     assert obstacle("logistic_factors", ups, whole(log)) == "training holds not both ups and downs or skips"
+
+
+def test_only_a_simulated_log_has_a_truth() -> None:
+    log = tiny_log()
+    assert obstacle("oracle", log, whole(log)) == "only simulated data have a truth to be told"
+    affinity = np.zeros(log.num_events, np.float32)
+    assert obstacle("oracle", dataclasses.replace(log, affinity=affinity), whole(log)) is None
+
+
+def test_names_that_are_no_baselines() -> None:
+    check_baselines([*FITTED, *TRAINED, "two_stages", "oracle"])
+    with pytest.raises(ValueError, match="baselines names 'slim', but there are: popularity"):
+        check_baselines(["popularity", "slim"])
+    with pytest.raises(ValueError, match="candidates come from random_negatives; name that before it"):
+        check_baselines(["two_stages", "random_negatives"])

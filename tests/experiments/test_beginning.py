@@ -82,4 +82,4 @@ def test_what_cannot_be_is_refused() -> None:
     with pytest.raises(ValueError, match=r"train.item_start is 'like_rate', but 100% .* so that there are no odds"):
         from_statistics("like_rate", ups, SPLIT, VOCABULARY, sized())(fresh(sized()))
     with pytest.raises(ValueError, match="down_tasks is true with loss=gbce"):
-        Recipe.from_config(composed("down_tasks=true", "loss=gbce"), VOCABULARY)
+        Recipe.from_config(composed("down_tasks=true", "loss=gbce"))

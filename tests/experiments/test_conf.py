@@ -50,7 +50,7 @@ def test_all_that_a_data_set_can_be_told_is_in_its_config(data: str) -> None:
 def test_every_option_makes_a_recipe_and_its_model(group: str, option: str) -> None:
     cfg = composed(f"{group}={option}")
     log = tiny_log()
-    recipe = Recipe.from_config(cfg, build_vocabulary(log, whole(log)))
+    recipe = Recipe.from_config(cfg).sized_for(build_vocabulary(log, whole(log)))
     params = jax.eval_shape(lambda key: transformer.init(key, recipe.model), jax.random.key(0))
     assert params["tables"]["item"].shape[-1] == cfg.model.width + cfg.model.item_bias
     assert recipe.without("negative_feedback").sequences.p_hard == 0
@@ -66,9 +66,7 @@ def test_a_recipe_goes_by_its_name_and_leaves_the_other_knobs(name: str) -> None
 
 
 def test_the_recipes_of_known_models_are_these_models() -> None:
-    log = tiny_log()
-    vocabulary = build_vocabulary(log, whole(log))
-    recipes = {name: Recipe.from_config(composed(f"recipe={name}"), vocabulary) for name in options("recipe")}
+    recipes = {name: Recipe.from_config(composed(f"recipe={name}")) for name in options("recipe")}
     for name in ("sasrec", "gsasrec", "bert4rec", "next_item"):
         recipe = recipes[name]
         assert (recipe.sequences.inputs, recipe.sequences.p_hard, recipe.model.feedback) == (("up",), 0, False)
@@ -79,7 +77,7 @@ def test_the_recipes_of_known_models_are_these_models() -> None:
     assert losses["gsasrec"] == ("gbce", 256)
     assert losses["bert4rec"][0] == losses["next_item"][0] == "softmax"
     assert [name for name, recipe in recipes.items() if recipe.loss.leave_out_heard] == ["next_item"]
-    assert recipes["paper"] == Recipe.from_config(composed(), vocabulary)
+    assert recipes["paper"] == Recipe.from_config(composed())
 
 
 def test_what_a_recipe_builds_on_is_no_knob_and_is_told_by_its_value() -> None:
@@ -116,10 +114,8 @@ def test_a_lab_book_entry_tells_its_claim_command_result_and_time(experiment: st
 
 @pytest.mark.parametrize("part", get_args(Ablation))
 def test_an_ablation_takes_out_what_it_names_and_nothing_else(part: Ablation) -> None:
-    log = tiny_log()
-    vocabulary = build_vocabulary(log, whole(log))
-    complete = Recipe.from_config(composed(), vocabulary)
-    without = Recipe.from_config(composed(f"ablation={part}"), vocabulary)
+    complete = Recipe.from_config(composed())
+    without = Recipe.from_config(composed(f"ablation={part}"))
     changed = {
         f"{place}.{field.name}": getattr(getattr(without, place), field.name)
         for place in ("sequences", "model", "loss", "fit")

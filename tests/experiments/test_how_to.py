@@ -29,11 +29,22 @@ def modules(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
 
 
 def test_a_loss_and_a_metric_of_ones_own(command: Command, modules: Path, tmp_path: Path) -> None:
-    said = command(*SMALL, "loss=my_losses.hinge", "metrics=[my_metrics.top_100]", "baselines=[popularity]")
+    own = ("loss=my_losses.hinge", "metrics=[my_metrics.top_100]", "baselines=[popularity]")
+    right = (modules / "my_metrics.py").read_text()
+    (modules / "my_metrics.py").write_text("def top_100(scorer, log, cases):\n    return 0.5\n")
+    wrong = command(*SMALL, *own)
+    assert wrong.status == 1
+    assert "the metric top_100 returned float, but must return a ByUser" in wrong.err
+    assert not (tmp_path / "run" / "history.jsonl").exists(), "nothing was trained"
+
+    (modules / "my_metrics.py").write_text(right)
+    sys.modules.pop("my_metrics")
+    said = command(*SMALL, *own)
     assert said.status == 0, said.err
     metrics = json.loads((tmp_path / "run" / "metrics.json").read_text())
     assert 0 <= metrics["top_100"] <= 1
     assert metrics["popularity/top_100"] > metrics["popularity/recall_up@10"]
+    assert re.search(r"metrics of your own\s+top 100\s+─+\s+model +\.\d+ ±\.\d+\s+popularity", said.out)
     assert "| top 100 |" in (tmp_path / "run" / "report.md").read_text()
 
 

@@ -85,6 +85,28 @@ def test_a_mistake_is_told_in_one_line(command: Command, arguments: list[str], t
         assert words in said.err
 
 
+@pytest.mark.parametrize(
+    ("mistake", "told"),
+    [
+        ("p_hard=2", "p_hard is 2"),
+        ("model.heads=7", "width is 64, but must be a multiple of heads, 7"),
+        ("model.attention=causal", "p_hard is 1.0 with tasks='next' (causal attention)"),
+        ("ablation=tail", "ablation is 'tail'"),
+        ("baselines=[slim]", "baselines names 'slim'"),
+        ("loss=json.hinge", "loss is 'json.hinge'"),
+        ("loss=math.sqrt", "the loss can't be called as loss(positive, negatives, where)"),
+        ("metrics=[my.metric]", "metrics is 'my.metric'"),
+        ("metrics=[json.loads,yaml.loads]", "metrics names 'yaml.loads', but there is a metric loads already"),
+        ("train.init_from=nobody", "nobody is no folder"),
+    ],
+)
+def test_knobs_are_looked_at_before_the_data(command: Command, mistake: str, told: str) -> None:
+    """Hours may go into the preparation of data."""
+    said = command("data=interactions", "data.path=nowhere", mistake)
+    assert said.status == 1
+    assert told in said.err
+
+
 def test_a_relative_path_is_looked_up_in_urep_data(
     command: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

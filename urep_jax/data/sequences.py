@@ -58,9 +58,15 @@ class SequenceConfig:
         if self.tasks not in ("cloze", "next"):
             raise ValueError(f"tasks is {self.tasks!r}, but must be 'cloze' or 'next'")
         if self.tasks == "next" and self.p_hard > 0:
-            raise ValueError(f"p_hard is {self.p_hard} with tasks='next', which draws no hard negatives; set p_hard=0")
+            raise ValueError(
+                f"p_hard is {self.p_hard} with tasks='next' (causal attention), which draws no hard negatives; "
+                "set p_hard=0"
+            )
         if self.tasks == "next" and "up" not in self.inputs:
-            raise ValueError(f"inputs is {list(self.inputs)} with tasks='next', which asks for ups; add up to them")
+            raise ValueError(
+                f"inputs is {list(self.inputs)} with tasks='next' (causal attention), which asks for ups; "
+                "add up to them"
+            )
 
     @property
     def max_tasks(self) -> int:

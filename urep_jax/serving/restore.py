@@ -51,12 +51,10 @@ def restore(run_folder: str | os.PathLike[str]) -> Recommender:
         model.recommend(events, station="station 3", k=5).items
     """
     folder = Path(run_folder)
-    checkpoints = folder / "checkpoints"
-    _check_folder(folder, checkpoints)
-    config = _current(folder, read_config(checkpoints))
+    config = model_config(folder)
     cfg = TransformerConfig(**config["model"])
     like = jax.eval_shape(lambda: transformer.init(jax.random.key(0), cfg))
-    _, params = read_best_params(checkpoints, like)
+    _, params = read_best_params(folder / "checkpoints", like)
     # A baseline that was trained within a run shares the run's vocabulary.
     home = folder if (folder / "vocabulary").is_dir() else folder.absolute().parent
     if not (home / "vocabulary").is_dir():
@@ -69,6 +67,22 @@ def restore(run_folder: str | os.PathLike[str]) -> Recommender:
         sequences=SequenceConfig(**config["sequences"]),
         vocabulary=load_vocabulary(home / "vocabulary"),
     )
+
+
+def model_config(run_folder: str | os.PathLike[str]) -> Mapping[str, Any]:
+    """What a run's checkpoints say of its model, as `stored_config` would write it today; no parameters are read.
+
+    Args:
+        run_folder: as `restore` takes it.
+
+    Raises:
+        FileNotFoundError: if there is no such folder, or nothing in it was trained yet.
+        ValueError: if it is a run of another system, or was written by a version that this one does not read.
+    """
+    folder = Path(run_folder)
+    checkpoints = folder / "checkpoints"
+    _check_folder(folder, checkpoints)
+    return _current(folder, read_config(checkpoints))
 
 
 def _check_folder(folder: Path, checkpoints: Path) -> None:

@@ -48,7 +48,7 @@ class LossConfig:
         batch_size: rows of the whole batch, which decides how far positions share their negatives.
 
     Raises:
-        ValueError: if a value is out of range.
+        ValueError: if a value is out of range, or a function can't be called so, or returns something else.
     """
 
     name: str | OwnLoss = "bce"
@@ -70,7 +70,25 @@ class LossConfig:
             raise ValueError(
                 f"leave_out_heard is true with loss={name}, but only softmax can leave out; set loss=softmax"
             )
+        if callable(self.name):
+            _check_own(self.name)
         gbce_beta(1, 2, self.calibration)
+
+
+def _check_own(loss: OwnLoss) -> None:
+    """Call it with shapes alone, of which no two lengths are equal."""
+    scores_BxT, scores_BxTxK = jax.ShapeDtypeStruct((2, 3), jnp.float32), jax.ShapeDtypeStruct((2, 3, 4), jnp.float32)
+    try:
+        value = jax.eval_shape(loss, scores_BxT, scores_BxTxK, jax.ShapeDtypeStruct((2, 3, 4), jnp.bool_))
+    except Exception as error:
+        raise ValueError(
+            f"the loss can't be called as loss(positive, negatives, where): {str(error).splitlines()[0]}"
+        ) from error
+    if getattr(value, "shape", None) != (2, 3) or not jnp.issubdtype(value.dtype, jnp.floating):
+        raise ValueError(
+            f"the loss returns {value} for positive of shape (2, 3), but must return one number for each task, of the "
+            "same shape"
+        )
 
 
 class Negatives(NamedTuple):
