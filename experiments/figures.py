@@ -120,7 +120,7 @@ def stack_sources(axes: Axes, shares: np.ndarray) -> None:
         look: Any = {"color": "white", "edgecolor": QUIET, "hatch": "////", "linewidth": 0, "label": "never a task"}
         axes.bar(first[never], 1, width, align="edge", **look)
     axes.set(xlim=(0, length), ylim=(0, 1))
-    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+    axes.xaxis.set_major_locator(MaxNLocator(5, integer=True))
 
 
 def _mean_of_rows(shares: np.ndarray) -> np.ndarray:

@@ -11,6 +11,9 @@ from matplotlib.lines import Line2D
 
 from experiments.figures import COLORS, INK, QUIET, STYLE, save, stack_sources
 
+_APART = 0.012
+"""Of an axis, between two data sets at one place."""
+
 Series = Mapping[str, Sequence[tuple[float, float, float]]]
 """By data set: the points of a curve, as place, mean and half of its interval."""
 
@@ -35,7 +38,7 @@ def curves(
     """
     with plt.rc_context(STYLE):
         figure, axes = plt.subplots(figsize=(4.6, 3.2), layout="constrained")
-        _draw(axes, series)
+        _draw(axes, series, log=log)
         for name, height in (lines or {}).items():
             axes.axhline(height, color=_color(series, name), lw=1, ls="--")
         if log:
@@ -99,11 +102,14 @@ def sources(shares: Mapping[str, np.ndarray], path: Path) -> None:
         save(figure, path)
 
 
-def _draw(axes: Axes, series: Series, ls: str = "-") -> None:
-    for name, points in series.items():
+def _draw(axes: Axes, series: Series, ls: str = "-", log: bool = False) -> None:
+    for i, (name, points) in enumerate(series.items()):
         x, mean, half = np.array(points).T
-        color = _color(series, name)
-        axes.errorbar(x, mean, np.nan_to_num(half), color=color, ls=ls, marker="o", ms=4, capsize=3, label=name)
+        # Side by side, so that no interval hides another's ends.
+        aside = _APART * (i - (len(series) - 1) / 2)
+        place = x * (x[-1] / x[0]) ** aside if log else x + np.ptp(x) * aside
+        look: Any = {"color": _color(series, name), "ls": ls, "marker": "o", "ms": 4, "capsize": 2, "label": name}
+        axes.errorbar(place, mean, np.nan_to_num(half), **look)
 
 
 def _color(series: Series, name: str) -> str:
