@@ -12,6 +12,7 @@ from experiments.report.intervals import (
     difference_by_user,
     estimate,
     mean_by_user,
+    told_gain,
     values_of,
 )
 from experiments.report.runs import Repeat, Run, sweep_of
@@ -68,6 +69,21 @@ def gain(runs: Mapping[Repeat, Run], base: Mapping[Repeat, Run]) -> list[Plain |
         difference_by_user(runs, base, f"model/{metric}"),
     )
     return [gain.plain() if gain else None for gain in gains]
+
+
+def gains_over(runs: Sequence[Run], knob: str, base: str, **fixed: str) -> dict[str, list[Plain | None]]:
+    """What each value of a sweep's knob gains over one of them: see `gain`. Empty where that one was not run."""
+    sweep = sweep_of(runs, knob, **fixed)
+    if base not in sweep:
+        return {}
+    return {value: gain(repeats, sweep[base]) for value, repeats in sweep.items() if value != base}
+
+
+def gains_table(gains: Mapping[str, Mapping[str, Sequence[Plain | None]]], knob: str, base: str) -> str:
+    """One row for each data set and value, in Markdown."""
+    table = [["", knob, f"over {base}", "by users"]]
+    table += [[name, value, *told_gain(both, 3)] for name, own in gains.items() for value, both in own.items()]
+    return markdown_table(table)
 
 
 def mean_by_repeat(runs: Sequence[Run], metric: str) -> list[float]:

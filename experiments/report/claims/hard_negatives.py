@@ -6,8 +6,17 @@ import numpy as np
 
 from experiments.report import charts
 from experiments.report.claims.claim import BY_REPETITIONS, Claim, Numbers, Seen
-from experiments.report.curves import curve, curve_table, gain, mean_where_known, plain, series, whole
-from experiments.report.intervals import Estimate, estimate, told_gain, values_of
+from experiments.report.curves import (
+    curve,
+    curve_table,
+    gains_over,
+    gains_table,
+    mean_where_known,
+    plain,
+    series,
+    whole,
+)
+from experiments.report.intervals import Estimate, estimate, values_of
 from experiments.report.runs import Run, sweep_of
 from experiments.tables import BY_POPULARITY, RECALL, markdown_table, short
 from urep_jax.data.hard_negatives import Rung
@@ -49,18 +58,13 @@ def _measure_figure_2(runs: Sequence[Run]) -> Numbers | None:
     found = curve(runs, "p_hard", ("pair_accuracy", "random_pair_accuracy"), k_negatives="1")
     if not found:
         return None
-    sweep = sweep_of(runs, "p_hard", k_negatives="1")
-    random = sweep.get("0", {})
-    gains = {value: gain(repeats, random) for value, repeats in sweep.items() if float(value) > 0 and random}
-    return {"curve": found, "gains": gains}
+    return {"curve": found, "gains": gains_over(runs, "p_hard", "0", k_negatives="1")}
 
 
 def _tell_figure_2(seen: Seen) -> str:
-    gains = [["", "p_hard", "over random negatives", "by users"]]
-    for name, found in seen.items():
-        gains += [[name, value, *told_gain(both, 3)] for value, both in found["gains"].items()]
+    gains = gains_table({name: found["gains"] for name, found in seen.items()}, "p_hard", "random negatives")
     return (
-        f"{curve_table(_curves(seen), 'p_hard')}\n\n{markdown_table(gains)}\n\n{BY_REPETITIONS}; by users: each user's "
+        f"{curve_table(_curves(seen), 'p_hard')}\n\n{gains}\n\n{BY_REPETITIONS}; by users: each user's "
         "mean difference over them."
     )
 

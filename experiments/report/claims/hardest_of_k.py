@@ -6,7 +6,7 @@ import numpy as np
 
 from experiments.report import charts
 from experiments.report.claims.claim import BY_REPETITIONS, Claim, Numbers, Seen
-from experiments.report.curves import curve, curve_table, series, whole
+from experiments.report.curves import curve, curve_table, gains_over, gains_table, series, whole
 from experiments.report.intervals import values_of
 from experiments.report.runs import Run
 
@@ -21,7 +21,11 @@ def _measure(runs: Sequence[Run]) -> Numbers | None:
     if not found:
         return None
     accuracy = list(values_of(whole(runs), "pair_accuracy").values())
-    return {"curve": found, "hard": float(np.mean(accuracy)) if accuracy else None}
+    return {
+        "curve": found,
+        "gains": gains_over(runs, "k_negatives", "1", p_hard="0"),
+        "hard": float(np.mean(accuracy)) if accuracy else None,
+    }
 
 
 def _curves(seen: Seen) -> Seen:
@@ -34,9 +38,10 @@ def _hard(seen: Seen) -> dict[str, float]:
 
 def _tell(seen: Seen) -> str:
     told = "; ".join(f"{name} {value:.3f}" for name, value in _hard(seen).items())
+    gains = gains_table({name: found["gains"] for name, found in seen.items()}, "k", "one random negative")
     return (
-        f"{curve_table(_curves(seen), 'k')}\n\nWith hard negatives in their place: {told or 'not run'}.\n\n"
-        f"{BY_REPETITIONS}."
+        f"{curve_table(_curves(seen), 'k')}\n\n{gains}\n\nWith hard negatives in their place: {told or 'not run'}. "
+        f"{BY_REPETITIONS}; by users: each user's mean difference over them."
     )
 
 
