@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from scipy.optimize import minimize
 
-from benchmarks.item_scores import item_scores
+from benchmarks.item_scores import hardest_scores, hardest_share, item_scores
 from benchmarks.item_scores import main as tell_item_scores
 from tests.experiments.command import SMALL, Command
 from urep_jax.core.types import Feedback
@@ -36,6 +36,18 @@ def test_in_a_vast_catalogue_any_share_of_hard_negatives_is_all() -> None:
     assert np.ptp(np.diff(item_scores(COUNTS, hard, 0.1)) - np.diff(all_of_it)) > 0.1
 
 
+def test_the_hardest_of_k() -> None:
+    scores_V, draws = np.array([0.3, -1.0, 2.0, 0.3]), np.random.default_rng(0).integers(4, size=(200_000, 3))
+    # Of the two that score alike, the later one comes first.
+    hardest = draws[np.arange(len(draws)), np.argmax(np.add(scores_V, [0, 0, 0, 1e-6])[draws], axis=1)]
+    np.testing.assert_allclose(hardest_share(scores_V, 3), np.bincount(hardest, minlength=4) / len(draws), atol=5e-3)
+    np.testing.assert_allclose(
+        hardest_scores(COUNTS, 1), item_scores(COUNTS, {}, 0.0), atol=1e-3, err_msg="one random item is p_hard=0"
+    )
+    # As many as there are items and more: what scores most is always the negative, so nothing can stand out.
+    assert np.ptp(hardest_scores(COUNTS, 1000)) < 0.5 * np.ptp(hardest_scores(COUNTS, 1))
+
+
 def test_without_hard_negatives_it_is_popularity(
     command: Command, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -46,5 +58,6 @@ def test_without_hard_negatives_it_is_popularity(
     told = capsys.readouterr()
     found = json.loads(told.out)["item_scores"]["radio"]
     for metric in ("pair_accuracy", "pair_accuracy/head", "pair_accuracy/tail"):
-        assert found["0"][metric] == pytest.approx([metrics[f"popularity/{metric}"]], abs=1e-6)
-    assert f"| radio | 1 | 1 | {found['1']['pair_accuracy'][0]:.3f}".replace("0.", ".") in told.err
+        assert found["p_hard=0"][metric] == pytest.approx([metrics[f"popularity/{metric}"]], abs=1e-6)
+    assert "| radio | p_hard=1 | 1 | ." in told.err
+    assert "| radio | the hardest of 10 | 1 | ." in told.err
