@@ -9,6 +9,7 @@ from experiments.report.claims.claim import BY_REPETITIONS, Claim, Numbers, Seen
 from experiments.report.curves import curve, curve_table, gains_over, gains_table, series, whole
 from experiments.report.intervals import values_of
 from experiments.report.runs import Run
+from experiments.tables import short
 
 _METRICS = (
     *("pair_accuracy", "pair_accuracy/head", "pair_accuracy/tail", "random_pair_accuracy"),
@@ -37,7 +38,7 @@ def _hard(seen: Seen) -> dict[str, float]:
 
 
 def _tell(seen: Seen) -> str:
-    told = "; ".join(f"{name} {value:.3f}" for name, value in _hard(seen).items())
+    told = "; ".join(f"{name} {short(value, 3)}" for name, value in _hard(seen).items())
     gains = gains_table({name: found["gains"] for name, found in seen.items()}, "k", "one random negative")
     return (
         f"{curve_table(_curves(seen), 'k')}\n\n{gains}\n\nWith hard negatives in their place: {told or 'not run'}. "

@@ -1,0 +1,30 @@
+"""Numbers in the words are those that the reports beside them tell: none is written by hand."""
+
+import re
+from pathlib import Path
+
+ROOT = Path(__file__).parents[1]
+SEEN = ROOT / "benchmarks" / "negative_feedback"
+TOLD = re.compile(r"(?<![\w.])[+−]?(?:\d+)?\.\d+(?: ±\.?\d+(?:\.\d+)?)?(?![\w.]*\d)")
+"""A number with a point, and its interval if it has one: `.701`, `+.073 ±.021`, `10.0 ±10.3`."""
+
+
+def told(text: str) -> set[str]:
+    """The numbers of a text that have three digits or more: sections and knobs have fewer."""
+    return {number for number in TOLD.findall(text) if len(re.sub(r"\D", "", number.split(" ")[0])) >= 3}
+
+
+def test_a_number_is_seen() -> None:
+    text = "lifts .701 by +.073 ±.021 (§5.2, `p_hard=.1`), in 10.0 ±10.3 epochs of 97.5%, beside −.250 and .0437."
+    assert told(text) == {".701", "+.073 ±.021", "10.0 ±10.3", "97.5", "−.250", ".0437"}
+
+
+def test_the_words_tell_what_was_computed() -> None:
+    reports = "\n".join(path.read_text() for path in SEEN.rglob("*.md") if path.name != "README.md")
+    readme = (ROOT / "README.md").read_text()
+    results = readme[readme.index("Over five worlds") : readme.index("## ", readme.index("## On real logs") + 1)]
+    words = {"README.md": results, "negative_feedback/README.md": (SEEN / "README.md").read_text()}
+    for name, text in words.items():
+        assert len(told(text)) > 50
+        unknown = [number for number in told(text) if number not in reports]
+        assert not unknown, f"{name} tells what no report does"
