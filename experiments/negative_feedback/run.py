@@ -130,7 +130,7 @@ def draw(folder: RunFolder, model: Trained, results: dict[str, Results], protoco
     main = {model_title(name): found[protocol.metric] for name, found in results.items()}
     values = {title: (metric.value, metric.ci95) for title, metric in main.items()}
     figures.compared(values, protocol.title, folder.figures / "compared.png")
-    shares_Lx5 = rung_shares(model.batches)
+    shares_Lx5 = rung_shares(rung_counts(model.batches))
     folder.write_table("hard_negative_sources.csv", [rung.name.lower() for rung in Rung], shares_Lx5)
     figures.hard_negative_sources(shares_Lx5, folder.figures / "hard_negative_sources.png")
 
@@ -144,11 +144,8 @@ def unknown_shares(sequences: Sequences, cases: Cases) -> dict[str, float]:
     }
 
 
-def rung_shares(batches: TrainingBatches) -> np.ndarray:
-    """Share of each source of negatives at each position of the input, over one epoch: L x 5, rows of sum 1 (Fig. 1).
-
-    The last column is random negatives; a position that is never a task is a row of NaN.
-    """
+def rung_counts(batches: TrainingBatches) -> np.ndarray:
+    """How many tasks at each position of the input have each source of negatives, over one epoch: L x 5."""
     length = batches.sequences.cfg.max_length
     counts_Lx5 = np.zeros((length, len(Rung)))
     for step in range(batches.steps_per_epoch):
@@ -156,5 +153,13 @@ def rung_shares(batches: TrainingBatches) -> np.ndarray:
             is_task = batch.target != PAD
             place = length - batch.item.shape[1] + batch.task[is_task]
             np.add.at(counts_Lx5, (place, batch.rung[is_task]), 1)
+    return counts_Lx5
+
+
+def rung_shares(counts_Lx5: np.ndarray) -> np.ndarray:
+    """Share of each source of negatives at each position of the input: L x 5, rows of sum 1 (Fig. 1).
+
+    The last column is random negatives; a position that is never a task is a row of NaN.
+    """
     total_Lx1 = counts_Lx5.sum(1, keepdims=True)
     return np.divide(counts_Lx5, total_Lx1, out=np.full_like(counts_Lx5, np.nan), where=total_Lx1 > 0)

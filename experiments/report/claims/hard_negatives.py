@@ -40,7 +40,10 @@ def _shares(found: Numbers) -> np.ndarray:
 def _tell_figure_1(seen: Seen) -> str:
     table = [["", *(name.replace("_", " ") for name in _RUNGS)]]
     table += [[name, *(f"{x:.0%}" for x in mean_where_known(list(_shares(found))))] for name, found in seen.items()]
-    return f"{markdown_table(table)}\n\nShare of the task positions, as a mean over positions, with `p_hard=1`."
+    return (
+        f"{markdown_table(table)}\n\nWith `p_hard=1`, as a mean over positions that are ever a task. Short sequences "
+        "have all their tasks at the latest, so that more of the tasks than of the positions are random."
+    )
 
 
 FIGURE_1 = Claim(
