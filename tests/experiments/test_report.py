@@ -20,7 +20,7 @@ from experiments.report.claims.claim import Claim, Numbers
 from experiments.report.claims.hard_negatives import FIGURE_2_TOP, FIGURE_3
 from experiments.report.claims.hardest_of_k import FIGURE_2_BOTTOM
 from experiments.report.claims.kinds_of_feedback import FEEDBACK_TYPES, FIGURE_4
-from experiments.report.claims.parts import TABLE_2
+from experiments.report.claims.parts import TABLE_2, TWO_STAGES
 from experiments.report.curves import whole
 from experiments.report.intervals import difference_by_user, estimate
 from experiments.report.rows import difference_table, differences, rows_of, table_of
@@ -261,6 +261,24 @@ def test_runs_over_k_are_held_against_those_with_hard_negatives(tmp_path: Path) 
     found = numbers(FIGURE_2_BOTTOM, read_runs([tmp_path]))
     assert (found["curve"]["pair_accuracy"]["1"][0], found["hard"]) == (pytest.approx(0.55), 0.7)
     assert f"| tiny | 10 | {estimate([-0.1, -0.2]).told(3, sign=True)} |" in FIGURE_2_BOTTOM.tell({"tiny": found})
+
+
+def test_two_stages_are_held_against_their_parts_and_one_model_between(tmp_path: Path) -> None:
+    told = ("pair_accuracy", "mrr_up", "mrr_down", "recall_up@10", "recall_down@10", "recommended_popularity")
+    for p_hard, value in ((0, 0.1), (0.5, 0.2), (1, 0.3)):
+        stages = {
+            f"{name}/{metric}": more
+            for name, more in (("random_negatives", 0.1), ("two_stages", 0.4))
+            for metric in told
+        }
+        metrics = dict.fromkeys(told, value) | (stages if p_hard == 1 else {})
+        run_of(tmp_path / f"{p_hard}", config_of(0, p_hard=p_hard, k_negatives=1), metrics)
+    runs = read_runs([tmp_path])
+    found = numbers(TWO_STAGES, runs)
+    shown = {title: own["mrr_up"][0] for title, own in found.items()}
+    assert shown == {"finder alone": 0.1, "ranker alone": 0.3, "two stages": 0.4, "one model, p_hard=0.5": 0.2}
+    assert "| tiny | one model, p_hard=0.5 | .200 |" in TWO_STAGES.tell({"tiny": found})
+    assert TWO_STAGES.measure([run for run in runs if run.setting["p_hard"] != "1"]) is None
 
 
 def test_users_are_compared_with_themselves(tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from experiments.report.claims.claim import BY_REPETITIONS, Claim, Numbers, Seen
 from experiments.report.curves import gain, whole
 from experiments.report.intervals import Estimate, estimate, told_gain, values_of
+from experiments.report.rows import metrics_of
 from experiments.report.runs import Run, sweep_of
 from experiments.tables import MAIN, RECALL, TITLES, digits, markdown_table
 
@@ -53,21 +54,22 @@ def _measure_two_stages(runs: Sequence[Run]) -> Numbers | None:
     with_both = list(whole([run for run in runs if "two_stages/mrr_up" in run.metrics]).values())
     if not with_both:
         return None
-    found: dict[str, dict[str, list[float | None]]] = {}
-    for model in _STAGES:
-        prefix = "" if model == "model" else f"{model}/"
-        for metric in _STAGE_METRICS:
-            value = estimate([run.metrics[prefix + metric] for run in with_both])
-            found.setdefault(model, {})[metric] = value.plain()
-    return found
+    compared = {title: [metrics_of(run.metrics, model) for run in with_both] for model, title in _STAGES.items()}
+    # What two stages are good for is what one model between the two is not.
+    for value, repeats in sweep_of(runs, "p_hard", k_negatives="1").items():
+        if 0 < float(value) < 1:
+            compared[f"one model, p_hard={value}"] = [run.metrics for run in repeats.values()]
+    return {
+        title: {metric: estimate([found[metric] for found in runs_of_it]).plain() for metric in _STAGE_METRICS}
+        for title, runs_of_it in compared.items()
+    }
 
 
 def _tell_two_stages(seen: Seen) -> str:
     table = [["", "", *(TITLES[metric] for metric in _STAGE_METRICS)]]
     for name, found in seen.items():
-        for model, title in _STAGES.items():
-            cells = (Estimate.of(found[model][metric]).told(digits(metric)) for metric in _STAGE_METRICS)
-            table.append([name, title, *cells])
+        for title, own in found.items():
+            table.append([name, title, *(Estimate.of(own[metric]).told(digits(metric)) for metric in _STAGE_METRICS)])
     return (
         f"{markdown_table(table)}\n\nItems that aren't found rank alike, behind those that are: a pair of two such "
         f"counts half. {BY_REPETITIONS}."
