@@ -9,6 +9,7 @@ import sys
 import zipfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 from types import ModuleType
 
 import numpy as np
@@ -167,12 +168,10 @@ def test_a_bad_source_leaves_nothing_and_works_once_mended(tmp_path: Path) -> No
         ("companion_columns", {"items": "song"}, r"companion_columns of items is 'song', but must be .* \{items: \{a"),
     ],
 )
-def test_values_of_the_wrong_kind_are_refused(tmp_path: Path, field: str, value: object, told: str) -> None:
-    """A config file gives anything; the type checker of these tests would be first to refuse it."""
-    config = InteractionsConfig(path=tmp_path)
-    object.__setattr__(config, field, value)
+@pytest.mark.usefixtures("unchecked")
+def test_values_of_the_wrong_kind_are_refused(tmp_path: Path, field: str, value: Any, told: str) -> None:
     with pytest.raises(ValueError, match=told):
-        config.__post_init__()
+        InteractionsConfig(path=tmp_path, **{field: value})
 
 
 def test_companions_are_named_and_found(tmp_path: Path) -> None:
