@@ -12,7 +12,6 @@ from urep_jax.data.sequences import SequenceConfig
 from urep_jax.data.source import Crops
 from urep_jax.data.vocabulary import Vocabulary
 from urep_jax.models.transformer import TransformerConfig
-from urep_jax.serving.restore import model_config
 from urep_jax.training.fit import FitConfig
 from urep_jax.training.negative_feedback import LossConfig, OwnLoss
 from urep_jax.training.objective import TableMode
@@ -75,7 +74,6 @@ class Recipe:
 
         Raises:
             ValueError: naming the knob that is wrong.
-            FileNotFoundError: if the run to begin with is not there.
         """
         train = cfg.train
         whole = cls(
@@ -119,8 +117,6 @@ class Recipe:
             init_from=None if train.init_from is None else Path(train.init_from),
             item_start=train.item_start,
         )
-        if whole.init_from is not None:
-            model_config(whole.init_from)
         return whole.without(cfg.ablation)
 
     def sized_for(self, vocabulary: Vocabulary) -> "Recipe":

@@ -33,6 +33,7 @@ from urep_jax.evaluation.by_user import flat
 from urep_jax.evaluation.model_scorer import feedback_cosines
 from urep_jax.evaluation.scorer import Scorer
 from urep_jax.evaluation.two_stages import two_stages
+from urep_jax.serving.restore import model_config
 from urep_jax.training.fit import Progress
 
 
@@ -42,6 +43,9 @@ def run(cfg: DictConfig, folder: RunFolder, console: Console) -> dict[str, float
     protocol = protocol_of(cfg.data.protocol)
     recipe = Recipe.from_config(cfg)
     check_baselines(cfg.baselines)
+    if recipe.init_from is not None and not (folder.path / "checkpoints").exists():
+        # A training that goes on needs it no more.
+        model_config(recipe.init_from)
     metrics_of_ones_own = own_metrics(cfg.metrics, taken=tuple(TITLES))
     log, split = load_data(cfg, console)
     # Asked now, for the source may have changed when the run ends.

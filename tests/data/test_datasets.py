@@ -9,8 +9,8 @@ import sys
 import zipfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
 from types import ModuleType
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
