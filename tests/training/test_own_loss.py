@@ -29,3 +29,11 @@ def test_a_loss_of_another_shape_is_refused() -> None:
         ValueError, match=r"can't be called as loss\(positive, negatives, where\): .*takes 1 positional"
     ):
         LossConfig(lambda positive: positive)
+
+
+def test_a_loss_that_fails_without_a_word_is_named_by_its_error() -> None:
+    def unfinished(*_: Array) -> Array:
+        raise NotImplementedError
+
+    with pytest.raises(ValueError, match=r"can't be called .*: NotImplementedError\(\)"):
+        LossConfig(unfinished)

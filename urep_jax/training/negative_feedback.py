@@ -81,9 +81,8 @@ def _check_own(loss: OwnLoss) -> None:
     try:
         value = jax.eval_shape(loss, scores_BxT, scores_BxTxK, jax.ShapeDtypeStruct((2, 3, 4), jnp.bool_))
     except Exception as error:
-        raise ValueError(
-            f"the loss can't be called as loss(positive, negatives, where): {str(error).splitlines()[0]}"
-        ) from error
+        reason = (str(error) or repr(error)).splitlines()[0]
+        raise ValueError(f"the loss can't be called as loss(positive, negatives, where): {reason}") from error
     if getattr(value, "shape", None) != (2, 3) or not jnp.issubdtype(value.dtype, jnp.floating):
         raise ValueError(
             f"the loss returns {value} for positive of shape (2, 3), but must return one number for each task, of the "
