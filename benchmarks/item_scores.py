@@ -45,7 +45,6 @@ from urep_jax.core.types import Feedback
 from urep_jax.data.cases import Split
 from urep_jax.data.hard_negatives import Rung
 from urep_jax.data.sequences import Sequences
-from urep_jax.data.source import TrainingBatches
 from urep_jax.data.vocabulary import build_vocabulary
 from urep_jax.evaluation.item_popularity import by_popularity
 from urep_jax.evaluation.pairs import pair_accuracy
@@ -73,8 +72,7 @@ def item_scores(
 
 def hard_shares(sequences: Sequences, split: Split, recipe: Recipe) -> dict[Feedback, float]:
     """The share of an epoch's tasks whose negative is a down, or a skip."""
-    batches = TrainingBatches(sequences, split, recipe.loss.batch_size, recipe.fit.seed, recipe.strata, recipe.crops)
-    counts_5 = rung_counts(batches).sum(0)
+    counts_5 = rung_counts(recipe.batches(sequences, split)).sum(0)
     return {
         Feedback.DOWN: float(counts_5[[Rung.SAME_DAY_DOWN, Rung.FUTURE_DOWN]].sum() / counts_5.sum()),
         Feedback.SKIP: float(counts_5[[Rung.SAME_DAY_SKIP, Rung.FUTURE_SKIP]].sum() / counts_5.sum()),

@@ -8,8 +8,9 @@ from omegaconf import DictConfig
 
 from experiments.negative_feedback.beginning import ItemStart
 from experiments.own import own_function
-from urep_jax.data.sequences import SequenceConfig
-from urep_jax.data.source import Crops
+from urep_jax.data.cases import Split
+from urep_jax.data.sequences import SequenceConfig, Sequences
+from urep_jax.data.source import Crops, TrainingBatches
 from urep_jax.data.vocabulary import Vocabulary
 from urep_jax.models.transformer import TransformerConfig
 from urep_jax.training.fit import FitConfig
@@ -128,6 +129,10 @@ class Recipe:
             num_devices=len(vocabulary.device_ids),
         )
         return dataclasses.replace(self, model=model)
+
+    def batches(self, sequences: Sequences, split: Split) -> TrainingBatches:
+        """What it trains on."""
+        return TrainingBatches(sequences, split, self.loss.batch_size, self.fit.seed, self.strata, self.crops)
 
     def without(self, part: Ablation) -> "Recipe":
         """The recipe of a model that lacks a part of this one.

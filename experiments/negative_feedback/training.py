@@ -53,7 +53,7 @@ def train(
     with is told on the console, where that is another model.
     """
     sequences = Sequences(log, vocabulary, recipe.sequences)
-    batches = TrainingBatches(sequences, split, recipe.loss.batch_size, recipe.fit.seed, recipe.strata, recipe.crops)
+    batches = recipe.batches(sequences, split)
     sampler = negative_sampler(item_counts(log, split, vocabulary), recipe.negative_power)
 
     def validate(params: Params) -> tuple[float, Mapping[str, float]]:
