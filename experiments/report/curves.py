@@ -1,6 +1,7 @@
 """What claims are made of: the runs of the model as it is, gains, and metrics over the values of a knob."""
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 
@@ -79,10 +80,10 @@ def gains_over(runs: Sequence[Run], knob: str, base: str, **fixed: str) -> dict[
     return {value: gain(repeats, sweep[base]) for value, repeats in sweep.items() if value != base}
 
 
-def gains_table(gains: Mapping[str, Mapping[str, Sequence[Plain | None]]], knob: str, base: str) -> str:
-    """One row for each data set and value, in Markdown."""
+def gains_table(seen: Mapping[str, Mapping[str, Any]], knob: str, base: str) -> str:
+    """One row for each data set and value of what `gains_over` found, under `gains`, in Markdown."""
     table = [["", knob, f"over {base}", "by users"]]
-    table += [[name, value, *told_gain(both, 3)] for name, own in gains.items() for value, both in own.items()]
+    table += [[name, value, *told_gain(both, 3)] for name, own in seen.items() for value, both in own["gains"].items()]
     return markdown_table(table)
 
 

@@ -13,6 +13,7 @@ Seen = Mapping[str, Numbers]
 """What was seen of a claim, by data set."""
 
 BY_REPETITIONS = "± is half a 95 % interval, by repetitions (seeds, or worlds)"
+AND_BY_USERS = f"{BY_REPETITIONS}; by users: each user's mean difference over them."
 
 
 class Claim(NamedTuple):

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from experiments.report import charts
-from experiments.report.claims.claim import BY_REPETITIONS, Claim, Numbers, Seen
+from experiments.report.claims.claim import AND_BY_USERS, BY_REPETITIONS, Claim, Numbers, Seen
 from experiments.report.curves import (
     curve,
     curve_table,
@@ -65,11 +65,8 @@ def _measure_figure_2(runs: Sequence[Run]) -> Numbers | None:
 
 
 def _tell_figure_2(seen: Seen) -> str:
-    gains = gains_table({name: found["gains"] for name, found in seen.items()}, "p_hard", "random negatives")
-    return (
-        f"{curve_table(_curves(seen), 'p_hard')}\n\n{gains}\n\n{BY_REPETITIONS}; by users: each user's "
-        "mean difference over them."
-    )
+    gains = gains_table(seen, "p_hard", "random negatives")
+    return f"{curve_table(_curves(seen), 'p_hard')}\n\n{gains}\n\n{AND_BY_USERS}"
 
 
 def _curves(seen: Seen) -> Seen:

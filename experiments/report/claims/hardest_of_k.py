@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from experiments.report import charts
-from experiments.report.claims.claim import BY_REPETITIONS, Claim, Numbers, Seen
+from experiments.report.claims.claim import AND_BY_USERS, Claim, Numbers, Seen
 from experiments.report.curves import curve, curve_table, gains_over, gains_table, series, whole
 from experiments.report.intervals import values_of
 from experiments.report.runs import Run
@@ -39,10 +39,10 @@ def _hard(seen: Seen) -> dict[str, float]:
 
 def _tell(seen: Seen) -> str:
     told = "; ".join(f"{name} {short(value, 3)}" for name, value in _hard(seen).items())
-    gains = gains_table({name: found["gains"] for name, found in seen.items()}, "k", "one random negative")
+    gains = gains_table(seen, "k", "one random negative")
     return (
         f"{curve_table(_curves(seen), 'k')}\n\n{gains}\n\nWith hard negatives in their place: {told or 'not run'}. "
-        f"{BY_REPETITIONS}; by users: each user's mean difference over them."
+        f"{AND_BY_USERS}"
     )
 
 

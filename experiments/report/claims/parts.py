@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from experiments.report.claims.claim import BY_REPETITIONS, Claim, Numbers, Seen
+from experiments.report.claims.claim import AND_BY_USERS, BY_REPETITIONS, Claim, Numbers, Seen
 from experiments.report.curves import gain, whole
 from experiments.report.intervals import Estimate, estimate, told_gain, values_of
 from experiments.report.rows import metrics_of
@@ -37,7 +37,7 @@ def _tell_table_2(seen: Seen) -> str:
             title = part.replace("_", " ") if part != "none" else "nothing"
             change = told_gain(own["change"], 1, scale=100) if own["change"] else ["–", "–"]
             table.append([title, name, Estimate.of(own["pair_accuracy"]).told(3), *change])
-    return f"{markdown_table(table)}\n\n{BY_REPETITIONS}; by users: each user's mean difference over them."
+    return f"{markdown_table(table)}\n\n{AND_BY_USERS}"
 
 
 TABLE_2 = Claim(
