@@ -2,7 +2,7 @@
 
 import difflib
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -13,18 +13,16 @@ from omegaconf import DictConfig, OmegaConf
 
 CONF = Path(__file__).resolve().parent.parent / "conf"
 
-_NUMBERS = (int, float)
-_KINDS: tuple[tuple[type | tuple[type, ...], str, Callable[[Any], bool]], ...] = (
+_KINDS: tuple[tuple[Any, str], ...] = (
     # A truth value is a number to Python, so it comes first.
-    (bool, "true or false", lambda value: isinstance(value, bool)),
-    (int, "a whole number", lambda value: isinstance(value, int) and not isinstance(value, bool)),
-    (_NUMBERS, "a number", lambda value: isinstance(value, _NUMBERS) and not isinstance(value, bool)),
-    (list, "a list, such as [a,b]", lambda value: isinstance(value, list)),
-    (dict, "a mapping, such as {a: b}", lambda value: isinstance(value, dict)),
-    # A name may look like a number.
-    (str, "a single value", lambda value: not isinstance(value, (list, dict))),
+    (bool, "true or false"),
+    (int, "a whole number"),
+    ((int, float), "a number"),
+    (list, "a list, such as [a,b]"),
+    (dict, "a mapping, such as {a: b}"),
+    (str, "a single value"),
 )
-"""What a default says of the values that a knob can take: their kind, its name, and which values are of it."""
+"""What a default says of the values that a knob can take: their kind, and its name."""
 
 _NO_KNOBS = ("hydra", "main", "system")
 """What an option or an experiment decides besides knobs."""
@@ -134,14 +132,21 @@ def _check_kind(config: dict[str, Any], key: str, default: Any, values: Iterator
         like = config
         for part in other[1].split("."):
             like = like[part]
-    for kind, name, is_of_it in _KINDS:
+    for kind, name in _KINDS:
         if isinstance(like, kind):
             for value in values:
                 # null is for the knob's owner to judge, and so is what stands for another value.
                 placeholder = isinstance(value, str) and "${" in value
-                if value is not None and not placeholder and not is_of_it(value):
+                if value is not None and not placeholder and not _is(value, kind):
                     raise KnobError(f"{key} is {value!r}, but must be {name}; it is {_shown(default)} by default")
             return
+
+
+def _is(value: Any, kind: Any) -> bool:
+    if kind is str:
+        # A name may look like a number.
+        return not isinstance(value, (list, dict))
+    return isinstance(value, kind) and (kind is bool or not isinstance(value, bool))
 
 
 def _missing(composed: _Composed, above: Sequence[str], part: str, place: Any, target: str) -> str:
