@@ -26,16 +26,20 @@ def load_log(cfg: DictConfig, console: Console) -> EventLog:
         IngestError: if it can't be read.
         ValueError: if it isn't said where the data is, or a setting is wrong.
     """
+    builder = _builder(cfg)
     with console.status(f"preparing {cfg.data.name}"):
-        log = prepare(_builder(cfg), cfg.workspace)
-    if told := left_out(cfg):
+        log = prepare(builder, cfg.workspace)
+    if told := _left_out(builder):
         console.print(told, soft_wrap=True, markup=False)
     return log
 
 
 def left_out(cfg: DictConfig) -> str:
     """How many rows of the prepared data could not be used, by reason, and where they are told; empty if all could."""
-    builder = _builder(cfg)
+    return _left_out(_builder(cfg))
+
+
+def _left_out(builder: EventsBuilder[Any]) -> str:
     report = builder.report()
     if report is None or not report.rejected:
         return ""
