@@ -1,10 +1,12 @@
 """The run folder: what every run leaves behind, and how a run finds out that it is being continued."""
 
+import contextlib
+import fcntl
 import importlib.metadata
 import json
 import platform
 import subprocess
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -148,6 +150,28 @@ class RunFolder:
     def write_metrics(self, metrics: Mapping[str, float]) -> None:
         """Write the results; that they are there says that the run has ended."""
         self.write_json("metrics.json", metrics)
+
+
+@contextlib.contextmanager
+def alone_in(path: Path) -> Iterator[None]:
+    """Keep other processes from working in a run folder; one that dies lets go of it.
+
+    Raises:
+        ValueError: if another one is at work there.
+    """
+    path.mkdir(parents=True, exist_ok=True)
+    with (path / ".lock").open("a") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise ValueError(
+                f"another process is at work in {path}; wait until it has ended, or give this run a folder of its own "
+                "with hydra.run.dir=..."
+            ) from None
+        except OSError:
+            # Not every file system knows locks.
+            pass
+        yield
 
 
 def write_whole(path: Path, text: str) -> None:

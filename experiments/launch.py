@@ -13,7 +13,7 @@ from rich.text import Text
 
 from experiments.data import print_stats
 from experiments.errors import fail
-from experiments.folder import RunFolder
+from experiments.folder import RunFolder, alone_in
 from experiments.own import metric_name
 from experiments.sweep import Job
 from experiments.tables import terminal_table
@@ -27,6 +27,9 @@ def launch(cfg: DictConfig, folder: Path) -> None:
     console = Console()
     try:
         _do(cfg, folder, console)
+    except Interrupted:
+        _tell_stopped(console, f"the same command with hydra.run.dir={folder}")
+        raise
     except _USER_ERRORS as error:
         if os.environ.get("HYDRA_FULL_ERROR"):
             raise
@@ -41,27 +44,33 @@ def launch_job(cfg: DictConfig, folder: Path) -> None:
     job.begin()
     try:
         _do(cfg, folder, console)
+    except Interrupted:
+        _tell_stopped(console, "the same command")
+        raise
     except Exception as error:
         known = isinstance(error, _USER_ERRORS)
         job.fail(str(error) if known else traceback.format_exc())
         console.print(f"failed: {error}", soft_wrap=True, markup=False)
 
 
+def _tell_stopped(console: Console, command: str) -> None:
+    console.print(f"stopped, and saved; {command} goes on from here", soft_wrap=True)
+
+
 def _do(cfg: DictConfig, folder: Path, console: Console) -> None:
-    try:
-        if cfg.data.stats:
-            print_stats(cfg, console)
-            return
+    if cfg.data.stats:
+        print_stats(cfg, console)
+    else:
         run(cfg, folder, console)
-    except Interrupted:
-        console.print(
-            f"stopped, and saved; the same command with hydra.run.dir={folder} goes on from here", soft_wrap=True
-        )
-        raise
 
 
 def run(cfg: DictConfig, folder: Path, console: Console) -> dict[str, float]:
     """Run the experiment that `cfg` describes in `folder`, or go on with it, or tell its results if it has ended."""
+    with alone_in(folder):
+        return _run(cfg, folder, console)
+
+
+def _run(cfg: DictConfig, folder: Path, console: Console) -> dict[str, float]:
     # A program that was compiled once is not compiled again by a continued run, or by the next of a sweep.
     jax.config.update("jax_compilation_cache_dir", str(Path(cfg.workspace).absolute() / "cache" / "compiled"))
     plain = cast(dict[str, Any], OmegaConf.to_container(cfg, resolve=True))

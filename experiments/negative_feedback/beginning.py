@@ -21,14 +21,18 @@ from urep_jax.serving.restore import restore
 from urep_jax.training.objective import Params
 from urep_jax.training.warm_start import warm_start
 
-ItemStart = Literal["fresh", "like_rate", "factors", "spectral"]
+ItemStart = Literal["fresh", "like_rate", "factors", "several_factors", "spectral"]
 """What the rows of items begin with: chance; biases at the log-odds of their like-rates; the biases and vectors of a
-logistic factorisation to which a skip is half an up; the spectral vectors of ups."""
+logistic factorisation to which a skip is half an up; those of as many of these as the model is wide for, from different
+starts; the spectral vectors of ups."""
 
 Beginning = Callable[[Params], Params]
 
 _BIAS = slice(-1, None)
 """Of an item's numbers, the last."""
+
+_FACTORS = 16
+"""Vectors of one factorisation are this wide."""
 
 
 def continued(folder: Path, vocabulary: Vocabulary, console: Console) -> Beginning:
@@ -62,10 +66,12 @@ def from_statistics(
     """
     if kind not in get_args(ItemStart):
         raise ValueError(f"item_start is {kind!r}, but must be one of {', '.join(get_args(ItemStart))}")
-    if kind in ("like_rate", "factors") and not cfg.item_bias:
+    if kind in ("like_rate", "factors", "several_factors") and not cfg.item_bias:
         raise ValueError(
             f"train.item_start is {kind!r}, which gives each item a bias, but model.item_bias is false; set it to true"
         )
+    if kind in ("factors", "several_factors") and cfg.width < _FACTORS:
+        raise ValueError(f"model.width is {cfg.width}, but there are {_FACTORS} factors; widen the model")
     row_V = vocabulary.item_rows(log.item_ids)
     known_V = row_V >= FIRST_ITEM
 
@@ -74,6 +80,15 @@ def from_statistics(
 
         def put(columns: slice, values_VxN: Float[np.ndarray, "V N"]) -> None:
             table_RxF[row_V[known_V], columns] = values_VxN[known_V]
+
+        def put_factors(number: int) -> None:
+            found = [fit_factors(log, split, width=_FACTORS, skips=True, seed=seed) for seed in range(number)]
+            # So scaled, a product of two items' vectors is the mean of what each factorisation has for it.
+            vectors_VxN = np.concatenate([one.items[:, :-1] for one in found], axis=1) / number**0.5
+            width = vectors_VxN.shape[1]
+            put(slice(width), vectors_VxN)
+            put(_BIAS, np.mean([one.items[:, -1:] + one.prior for one in found], axis=0))
+            table_RxF[UNKNOWN, :width], table_RxF[UNKNOWN, _BIAS] = 0.0, found[0].prior
 
         if kind == "like_rate":
             rates = like_rates(log, split)
@@ -85,13 +100,9 @@ def from_statistics(
             put(_BIAS, logit(rates.items.astype(np.float64))[:, None])
             table_RxF[UNKNOWN, _BIAS] = logit(rates.prior)
         elif kind == "factors":
-            factors = fit_factors(log, split, skips=True)
-            width = factors.items.shape[1] - 1
-            if cfg.width < width:
-                raise ValueError(f"model.width is {cfg.width}, but there are {width} factors; widen the model")
-            put(slice(width), factors.items[:, :-1])
-            put(_BIAS, factors.items[:, -1:] + factors.prior)
-            table_RxF[UNKNOWN, :width], table_RxF[UNKNOWN, _BIAS] = 0.0, factors.prior
+            put_factors(1)
+        elif kind == "several_factors":
+            put_factors(cfg.width // _FACTORS)
         elif kind == "spectral":
             # As long as fresh ones: they say where to look, and how far is learnt.
             fresh_length = np.linalg.norm(table_RxF[FIRST_ITEM:, : cfg.width], axis=1).mean()

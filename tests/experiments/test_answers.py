@@ -2,6 +2,7 @@
 
 import json
 import re
+import shutil
 from pathlib import Path
 
 import pyarrow as pa
@@ -140,15 +141,29 @@ def test_ids_are_read_as_the_events_are(command: Command, run_folder: Path, tmp_
 
 
 def test_a_run_begins_with_another_ones_parameters(command: Command, run_folder: Path, tmp_path: Path) -> None:
-    tiny = (*SMALL, "train.epochs=1", "baselines=[]")
-    said = command(*tiny, "seed=1", f"train.init_from={run_folder}")
+    tiny, earlier = (*SMALL, "train.epochs=1", "baselines=[]"), tmp_path / "earlier"
+    shutil.copytree(run_folder, earlier)
+    begun = (*tiny, "seed=1", f"train.init_from={earlier}")
+    said = command(*begun)
     assert said.status == 0, said.err
     assert re.search(
-        rf"the model in {run_folder} knows [\d,]+ of the [\d,]+ items and (\d+) of the \1 st.* in the tr", said.out
+        rf"the model in {earlier} knows [\d,]+ of the [\d,]+ items and (\d+) of the \1 st.* in the tr", said.out
     )
     other = command(*tiny, "model.item_bias=true", f"train.init_from={run_folder}", folder=tmp_path / "other")
     assert other.status == 1
     assert "rows of the item table have 9 numbers, and 8 in the old model" in other.err
+
+    # Once begun, a run goes on without the one that it began with; another can't begin.
+    shutil.rmtree(earlier)
+    metrics = tmp_path / "run" / "metrics.json"
+    ended = metrics.read_text()
+    metrics.unlink()
+    said = command(*begun)
+    assert said.status == 0, said.err
+    assert metrics.read_text() == ended
+    anew = command(*begun, folder=tmp_path / "anew")
+    assert anew.status == 1
+    assert f"{earlier} is no folder" in anew.err
 
 
 def test_a_model_that_knows_nothing_of_it_is_refused(command: Command, run_folder: Path, tmp_path: Path) -> None:

@@ -58,6 +58,14 @@ def test_sasrec_on_published_lists(
     assert row["ndcg"][f"validation, {PUBLISHED}"][0] == pytest.approx(metrics["validation_ndcg@10"])
     assert f"validation, {USERS}" in told.err
 
+    printed = tmp_path / "printed.json"
+    printed.write_text(told.out)
+    leave_one_out([str(lists), str(printed)])
+    again = capsys.readouterr()
+    assert again.err == told.err
+    (row_again,) = json.loads(again.out)["leave_one_out"].values()
+    assert row_again["runs"] == row["runs"]
+
 
 def test_rows_without_a_common_seed_have_no_difference() -> None:
     assert gain({(0,): {}}, {(1,): {}}, "test") is None

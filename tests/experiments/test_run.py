@@ -16,6 +16,7 @@ import pytest
 import yaml
 from tensorboardX.proto.event_pb2 import Event
 
+from experiments.folder import alone_in
 from tests.experiments.command import ROOT, SMALL, Command
 
 METRICS = ("pair_accuracy", "random_pair_accuracy", "mrr_up", "mrr_down", "recall_up@10", "recall_down@10")
@@ -262,3 +263,15 @@ def test_sigterm_saves_says_so_and_ends_with_its_own_status(workspace: Path, tmp
     assert "Traceback" not in err
     assert list((tmp_path / "checkpoints").iterdir())
     assert not (tmp_path / "metrics.json").exists()
+
+
+def test_two_processes_do_not_work_in_one_folder(command: Command, tmp_path: Path) -> None:
+    folder = tmp_path / "run"
+    with alone_in(folder):
+        before = sorted(folder.iterdir())
+        said = command(*SMALL, folder=folder)
+        assert said.status == 1
+        assert f"another process is at work in {folder}; wait until it has ended" in said.err
+        assert sorted(folder.iterdir()) == before
+    with alone_in(folder):
+        pass
