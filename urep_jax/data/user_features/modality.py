@@ -1,0 +1,80 @@
+"""`Modality`: what an encoder makes of items, and of the artists whose items they are."""
+
+import dataclasses
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from jaxtyping import Bool, Float32, Int32
+
+from urep_jax.data.user_features.profiles import NOT_KNOWN
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Modality:
+    """Vectors of items in one space.
+
+    Attributes:
+        name: of the modality, such as `collaborative` or `audio`.
+        item_ids: the items that have a vector.
+        vectors: theirs.
+
+    Raises:
+        ValueError: if there are not as many vectors as ids, or a vector has something in it that is no number.
+    """
+
+    name: str
+    item_ids: pa.StringArray
+    vectors: Float32[np.ndarray, "N D"]
+
+    def __post_init__(self) -> None:
+        if self.vectors.ndim != 2 or len(self.vectors) != len(self.item_ids):
+            raise ValueError(
+                f"vectors of {self.name!r} have the shape {self.vectors.shape} for {len(self.item_ids)} items; there "
+                "must be one row for each"
+            )
+        if not np.isfinite(self.vectors).all():
+            raise ValueError(f"vectors of {self.name!r} hold what is no number; leave those items out")
+
+    @property
+    def width(self) -> int:
+        """D."""
+        return self.vectors.shape[1]
+
+    def of(self, item_ids: pa.StringArray) -> "Aligned":
+        """The vectors of these items, in their order."""
+        row = pc.fill_null(pc.index_in(item_ids, value_set=self.item_ids), NOT_KNOWN).to_numpy(zero_copy_only=False)
+        known_V = row != NOT_KNOWN
+        vectors_VxD = np.zeros((len(item_ids), self.width), np.float32)
+        vectors_VxD[known_V] = self.vectors[row[known_V]]
+        return Aligned(self.name, vectors_VxD, known_V)
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Aligned:
+    """Vectors in the order of a log's items.
+
+    Attributes:
+        name: of the modality.
+        vectors: zeros where an item has none.
+        known: which items have one.
+    """
+
+    name: str
+    vectors: Float32[np.ndarray, "V D"]
+    known: Bool[np.ndarray, "V"]
+
+    @property
+    def width(self) -> int:
+        """D."""
+        return self.vectors.shape[1]
+
+    def by_artist(self, item_artist: Int32[np.ndarray, "V"], num_artists: int) -> "Aligned":
+        """The mean vector of each artist's items, in the order of artists; known where one of the items is."""
+        counts_V = self.known & (item_artist != NOT_KNOWN)
+        artist_N = item_artist[counts_V]
+        sums_AxD = np.zeros((num_artists, self.width), np.float64)
+        np.add.at(sums_AxD, artist_N, self.vectors[counts_V])
+        items_A = np.bincount(artist_N, minlength=num_artists)
+        vectors_AxD = (sums_AxD / np.maximum(items_A, 1)[:, None]).astype(np.float32)
+        return Aligned(self.name, vectors_AxD, items_A > 0)
