@@ -1,5 +1,7 @@
 """Layers that the models are built from. Dropout takes an explicit key: it is on exactly when one is given."""
 
+import math
+
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
@@ -28,14 +30,48 @@ def dropout(
     """
     if key is None or rate == 0:
         return x
-    _, L, D = x.shape
+    return jnp.where(_kept(key, rate, row, x.shape), x * (1 / (1 - rate)), 0)
+
+
+def alpha_dropout(
+    x: Float[Array, "B D"], rate: float, key: jax.Array | None, row: Int[Array, "B"]
+) -> Float[Array, "B D"]:
+    r"""Set a share `rate` of the entries to what SELU gives at minus infinity, and keep mean 0 and variance 1.
+
+    .. math:: a\,(x m + \alpha' (1 - m)) + b,\quad \alpha' = -\lambda\alpha,\quad
+        a = (q + \alpha'^2 q (1 - q))^{-1/2},\quad b = -a (1 - q) \alpha'
+
+    with q the share that is kept and m a mask of those. Draws are named as in `dropout`.
+
+    Args:
+        x: activations of SELU.
+        rate: from 0 up to, but not, 1.
+        key: consumed; `None` switches dropout off.
+        row: numbers of the rows in the whole batch.
+
+    Source:
+        Klambauer et al. 2017, §2.
+    """
+    if key is None or rate == 0:
+        return x
+    keep = 1 - rate
+    a = (keep + _SELU_LEAST**2 * keep * rate) ** -0.5
+    return a * (jnp.where(_kept(key, rate, row, x.shape), x, _SELU_LEAST) - rate * _SELU_LEAST)
+
+
+_SELU_LEAST = -1.0507009873554804934193349852946 * 1.6732632423543772848170429916717
+"""What SELU gives at minus infinity: its two constants' product."""
+
+
+def _kept(key: jax.Array, rate: float, row: Int[Array, "B"], shape: tuple[int, ...]) -> Bool[Array, "B ..."]:
+    """Which entries are kept."""
     start_B = jax.vmap(lambda r: jax.random.bits(jax.random.fold_in(key, r), dtype=jnp.uint32))(row)
-    place_LxD = jnp.arange(L * D, dtype=jnp.uint32).reshape(L, D)
-    word_BxLxD = _mixed(start_B[:, None, None] + place_LxD * jnp.uint32(0x9E3779B9))
-    return jnp.where(word_BxLxD >= jnp.uint32(rate * 2**32), x * (1 / (1 - rate)), 0)
+    place = jnp.arange(math.prod(shape[1:]), dtype=jnp.uint32).reshape(shape[1:])
+    word = _mixed(jnp.expand_dims(start_B, range(1, len(shape))) + place * jnp.uint32(0x9E3779B9))
+    return word >= jnp.uint32(rate * 2**32)
 
 
-def _mixed(word: UInt32[Array, "B L D"]) -> UInt32[Array, "B L D"]:
+def _mixed(word: UInt32[Array, "..."]) -> UInt32[Array, "..."]:
     """Each word, so mixed that every bit of it depends on every bit that it had; different ones stay different."""
     word = (word ^ (word >> 16)) * jnp.uint32(0x85EBCA6B)
     word = (word ^ (word >> 13)) * jnp.uint32(0xC2B2AE35)

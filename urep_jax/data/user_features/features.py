@@ -1,7 +1,7 @@
 """x_u: one pure function from a user's events and profile at a moment to numbers."""
 
 from collections.abc import Iterator
-from typing import NamedTuple
+from typing import NamedTuple, TypeAlias
 
 import jax
 import numpy as np
@@ -14,7 +14,7 @@ from urep_jax.data.user_features.groups import FeatureConfig, Group, switched_on
 from urep_jax.data.user_features.inputs import Inputs
 from urep_jax.data.user_features.windows import events_before
 
-Columns = Float32[np.ndarray, "_ _"]
+Columns: TypeAlias = Float32[np.ndarray, "_ _"]
 
 _COUNTED = {"plays": (Feedback.PLAY, Feedback.UP), "ups": (Feedback.UP,), "skips": (Feedback.SKIP,)}
 """Events that are counted, and what they are."""
@@ -54,6 +54,7 @@ def user_features(
 
 def _all_groups(inputs: Inputs, cfg: FeatureConfig) -> Iterator[Group]:
     profiles = inputs.profiles
+    tags: tuple[str, ...]
     for days in cfg.windows:
         for modality in inputs.modalities:
             tags = (modality.name, f"{days}d", "modalities")

@@ -1,0 +1,91 @@
+"""Grain source of users at moments: batch `step` of a training is a pure function of the seed and the step."""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import grain
+import numpy as np
+import pyarrow as pa
+from jaxtyping import Bool, Float32, Int32, Int64
+
+from urep_jax.core.streams import numpy_stream
+
+Features = Callable[[Int64[np.ndarray, "N"], Int64[np.ndarray, "N"]], Float32[np.ndarray, "N F"]]
+"""`features(user, time)`: standardised x_u of users at moments."""
+
+
+class UserBatch(NamedTuple):
+    """Users of a batch.
+
+    Attributes:
+        x: standardised features.
+        is_user: which rows are users; others fill up the batch.
+        row: numbers of the rows in the whole batch.
+    """
+
+    x: Float32[np.ndarray, "B F"]
+    is_user: Bool[np.ndarray, "B"]
+    row: Int32[np.ndarray, "B"]
+
+
+class UserBatches:
+    """Every batch of a training, by step: an epoch visits each user and moment once, in an order of its own.
+
+    Args:
+        features: makes x_u.
+        user: numbers of the users to train on.
+        time: when, for each of them: a user may be there at several moments.
+        user_ids: the source's ids of all users, for messages.
+        batch_size: rows of a batch; what is missing in an epoch's last one is filled up with empty rows.
+        seed: names the run's random streams.
+
+    Raises:
+        ValueError: if there is nobody, or `batch_size` is below 1.
+    """
+
+    def __init__(
+        self,
+        features: Features,
+        user: Int64[np.ndarray, "N"],
+        time: Int64[np.ndarray, "N"],
+        user_ids: pa.StringArray,
+        batch_size: int,
+        seed: int,
+    ) -> None:
+        if not len(user):
+            raise ValueError("there is no user to train on; train on more of the log, or on earlier moments")
+        if batch_size < 1:
+            raise ValueError(f"batch_size is {batch_size}, but must be at least 1")
+        self.features, self.user, self.time, self.user_ids = features, user, time, user_ids
+        self.batch_size, self.seed = batch_size, seed
+        self._kept_order: tuple[int, np.ndarray] | None = None
+
+    @property
+    def steps_per_epoch(self) -> int:
+        """Batches of one epoch."""
+        return -(-len(self.user) // self.batch_size)
+
+    def members(self, step: int) -> Int64[np.ndarray, "_"]:
+        """Which users and moments make up batch `step`; fewer than a batch has rows at the end of an epoch."""
+        epoch, place = divmod(step, self.steps_per_epoch)
+        if self._kept_order is None or self._kept_order[0] != epoch:
+            self._kept_order = epoch, numpy_stream(self.seed, "order", epoch).permutation(len(self.user))
+        return self._kept_order[1][place * self.batch_size : (place + 1) * self.batch_size]
+
+    def sequence_ids(self, step: int) -> list[str]:
+        """The source's ids of the users in batch `step`, for messages."""
+        ids: list[str] = self.user_ids.take(self.user[self.members(step)]).to_pylist()
+        return ids
+
+    def __getitem__(self, step: int) -> UserBatch:
+        """Batch number `step`, counted from 0 over all epochs."""
+        members = self.members(step)
+        x_NxF = self.features(self.user[members], self.time[members])
+        missing = self.batch_size - len(members)
+        row_B = np.arange(self.batch_size, dtype=np.int32)
+        return UserBatch(np.pad(x_NxF, ((0, missing), (0, 0))), row_B < len(members), row_B)
+
+    def iterate(self, num_steps: int) -> grain.DatasetIterator:
+        """A Grain iterator over the first `num_steps` batches; its state is the step, checkpointed with the model."""
+        options = grain.ReadOptions(num_threads=1, prefetch_buffer_size=4)
+        return iter(grain.MapDataset.range(num_steps).map(self.__getitem__).to_iter_dataset(options))
