@@ -87,9 +87,9 @@ def test_an_epoch_visits_everybody_once() -> None:
     source = batches(100)
     for epoch in range(2):
         steps = range(epoch * source.steps_per_epoch, (epoch + 1) * source.steps_per_epoch)
-        visited = np.concatenate([source.members(step) for step in steps])
+        visited = np.concatenate([source.epochs.members(step) for step in steps])
         np.testing.assert_array_equal(np.sort(visited), np.arange(USERS))
-    assert source.sequence_ids(0)[0] == f"user {source.members(0)[0]}"
+    assert source.sequence_ids(0)[0] == f"user {source.epochs.members(0)[0]}"
     with pytest.raises(ValueError, match="there is no user to train on"):
         batches(4, 0)
     with pytest.raises(ValueError, match="batch_size is 0, but must be at least 1"):

@@ -11,6 +11,7 @@ from jaxtyping import Int64
 from urep_jax.core.streams import numpy_stream
 from urep_jax.core.types import Feedback
 from urep_jax.data.cases import Split
+from urep_jax.data.epochs import in_order
 from urep_jax.data.sequences import Batch, Sequences
 
 Crops = Literal["one", "all"]
@@ -161,6 +162,4 @@ class TrainingBatches:
 
     def iterate(self, num_steps: int) -> grain.DatasetIterator:
         """A Grain iterator over the first `num_steps` batches; its state is the step, checkpointed with the model."""
-        # One reading thread: a batch is made whole by NumPy, and more threads only contend for the interpreter.
-        options = grain.ReadOptions(num_threads=1, prefetch_buffer_size=4)
-        return iter(grain.MapDataset.range(num_steps).map(self.__getitem__).to_iter_dataset(options))
+        return in_order(self.__getitem__, num_steps)

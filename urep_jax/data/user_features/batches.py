@@ -8,7 +8,7 @@ import numpy as np
 import pyarrow as pa
 from jaxtyping import Bool, Float32, Int32, Int64
 
-from urep_jax.core.streams import numpy_stream
+from urep_jax.data.epochs import Epochs, in_order
 
 Features = Callable[[Int64[np.ndarray, "N"], Int64[np.ndarray, "N"]], Float32[np.ndarray, "N F"]]
 """`features(user, time)`: standardised x_u of users at moments."""
@@ -54,32 +54,23 @@ class UserBatches:
     ) -> None:
         if not len(user):
             raise ValueError("there is no user to train on; train on more of the log, or on earlier moments")
-        if batch_size < 1:
-            raise ValueError(f"batch_size is {batch_size}, but must be at least 1")
         self.features, self.user, self.time, self.user_ids = features, user, time, user_ids
-        self.batch_size, self.seed = batch_size, seed
-        self._kept_order: tuple[int, np.ndarray] | None = None
+        self.batch_size = batch_size
+        self.epochs = Epochs(len(user), batch_size, seed)
 
     @property
     def steps_per_epoch(self) -> int:
         """Batches of one epoch."""
-        return -(-len(self.user) // self.batch_size)
-
-    def members(self, step: int) -> Int64[np.ndarray, "_"]:
-        """Which users and moments make up batch `step`; fewer than a batch has rows at the end of an epoch."""
-        epoch, place = divmod(step, self.steps_per_epoch)
-        if self._kept_order is None or self._kept_order[0] != epoch:
-            self._kept_order = epoch, numpy_stream(self.seed, "order", epoch).permutation(len(self.user))
-        return self._kept_order[1][place * self.batch_size : (place + 1) * self.batch_size]
+        return self.epochs.steps
 
     def sequence_ids(self, step: int) -> list[str]:
         """The source's ids of the users in batch `step`, for messages."""
-        ids: list[str] = self.user_ids.take(self.user[self.members(step)]).to_pylist()
+        ids: list[str] = self.user_ids.take(self.user[self.epochs.members(step)]).to_pylist()
         return ids
 
     def __getitem__(self, step: int) -> UserBatch:
         """Batch number `step`, counted from 0 over all epochs."""
-        members = self.members(step)
+        members = self.epochs.members(step)
         x_NxF = self.features(self.user[members], self.time[members])
         missing = self.batch_size - len(members)
         row_B = np.arange(self.batch_size, dtype=np.int32)
@@ -87,5 +78,4 @@ class UserBatches:
 
     def iterate(self, num_steps: int) -> grain.DatasetIterator:
         """A Grain iterator over the first `num_steps` batches; its state is the step, checkpointed with the model."""
-        options = grain.ReadOptions(num_threads=1, prefetch_buffer_size=4)
-        return iter(grain.MapDataset.range(num_steps).map(self.__getitem__).to_iter_dataset(options))
+        return in_order(self.__getitem__, num_steps)
