@@ -48,3 +48,41 @@ def ndcg_at(rank: Float[np.ndarray, "*N"], k: int) -> Float64[np.ndarray, "*N"]:
     Source: Järvelin and Kekäläinen 2002.
     """
     return np.where(rank <= k, 1 / np.log2(1 + rank), 0.0)
+
+
+def graded_ndcg(scores: Float[np.ndarray, "Q N"], gains: Float[np.ndarray, "Q N"], k: int) -> Float64[np.ndarray, "Q"]:
+    r"""Normalised discounted cumulative gain of the k that are scored highest, where worth comes in degrees.
+
+    .. math:: \frac{\sum_{r=1}^{k} g_{(r)} / \log_2(1 + r)}{\sum_{r=1}^{k} g^{*}_{(r)} / \log_2(1 + r)}
+
+    with the gains once in the order of scores, and once in their own. Of equal scores each place has the mean gain.
+
+    Args:
+        scores: of each candidate, no NaN.
+        gains: worth of each candidate, at least 0.
+        k: depth, at least 1; all candidates if there are fewer.
+
+    Returns:
+        For each row; NaN where all gains are 0.
+
+    Source: Järvelin and Kekäläinen 2002; ties as in McSherry and Najork 2008.
+
+    Raises:
+        ValueError: if `k` is below 1.
+    """
+    if k < 1:
+        raise ValueError(f"k is {k}, but must be at least 1")
+    k = min(k, scores.shape[1])
+    discount_K = 1 / np.log2(np.arange(2, k + 2))
+    order_QxN = np.argsort(-scores, axis=1, kind="stable")
+    scores_QxN, gains_QxN = (np.take_along_axis(x, order_QxN, axis=1) for x in (scores, gains.astype(np.float64)))
+    tied_Q = (scores_QxN[:, 1:] == scores_QxN[:, :-1]).any(axis=1)
+    for row in np.flatnonzero(tied_Q):
+        run_N = np.cumsum(np.append(True, scores_QxN[row, 1:] != scores_QxN[row, :-1])) - 1
+        gains_QxN[row] = (np.bincount(run_N, gains_QxN[row]) / np.bincount(run_N))[run_N]
+    found_Q = gains_QxN[:, :k] @ discount_K
+    best_QxK = -np.sort(-gains, axis=1)[:, :k]
+    best_Q = best_QxK @ discount_K
+    ndcg_Q = np.full(len(scores), np.nan)
+    np.divide(found_Q, best_Q, out=ndcg_Q, where=best_Q > 0)
+    return ndcg_Q
