@@ -80,16 +80,16 @@ def read_profiles(
         items: as in `ingest.schema.ITEMS`; its `artist_id` tells whose the items are.
         onboarding: as in `ingest.schema.ONBOARDING`.
         categories: columns of `users` that hold categories.
-        values: words of the categories, of `language_ids` and of `artist_ids`, where they are fixed by a trained model;
-            others are unknown then. None takes those that are there, sorted.
+        values: the words of the categories and of `language_ids`, if they are a trained model's: others are unknown
+            then. None takes those that are there, sorted.
     """
-    fixed = values or {}
+    nothing = pa.array([], pa.string())
     num_users = len(user_ids)
     row_S = _rows_of(users, "user_id", user_ids)
     category, words = {}, {}
     for name in categories:
         column = _column(users, name, row_S, pa.string())
-        words[name] = fixed.get(name, _sorted_words(column))
+        words[name] = _sorted_words(column) if values is None else values.get(name, nothing)
         if len(words[name]):
             category[name] = _codes(column, words[name])
     words = {name: word for name, word in words.items() if name in category}

@@ -1,0 +1,168 @@
+"""`FeatureSpace`: all that turns logs into the x_u that one autoencoder reads, fitted once and kept with it."""
+
+import dataclasses
+import json
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.feather as feather
+from jaxtyping import Float32, Int, Int64
+
+from urep_jax.data.draft import draft_folder
+from urep_jax.data.log import EventLog
+from urep_jax.data.user_features.features import feature_groups, user_features
+from urep_jax.data.user_features.groups import FeatureConfig, Group
+from urep_jax.data.user_features.inputs import Inputs, read_inputs, words_of
+from urep_jax.data.user_features.modality import Modality
+from urep_jax.data.user_features.profiles import CATEGORIES
+from urep_jax.data.user_features.standardisation import Standardisation, fit_standardisation
+
+_FORMAT = 1
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class FeatureSpace:
+    """Features as a trained model knows them.
+
+    Attributes:
+        cfg: which features there are.
+        categories: columns of users that are categories.
+        words: what categories, languages and devices are told of.
+        modalities: vectors of items.
+        groups: what the columns of x_u are.
+        standardisation: what they are scaled by.
+    """
+
+    cfg: FeatureConfig
+    categories: tuple[str, ...]
+    words: Mapping[str, pa.StringArray]
+    modalities: tuple[Modality, ...]
+    groups: tuple[Group, ...]
+    standardisation: Standardisation
+
+    @property
+    def width(self) -> int:
+        """F, the number of features."""
+        return sum(group.width for group in self.groups)
+
+    def read(self, log: EventLog, tables: Mapping[str, pa.Table] | None = None) -> Inputs:
+        """A log and its companions, `users`, `items` and `onboarding`, read as this space reads them.
+
+        Raises:
+            ValueError: if the log doesn't tell of devices and the space does, or the other way round.
+        """
+        inputs = read_inputs(log, self.modalities, tables=tables, categories=self.categories, words=self.words)
+        has_devices = any(group.name == "devices" for group in self.groups)
+        if has_devices and inputs.device is None:
+            inputs = dataclasses.replace(inputs, device=np.full(log.num_events, -1, np.int16))
+        found = feature_groups(inputs, self.cfg)
+        if found != self.groups:
+            raise ValueError(
+                f"log {log.name!r} has the features {', '.join(group.name for group in found)}, but the model reads "
+                f"{', '.join(group.name for group in self.groups)}; name its columns as those of the training data"
+            )
+        return inputs
+
+    def __call__(
+        self, inputs: Inputs, user: Int[np.ndarray, "N"], time: Int64[np.ndarray, "N"]
+    ) -> Float32[np.ndarray, "N F"]:
+        """Standardised x_u of users at moments; see `user_features`.
+
+        Args:
+            inputs: from `read`.
+            user: the log's numbers of users.
+            time: seconds since 1970, UTC, for each of them.
+        """
+        return self.standardisation(user_features(inputs, user, time, self.cfg))
+
+
+def fit_space(
+    log: EventLog,
+    tables: Mapping[str, pa.Table],
+    modalities: Sequence[Modality],
+    user: Int[np.ndarray, "N"],
+    time: Int64[np.ndarray, "N"],
+    cfg: FeatureConfig,
+    categories: Sequence[str] = CATEGORIES,
+) -> FeatureSpace:
+    """Fit words and scales to users who train, at moments.
+
+    Args:
+        log: the log.
+        tables: its companions, `users`, `items` and `onboarding`.
+        modalities: vectors of items.
+        user: numbers of the users who train.
+        time: seconds since 1970, UTC, for each of them.
+        cfg: which features.
+        categories: columns of `users` that hold categories.
+    """
+    inputs = read_inputs(log, modalities, tables=tables, categories=categories)
+    groups = feature_groups(inputs, cfg)
+    standardisation = fit_standardisation(user_features(inputs, user, time, cfg), groups)
+    return FeatureSpace(cfg, tuple(categories), words_of(inputs), tuple(modalities), groups, standardisation)
+
+
+def save_space(space: FeatureSpace, folder: str | os.PathLike[str]) -> None:
+    """Write a space to `folder`, whole or not at all."""
+    with draft_folder(folder) as draft:
+        np.save(draft / "mean.npy", space.standardisation.mean, allow_pickle=False)
+        np.save(draft / "scale.npy", space.standardisation.scale, allow_pickle=False)
+        for name, words in space.words.items():
+            _write_ids(words, draft / f"words-{name}.arrow")
+        for number, modality in enumerate(space.modalities):
+            np.save(draft / f"modality-{number}.npy", modality.vectors, allow_pickle=False)
+            _write_ids(modality.item_ids, draft / f"modality-{number}.arrow")
+        told = {
+            "format": _FORMAT,
+            "cfg": dataclasses.asdict(space.cfg),
+            "categories": space.categories,
+            "words": list(space.words),
+            "modalities": [modality.name for modality in space.modalities],
+            "groups": space.groups,
+        }
+        (draft / "space.json").write_text(json.dumps(told, indent=1))
+
+
+def load_space(folder: str | os.PathLike[str]) -> FeatureSpace:
+    """Read what `save_space` wrote.
+
+    Raises:
+        FileNotFoundError: if there is none.
+        ValueError: if it was written in a format that this version does not read.
+    """
+    folder = Path(folder)
+    if not (folder / "space.json").is_file():
+        raise FileNotFoundError(f"{folder} holds no features (no space.json); name the folder of a run that has begun")
+    told: dict[str, Any] = json.loads((folder / "space.json").read_text())
+    if told["format"] != _FORMAT:
+        raise ValueError(f"{folder} is of format {told['format']}, and this version reads {_FORMAT}; train it again")
+    cfg = told["cfg"]
+    modalities = (
+        Modality(name, _read_ids(folder / f"modality-{number}.arrow"), _read(folder / f"modality-{number}.npy"))
+        for number, name in enumerate(told["modalities"])
+    )
+    return FeatureSpace(
+        cfg=FeatureConfig(tuple(cfg["windows"]), cfg["onboarding_days"], tuple(cfg["without"])),
+        categories=tuple(told["categories"]),
+        words={name: _read_ids(folder / f"words-{name}.arrow") for name in told["words"]},
+        modalities=tuple(modalities),
+        groups=tuple(Group(name, tuple(tags), width, kind) for name, tags, width, kind in told["groups"]),
+        standardisation=Standardisation(_read(folder / "mean.npy"), _read(folder / "scale.npy")),
+    )
+
+
+def _write_ids(ids: pa.StringArray, path: Path) -> None:
+    feather.write_feather(pa.table({"id": ids}), str(path))
+
+
+def _read_ids(path: Path) -> pa.StringArray:
+    return feather.read_table(str(path))["id"].combine_chunks()
+
+
+def _read(path: Path) -> np.ndarray:
+    found: np.ndarray = np.load(path, allow_pickle=False)
+    return found
