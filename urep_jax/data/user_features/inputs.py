@@ -51,7 +51,7 @@ def read_inputs(
         categories: columns of `users` that hold categories.
         words: those of a trained model (`words_of`): what it doesn't know is unknown. None takes this log's.
     """
-    tables, fixed = tables or {}, words or {}
+    tables = tables or {}
     profiles = read_profiles(
         log.sequence_ids,
         log.item_ids,
@@ -62,7 +62,7 @@ def read_inputs(
         values=words,
     )
     aligned = tuple(modality.of(log.item_ids) for modality in modalities)
-    device_words = fixed.get("devices", log.device_ids)
+    device_words = log.device_ids if words is None else words["devices"]
     device = None
     if log.device is not None:
         code = pc.fill_null(pc.index_in(log.device_ids, value_set=device_words), NOT_KNOWN)

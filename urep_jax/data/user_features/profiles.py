@@ -102,10 +102,9 @@ def read_profiles(
     answered = pc.fill_null(_column(answers, "timestamp", answer_S, pa.int64()), int(NEVER))
     picked_artists = _column(answers, "artists", answer_S, pa.list_(pa.string()))
     picked_languages = _column(answers, "languages", answer_S, pa.list_(pa.string()))
-    artist_ids = fixed.get(
-        "artist_ids", _sorted_words(pa.concat_arrays([artist_column, pc.list_flatten(picked_artists)]))
-    )
-    language_ids = fixed.get("language_ids", _sorted_words(pc.list_flatten(picked_languages)))
+    artist_ids = _sorted_words(pa.concat_arrays([artist_column, pc.list_flatten(picked_artists)]))
+    all_languages = pc.list_flatten(picked_languages)
+    language_ids = _sorted_words(all_languages) if values is None else values.get("language_ids", nothing)
     artist_offsets, artists = _ragged(picked_artists, artist_ids)
     language_offsets, languages = _ragged(picked_languages, language_ids)
     assert len(artist_offsets) == num_users + 1
