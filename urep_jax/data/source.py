@@ -2,7 +2,8 @@
 
 import dataclasses
 import itertools
-from typing import Literal, get_args
+from collections.abc import Callable
+from typing import Any, Literal, get_args
 
 import grain
 import numpy as np
@@ -161,6 +162,11 @@ class TrainingBatches:
 
     def iterate(self, num_steps: int) -> grain.DatasetIterator:
         """A Grain iterator over the first `num_steps` batches; its state is the step, checkpointed with the model."""
-        # One reading thread: a batch is made whole by NumPy, and more threads only contend for the interpreter.
-        options = grain.ReadOptions(num_threads=1, prefetch_buffer_size=4)
-        return iter(grain.MapDataset.range(num_steps).map(self.__getitem__).to_iter_dataset(options))
+        return step_iterator(self.__getitem__, num_steps)
+
+
+def step_iterator(batch: Callable[[int], Any], num_steps: int) -> grain.DatasetIterator:
+    """A Grain iterator over `batch(0)` to `batch(num_steps - 1)`, whose state is the step."""
+    # One reading thread: a batch is made whole by NumPy, and more threads only contend for the interpreter.
+    options = grain.ReadOptions(num_threads=1, prefetch_buffer_size=4)
+    return iter(grain.MapDataset.range(num_steps).map(batch).to_iter_dataset(options))
