@@ -29,7 +29,7 @@ class Playlists:
         ValueError: if the columns don't fit each other.
     """
 
-    offsets: Int64[np.ndarray, "P+1"]
+    offsets: Int64[np.ndarray, "_"]
     item: Int32[np.ndarray, "N"]
     playlist_ids: pa.StringArray
     item_ids: pa.StringArray
