@@ -34,5 +34,5 @@ def test_labels_that_have_nothing_to_do_with_vectors_are_at_chance() -> None:
 
 
 def test_without_enough_neighbours_it_is_refused() -> None:
-    with pytest.raises(ValueError, match="k is 2, but must be at least 1 and below .* 2"):
+    with pytest.raises(ValueError, match=r"k is 2, but must be at least 1 and below .* 2"):
         neighbour_purity(unit(np.ones((3, 2))), np.array([0, -1, 0]), k=2)

@@ -12,10 +12,10 @@ from scipy.special import expit
 
 from tests.data.test_sequences import whole
 from tests.logs import Row, log_of
+from urep_jax.core.streams import name_key
 from urep_jax.data.co_occurrences import Blocks, CoOccurrenceBatches, CoOccurrenceConfig, frequent_items
 from urep_jax.data.negatives import draw_negatives, negative_sampler
 from urep_jax.data.vocabulary import FIRST_ITEM, PAD, item_counts
-from urep_jax.core.streams import name_key
 from urep_jax.models.skip_gram import SkipGramConfig, item_vectors
 from urep_jax.training.fit import Fit, FitConfig, Progress, fit
 from urep_jax.training.objective import Objective, TableMode

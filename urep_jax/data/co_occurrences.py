@@ -94,9 +94,9 @@ class CoOccurrenceBatches:
       each centre, has them in one.
     - Without, the places of each playlist are shuffled first, so that any two of its tracks meet equally often.
 
-    A block of M tracks of one playlist has M (M - 1) pairs and reads M vectors twice, which is what makes them cheap. How
-    many blocks an epoch has varies with what is thinned out: the expected number is what counts, the blocks past it
-    are left out, and those missing are empty.
+    A block of M tracks of one playlist has M (M - 1) pairs for 2 M vectors, which is what makes them cheap. How many
+    blocks an epoch has varies with what is thinned out: it gets as many batches as the expected number fills, what is
+    past them is left out, and what is missing is empty.
 
     Args:
         log: of playlists, from `playlists.playlist_log`, or any whose sequences are sets of alike items.

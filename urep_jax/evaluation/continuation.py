@@ -31,9 +31,9 @@ def continuation(
     rank of a target. Ties share the mean rank. A target that training never saw, or saw too rarely, is one that nobody
     finds: it stays in G.
 
-    The best is that all of G comes first; the challenge's rules divide by the best order of those that were found, which
-    says nothing of those that weren't, and discount the rank i by log2 i. Its R-precision has, in its last version,
-    a quarter of a point for each artist too; here tracks alone count.
+    The best that there can be is that all of G comes first. The challenge's rules divide by the best order of what was
+    found, so that one hit at the top is worth 1, and discount rank i by log2 i; a later version of its R-precision
+    gives a quarter of a point for an artist. Here the usual NDCG is taken, and tracks alone count.
 
     Args:
         scorer: bound to `cases`.

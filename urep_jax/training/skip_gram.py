@@ -47,8 +47,8 @@ def skip_gram_objective(
     Args:
         model: size of the model.
         sampler: where negatives come from; by count to the power 0.75 in word2vec.
-        k_negatives: K, negatives of each pair, at least 1. The pairs of a block share them, and those of the whole batch
-            do where there would be too many (`data.negatives`).
+        k_negatives: K, negatives of each pair, at least 1. The pairs of a block share them, and past a number that
+            memory sets, those of the whole batch do (`data.negatives`).
         batch_size: blocks of the whole batch.
         tables: how the two tables are learnt.
 
