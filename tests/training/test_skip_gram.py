@@ -97,14 +97,14 @@ def kinds_log(seed: int = 0) -> Any:
     )
 
 
-def tiny_fit(folder: Path, on_progress: Any = lambda _: None, tables: TableMode = "sparse", epochs: int = 3) -> Fit:
+def tiny_fit(folder: Path, on_progress: Any = lambda _: None) -> Fit:
     """A whole training on `kinds_log`; the later epoch is the better one."""
     log = kinds_log()
     vocabulary = frequent_items(log, whole(log), 1)
     batches = CoOccurrenceBatches(log, whole(log), vocabulary, CoOccurrenceConfig(window=3, subsample=0.0), B, seed=3)
     sampler = negative_sampler(item_counts(log, whole(log), vocabulary), 0.75)
-    objective = skip_gram_objective(SkipGramConfig(ITEMS, 8), sampler, K, B, tables)
-    cfg = FitConfig(epochs=epochs, seed=3, checkpoint_every=5)
+    objective = skip_gram_objective(SkipGramConfig(ITEMS, 8), sampler, K, B, "sparse")
+    cfg = FitConfig(epochs=4, seed=3, checkpoint_every=5)
 
     def validate(params: Any) -> tuple[float, dict[str, float]]:
         return float(jnp.abs(params["tables"]["item"]).mean()), {}
@@ -112,28 +112,29 @@ def tiny_fit(folder: Path, on_progress: Any = lambda _: None, tables: TableMode 
     return fit(objective, adam(0.05), batches, validate, cfg, folder, {"tiny": True}, on_progress)
 
 
-def test_what_is_played_together_lies_together(tmp_path: Path) -> None:
-    result = tiny_fit(tmp_path, epochs=6)
-    vectors = item_vectors(result.params, FIRST_ITEM + np.arange(ITEMS))
+@pytest.fixture(scope="module")
+def unbroken(tmp_path_factory: pytest.TempPathFactory) -> Fit:
+    """The training that nobody stopped."""
+    return tiny_fit(tmp_path_factory.mktemp("unbroken"))
+
+
+def test_what_is_played_together_lies_together(unbroken: Fit) -> None:
+    vectors = item_vectors(unbroken.params, FIRST_ITEM + np.arange(ITEMS))
     cosines = vectors @ vectors.T
     half = np.arange(ITEMS) < ITEMS // 2
     same = (half[:, None] == half) & ~np.eye(ITEMS, dtype=bool)
     assert cosines[same].mean() > cosines[half[:, None] != half].mean() + 0.5
-    assert result.history[-1].loss < result.history[0].loss
+    assert unbroken.history[-1].loss < unbroken.history[0].loss
 
 
-def test_killed_again_and_again_it_ends_where_it_would_have_ended(tmp_path: Path) -> None:
-    unbroken = tiny_fit(tmp_path / "unbroken")
-    steps = unbroken.history[0].step
-    for kill_at in (2, steps + 1):
+def test_killed_it_ends_where_it_would_have_ended(unbroken: Fit, tmp_path: Path) -> None:
+    def kill(progress: Progress) -> None:
+        if progress.step == unbroken.history[0].step + 1:
+            raise InterruptedError
 
-        def kill(progress: Progress, step: int = kill_at) -> None:
-            if progress.step == step:
-                raise InterruptedError
-
-        with pytest.raises(InterruptedError):
-            tiny_fit(tmp_path / "killed", kill)
-    again = tiny_fit(tmp_path / "killed")
+    with pytest.raises(InterruptedError):
+        tiny_fit(tmp_path, kill)
+    again = tiny_fit(tmp_path)
     jax.tree.map(np.testing.assert_array_equal, again.params, unbroken.params)
     assert [e._replace(seconds=0) for e in again.history] == [e._replace(seconds=0) for e in unbroken.history]
 
