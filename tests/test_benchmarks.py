@@ -56,7 +56,19 @@ def test_catalogue() -> None:
             assert {"ms_per_step", "cpu_ms_per_step", "compile_s", "temporary_gib"} <= set(result[tables])
 
 
-def test_whether_rectools_is_measured_has_to_be_said() -> None:
+def test_skip_gram() -> None:
+    command = ("benchmarks.skip_gram", "--without-gensim", "--playlists", "40", "--steps", "1", "--rounds", "2")
+    answer = told(*command, "--cases", "whole_playlist")
+    assert {"width", "negatives", "playlists", "cores", "log"} <= set(answer["about"])
+    result = answer["skip_gram"]["whole_playlist"]["urep_jax"]
+    assert set(result) == {"pairs_per_s", "pairs_per_cpu_s", "peak_rss_gib"}
+    assert result["pairs_per_s"] > 0
+
+
+def test_whether_another_library_is_measured_has_to_be_said() -> None:
     with pytest.raises(subprocess.CalledProcessError) as refused:
         told("benchmarks.training", "--users", "16")
     assert "--without-rectools" in refused.value.stderr
+    with pytest.raises(subprocess.CalledProcessError) as refused:
+        told("benchmarks.skip_gram", "--playlists", "40")
+    assert "--without-gensim" in refused.value.stderr

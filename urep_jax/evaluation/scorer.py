@@ -113,7 +113,8 @@ def catalogue_scores(scorer: Scorer, rows: Int64[np.ndarray, "B"], num_items: in
     Raises:
         ValueError: if a score is NaN, or there is not one for each item of the log.
     """
-    scores_BxV = np.array(_checked_shape("catalogue", scorer.catalogue(rows), (len(rows), num_items)))
+    # Row by row: a copy of scores that all rows share would otherwise lie column by column, and be slow to rank.
+    scores_BxV = np.array(_checked_shape("catalogue", scorer.catalogue(rows), (len(rows), num_items)), order="C")
     if np.isnan(scores_BxV).any():
         row, item = np.nonzero(np.isnan(scores_BxV))
         check_no_nan(scores_BxV[row, item], rows[row], item)
