@@ -60,6 +60,19 @@ def test_items_begin_as_their_factors() -> None:
     assert table[UNKNOWN, -1] == pytest.approx(factors.prior)
 
 
+def test_several_factorisations_stand_side_by_side() -> None:
+    """A product of two items' vectors is the mean of what each has for it."""
+    table = np.asarray(begun("several_factors", sized(35))["tables"]["item"])
+    found = [fit_factors(LOG, SPLIT, skips=True, seed=seed) for seed in (0, 1)]
+    rows = VOCABULARY.item_rows(LOG.item_ids)
+    vectors = table[rows, :32]
+    expected = np.mean([one.items[:, :-1] @ one.items[:, :-1].T for one in found], axis=0)
+    np.testing.assert_allclose(vectors @ vectors.T, expected, rtol=1e-4, atol=1e-6)
+    bias = np.mean([one.items[:, -1] + one.prior for one in found], axis=0)
+    np.testing.assert_allclose(table[rows, -1], bias, rtol=1e-5)
+    np.testing.assert_array_equal(table[:, 32:-1], np.asarray(fresh(sized(35))["tables"]["item"])[:, 32:-1])
+
+
 @pytest.mark.parametrize("item_bias", [True, False])
 def test_items_begin_as_their_spectral_vectors(item_bias: bool) -> None:
     cfg = sized(item_bias=item_bias)
@@ -74,7 +87,9 @@ def test_items_begin_as_their_spectral_vectors(item_bias: bool) -> None:
 def test_what_cannot_be_is_refused() -> None:
     with pytest.raises(ValueError, match=r"model\.width is 8, but there are 16 factors; widen the model"):
         begun("factors", sized(8))
-    with pytest.raises(ValueError, match="item_start is 'chance', but must be one of fresh, like_rate, factors, spec"):
+    with pytest.raises(
+        ValueError, match="item_start is 'chance', but must be one of fresh, like_rate, factors"
+    ):
         begun("chance", sized())  # type: ignore[arg-type]
     with pytest.raises(ValueError, match=r"train.item_start is 'factors'.*model.item_bias is false"):
         begun("factors", sized(item_bias=False))

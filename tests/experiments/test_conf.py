@@ -98,6 +98,7 @@ def test_each_recipe_past_the_paper_is_a_step_on_from_the_one_before() -> None:
         {"recipe", "train.item_start"},
         {"recipe", "model.fold_in", "train.learning_rate"},
         {"recipe", "loss", "k_negatives", "down_tasks", "model.position"},
+        {"recipe", "train.item_start"},
     ]
 
 
