@@ -8,36 +8,10 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float32, Int32
 
 from urep_jax.simulation.keys import Keys
-from urep_jax.simulation.params import RadioParams, TrackParams
+from urep_jax.simulation.params import RadioParams
 
 LOG_SECONDS_SPREAD = 0.26
 """Standard deviation of the log of a track's length; measured on 28,356 Spotify songs."""
-
-
-class Tracks(NamedTuple):
-    """What can be played.
-
-    Attributes:
-        artist_genre: genre of each artist.
-        track_artist: artist of each track.
-        genre_style: each genre's place in the latent space.
-        artist_style: each artist's place in it.
-        style: each track's place in it; over tracks the coordinates have mean 0 and variance 1/D.
-        artist_fame: how famous each artist is, standard normal.
-        log_popularity: log of each track's share of all plays where everything is on offer.
-        appeal: what all listeners like alike in each track; over tracks standard normal.
-        seconds: length of each track in seconds.
-    """
-
-    artist_genre: Int32[Array, "A"]
-    track_artist: Int32[Array, "V"]
-    genre_style: Float32[Array, "G D"]
-    artist_style: Float32[Array, "A D"]
-    style: Float32[Array, "V D"]
-    artist_fame: Float32[Array, "A"]
-    log_popularity: Float32[Array, "V"]
-    appeal: Float32[Array, "V"]
-    seconds: Float32[Array, "V"]
 
 
 class Catalogue(NamedTuple):
@@ -66,15 +40,15 @@ class Catalogue(NamedTuple):
     station_rate: Float32[Array, "R M"]
 
 
-def make_tracks(params: TrackParams, *, keys: Keys) -> Tracks:
-    """Draw tracks and artists.
+def make_catalogue(params: RadioParams, *, keys: Keys) -> Catalogue:
+    """Draw a catalogue.
 
     Style is a sum of independent normals by genre, artist and track, whose variances have the shares `genre_share`,
     `artist_share` and the rest. Popularity is a Zipf law over ranks by a fame of which the share `artist_fame`
     belongs to the artist. Appeal is normal, with correlation `popularity_appeal` to log popularity.
 
     Args:
-        params: the world's parameters.
+        params: the radio's parameters.
         keys: the world's keys, from `world_keys`.
     """
     num_artists, num_tracks = params.num_artists, params.num_tracks
@@ -107,47 +81,23 @@ def make_tracks(params: TrackParams, *, keys: Keys) -> Tracks:
     appeal_V = rho * popular_V + (1 - rho**2) ** 0.5 * _standardise(draw("appeal", num_tracks))
 
     log_seconds_V = LOG_SECONDS_SPREAD * draw("track_seconds", num_tracks) - LOG_SECONDS_SPREAD**2 / 2
-    return Tracks(
-        artist_genre=artist_genre_A,
-        track_artist=track_artist_V.astype(jnp.int32),
-        genre_style=genre_GxD,
-        artist_style=artist_AxD,
-        style=style_VxD,
-        artist_fame=fame_A,
-        log_popularity=log_popularity_V,
-        appeal=appeal_V,
-        seconds=params.track_seconds * jnp.exp(log_seconds_V),
-    )
 
-
-def make_catalogue(params: RadioParams, *, keys: Keys) -> Catalogue:
-    """Draw a catalogue: tracks, and the stations that play them.
-
-    Args:
-        params: the radio's parameters.
-        keys: the world's keys, from `world_keys`.
-    """
-    tracks = make_tracks(params, keys=keys)
-    style_VxD, log_popularity_V = tracks.style, tracks.log_popularity
-    popular_V = _standardise(log_popularity_V)
-    has_tracks_A = jnp.zeros(params.num_artists, bool).at[tracks.track_artist].set(True)
-    known_A = jnp.where(has_tracks_A, tracks.artist_fame, -jnp.inf) + jax.random.gumbel(
-        keys["station_artist"], (params.num_artists,)
-    )
+    has_tracks_A = jnp.zeros(num_artists, bool).at[track_artist_V].set(True)
+    known_A = jnp.where(has_tracks_A, fame_A, -jnp.inf) + jax.random.gumbel(keys["station_artist"], (num_artists,))
     _, seed_artists = jax.lax.top_k(known_A, params.num_stations - params.num_genres)
-    seed_RxD = jnp.concatenate([tracks.genre_style, tracks.artist_style[seed_artists]])
+    seed_RxD = jnp.concatenate([genre_GxD, artist_AxD[seed_artists]])
     # Nearness is an angle: seeds of genres lie near the origin, where all their neighbours would be the same few
     # tracks.
     direction_RxD = _unit(seed_RxD)
-    nearness_RxV = math.sqrt(params.latent_dim) * direction_RxD @ _unit(style_VxD).T
+    nearness_RxV = math.sqrt(dim) * direction_RxD @ _unit(style_VxD).T
     _, station_tracks_RxM = jax.lax.top_k(nearness_RxV + params.station_popularity * popular_V, params.station_size)
     return Catalogue(
-        artist_genre=tracks.artist_genre,
-        track_artist=tracks.track_artist,
+        artist_genre=artist_genre_A,
+        track_artist=track_artist_V.astype(jnp.int32),
         style=style_VxD,
         popularity=jnp.exp(log_popularity_V),
-        appeal=tracks.appeal,
-        seconds=tracks.seconds,
+        appeal=appeal_V,
+        seconds=params.track_seconds * jnp.exp(log_seconds_V),
         seed_direction=direction_RxD,
         station_tracks=station_tracks_RxM,
         station_rate=jax.nn.softmax(params.rotation_popularity * log_popularity_V[station_tracks_RxM], axis=-1),
