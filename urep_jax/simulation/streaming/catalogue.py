@@ -94,5 +94,3 @@ def make_streaming_catalogue(params: StreamingParams, *, keys: Keys) -> Streamin
         content=math.sqrt(dim) * place_HxT @ map_TxF + params.content_noise * noise_HxF,
     )
     return StreamingCatalogue(tracks, country_A.astype(jnp.int32), language_A.astype(jnp.int32), shows)
-
-

@@ -193,5 +193,3 @@ def _inverse(shares_K: jax.Array, uniform: jax.Array) -> jax.Array:
     """Index drawn in proportion to these shares."""
     cumulative_K = jnp.cumsum(shares_K)
     return jnp.searchsorted(cumulative_K[:-1] / cumulative_K[-1], uniform, side="right")
-
-

@@ -218,7 +218,8 @@ class StreamingParams(CatalogueParams):
         ):
             total = sum(getattr(self, name) for name in names)
             require(
-                total <= 1 + 1e-9, f"{' + '.join(names)} is {total:g}, but shares add up to at most 1; lower one of them"
+                total <= 1 + 1e-9,
+                f"{' + '.join(names)} is {total:g}, but shares add up to at most 1; lower one of them",
             )
         require(
             self.num_artists >= MOST_PICKED,

@@ -170,5 +170,3 @@ def mood_at(params: StreamingParams, user: User, seconds: Int32[Array, ""], *, k
 def _unit(x_D: jax.Array) -> jax.Array:
     unit_D: jax.Array = x_D / jnp.linalg.norm(x_D)
     return unit_D
-
-
