@@ -2,7 +2,8 @@
 
 For a track, with `taste' = unit(taste(t) + mood)`, the affinity is
 
-    a = taste_strength sqrt(D) <taste', style> + appeal_strength appeal + language_match [understood] + local_match [local]
+    a = taste_strength sqrt(D) <taste', style> + appeal_strength appeal
+        + language_match [understood] + local_match [local]
 
 and for a show
 

@@ -1,13 +1,13 @@
 """How tracks sound: a log-mel spectrogram of each, made from its style by a fixed non-linear map.
 
-With `h = tanh(W' (sqrt(D) style + audio_production own))` of `HIDDEN` units, `W'` fixed by the world's seed, the cell of
-band `f` and frame `t` is
+With `h = tanh(W' (sqrt(D) style + audio_production own))` of `HIDDEN` units, `W'` fixed by the world's seed, the cell
+of band `f` and frame `t` is
 
     envelope(h)_f + sum over k of profile(h)_kf cos(2 pi tempo_k(h) t + phase_k) + audio_noise noise_ft,
 
-where the envelope and the profiles of `LAYERS` layers are smooth over bands (`WAVES` cosines), and the tempo of each layer
-follows the style as well; the phases, the noise and `own` (how a track was produced) tell nothing of it. No number is
-published on the audio of the paper's tracks.
+where the envelope and the profiles of `LAYERS` layers are smooth over bands (`WAVES` cosines), and the tempo of each
+layer follows the style as well; the phases, the noise and `own` (how a track was produced) tell nothing of it. No
+number is published on the audio of the paper's tracks.
 """
 
 import math

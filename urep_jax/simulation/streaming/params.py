@@ -108,7 +108,7 @@ class StreamingParams(CatalogueParams):
     topic_from_age: float = 0.15
     """Share that goes with age; with `topic_from_music` at most 1. No number is published."""
 
-    popularity_power: float = 0.85
+    popularity_power: float = 0.6
     """Power of popularity in the choice of tracks, at least 0. Set so that the Gini coefficient of plays over tracks is
     near that measured on MovieLens-1M, 0.60, and the Million Playlist Dataset, 0.64."""
     taste_strength: float = 1.2
@@ -133,7 +133,7 @@ class StreamingParams(CatalogueParams):
     """Exponent of plays from the library by rank, at least 0. No number is published."""
     library_fading: float = 0.55
     """How often the library of one 30 days is played beside that of the next, 0 to below 1. No number is published."""
-    skip: float = 0.75
+    skip: float = 1.35
     """Utility of a skip at affinity 0, beside 0 for playing on. Table 1: 0.9 skips a play, over the service's
     sessions of all kinds; tracks that were chosen are skipped less, by how much is not published."""
     skip_aversion: float = 0.6
@@ -219,7 +219,7 @@ class StreamingParams(CatalogueParams):
             total = sum(getattr(self, name) for name in names)
             require(
                 total <= 1 + 1e-9,
-                f"{' + '.join(names)} is {total:g}, but shares add up to at most 1; lower one of them",
+                f"{' + '.join(names)} is {total:g}, but shares add up to at most 1; lower one",
             )
         require(
             self.num_artists >= MOST_PICKED,
