@@ -1,4 +1,4 @@
-"""What a streaming log looks like, in the numbers that are known of real logs. Parameters are settled by these alone."""
+"""What a streaming log looks like, in the numbers known of real logs. Parameters are settled by these alone."""
 
 import dataclasses
 
