@@ -1,9 +1,10 @@
 """The random streams of a streaming world, by name; those of the tracks are the radio's, and so are the tracks."""
 
 import jax
+import jax.numpy as jnp
 
 from urep_jax.core.streams import stream
-from urep_jax.simulation.keys import TRACK_STREAMS, Keys, fold
+from urep_jax.simulation.keys import TRACK_STREAMS, Keys
 
 ITEM_STREAMS = (
     *("artist_country", "artist_language", "topic_place", "show_topic", "show_place", "show_fame", "show_language"),
@@ -44,7 +45,8 @@ def streaming_keys(seed: int) -> Keys:
 
 def pick(keys: Keys, names: tuple[str, ...], *numbers: int | jax.Array) -> dict[str, jax.Array]:
     """The keys of these streams for one user, session or block, by its numbers."""
-    key = {name: keys[name] for name in names}
+    # All at once: compiling costs by the call.
+    stacked = jnp.stack([keys[name] for name in names])
     for number in numbers:
-        key = fold(key, number)
-    return key
+        stacked = jax.vmap(jax.random.fold_in, in_axes=(0, None))(stacked, number)
+    return dict(zip(names, stacked, strict=True))

@@ -162,7 +162,8 @@ def _chances(users_C: User, blocks: Block, keys: Keys) -> dict[str, Float32[Arra
 
     def one(number: jax.Array, session: jax.Array, block: jax.Array) -> dict[str, jax.Array]:
         key = pick(keys, EVENT_STREAMS, number, session, block)
-        return {name: jax.random.uniform(key[name], (BLOCK,)) for name in EVENT_STREAMS}
+        chance = jax.vmap(lambda one: jax.random.uniform(one, (BLOCK,)))(jnp.stack(list(key.values())))
+        return dict(zip(key, chance, strict=True))
 
     return jax.vmap(one)(users_C.number, blocks.session, blocks.block)
 

@@ -125,7 +125,7 @@ def _users(params: StreamingParams, world: StreamingWorld) -> pa.Table:
 def _onboarding(params: StreamingParams, world: StreamingWorld, seed: int) -> pa.Table:
     keys = streaming_keys(seed)
     ask = jax.jit(jax.vmap(lambda user: make_onboarding(params, world.catalogue, user, keys=keys)))
-    answers = jax.tree.map(jnp.asarray, ask(world.users))
+    answers = ask(world.users)
     if params.shuffle_onboarding:
         answers = shuffle(answers, seed)
     rows = np.flatnonzero(has_answered(answers))
