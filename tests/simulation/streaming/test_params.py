@@ -27,6 +27,7 @@ def test_errors_name_the_value_and_the_rule(change, message):
         dataclasses.replace(SMALL, **change)
 
 
+@pytest.mark.usefixtures("unchecked")
 def test_every_number_has_a_range():
     """Whatever is set to a number that is none is refused, so that no field was forgotten."""
     for field in dataclasses.fields(StreamingParams):
