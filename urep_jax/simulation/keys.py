@@ -10,7 +10,7 @@ from urep_jax.core.streams import stream
 Keys = Mapping[str, jax.Array]
 """Typed JAX keys by name."""
 
-CATALOGUE_STREAMS = (
+TRACK_STREAMS = (
     "artist_genre",
     "track_artist",
     "genre_style",
@@ -20,8 +20,10 @@ CATALOGUE_STREAMS = (
     "track_fame",
     "appeal",
     "track_seconds",
-    "station_artist",
 )
+"""What a catalogue of tracks is drawn from, in every world."""
+
+CATALOGUE_STREAMS = (*TRACK_STREAMS, "station_artist")
 LISTENER_STREAMS = (
     "taste",
     "turn",

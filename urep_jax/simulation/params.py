@@ -25,6 +25,8 @@ import math
 from typing import NamedTuple
 
 from urep_jax.core.types import SECONDS_PER_DAY
+from urep_jax.simulation.catalogue_params import CatalogueParams
+from urep_jax.simulation.ranges import Ranges, require, require_ranges
 
 
 class Habit(NamedTuple):
@@ -56,7 +58,7 @@ HABITS = (
 
 
 @dataclasses.dataclass(frozen=True)
-class RadioParams:
+class RadioParams(CatalogueParams):
     """What a simulated radio is like.
 
     Raises:
@@ -65,13 +67,6 @@ class RadioParams:
 
     num_listeners: int = 4_000
     """Listeners, at least 1. Table 1 has 10^7; this many are simulated in seconds."""
-    num_tracks: int = 2_500
-    """Tracks, at least `station_size`. Table 1 has 10^6; MovieLens-1M has 3,416 items."""
-    num_artists: int = 600
-    """Artists, at least 1. Measured on the Million Playlist Dataset: 4.1 tracks an artist, over tracks
-    that occur five times or more."""
-    num_genres: int = 24
-    """Genres, 1 to `num_stations`. Measured on 28,356 Spotify songs: they are labelled with 24 subgenres."""
     num_stations: int = 80
     """Stations, at least `stations_per_listener`: one for each genre, the others seeded by artists."""
     station_size: int = 150
@@ -79,23 +74,7 @@ class RadioParams:
     "generally similar" (§4), large enough that a listener's thumbs do not use it up."""
     stations_per_listener: int = 5
     """Stations that a listener keeps, at least 1. No number is published."""
-    latent_dim: int = 8
-    """Dimensions of style and taste, at least 2. Measured: 8 principal components hold 82 % of the variance of the 12
-    audio features of 28,356 Spotify songs."""
 
-    genre_share: float = 0.17
-    """Share of the variance of style that lies between genres, 0 to 1. Measured: 0.17 between subgenres, over the
-    seven audio features that tell styles apart (danceability, energy, loudness, ...) of Spotify songs."""
-    artist_share: float = 0.28
-    """Share that lies between artists of one genre; with `genre_share` at most 1. Measured on the same: 0.45 between
-    artists, of which 0.17 between subgenres."""
-    artist_zipf: float = 0.75
-    """Exponent of the number of tracks by artist, at least 0. Measured on the Million Playlist Dataset: 0.75."""
-    popularity_zipf: float = 0.89
-    """Exponent of popularity by rank, at least 0. Measured on the Million Playlist Dataset: 0.89 over the top fifth."""
-    artist_fame: float = 0.12
-    """Share of the variance of log popularity that lies between artists, 0 to 1. Measured on the Million Playlist
-    Dataset: 0.12 over tracks that occur five times or more."""
     station_popularity: float = 0.2
     """How a station weighs nearness to its seed against popularity when it picks its tracks, at least 0. "Generally
     similarly popular songs" (§5.2.3)."""
@@ -103,12 +82,6 @@ class RadioParams:
     """Power of popularity with which a station plays its tracks more or less often, at least 0. Set so that the Gini
     coefficient of plays over tracks is near that measured on MovieLens-1M, 0.60, and the Million Playlist Dataset,
     0.64."""
-    popularity_appeal: float = 0.42
-    """Correlation of a track's appeal and its log popularity, -1 to 1. Set so that an item's log odds of being liked
-    and its log number of thumbs, weighted by thumbs, correlate as measured on MovieLens-1M: 0.52."""
-    track_seconds: float = 227.0
-    """Mean length of a track in seconds, above 0. Measured on Spotify songs: 227 s; the log has a standard
-    deviation of 0.26, as here."""
 
     appeal_strength: float = 1.1
     """Standard deviation over tracks of the appeal that all listeners share, in log odds of up against down, at least
@@ -178,32 +151,25 @@ class RadioParams:
     """Length of the window in days, 1 to 10,000. Table 1: maximal lookback of 1 year."""
 
     def __post_init__(self) -> None:
-        for name, low, high in _RANGES:
-            value = getattr(self, name)
-            if not low <= value <= high:
-                raise ValueError(f"{name} is {value}, but must lie between {low:g} and {high:g}; set it within")
-        _require(
+        super().__post_init__()
+        require_ranges(self, _RANGES)
+        require(
             self.station_size <= self.num_tracks,
             f"station_size is {self.station_size} with {self.num_tracks} tracks, but a station plays different tracks; "
             "lower it or raise num_tracks",
         )
-        _require(
+        require(
             self.stations_per_listener <= self.num_stations,
             f"stations_per_listener is {self.stations_per_listener} with {self.num_stations} stations, but a listener "
             "keeps different stations; lower it or raise num_stations",
         )
-        _require(
+        require(
             self.num_genres <= self.num_stations <= self.num_genres + self.num_artists,
             f"num_stations is {self.num_stations} with {self.num_genres} genres and {self.num_artists} artists, but "
             "there is one station for each genre and at most one for each artist; change it to fit",
         )
-        _require(
-            self.genre_share + self.artist_share <= 1,
-            f"genre_share + artist_share is {self.genre_share + self.artist_share:g}, but shares add up to at most 1; "
-            "lower one",
-        )
         total = sum(habit.share for habit in self.habits)
-        _require(
+        require(
             math.isclose(total, 1, abs_tol=1e-6) and all(habit.share >= 0 for habit in self.habits),
             f"the shares of habits add up to {total:g}, but must be at least 0 each and 1 together; mend the shares",
         )
@@ -221,24 +187,13 @@ class RadioParams:
 
 _INF = math.inf
 
-_RANGES: tuple[tuple[str, float, float], ...] = (
+_RANGES: Ranges = (
     ("num_listeners", 1, _INF),
-    ("num_tracks", 2, _INF),
-    ("num_artists", 1, _INF),
-    ("num_genres", 1, _INF),
     ("num_stations", 1, _INF),
     ("station_size", 2, _INF),
     ("stations_per_listener", 1, _INF),
-    ("latent_dim", 2, _INF),
-    ("genre_share", 0, 1),
-    ("artist_share", 0, 1),
-    ("artist_zipf", 0, _INF),
-    ("popularity_zipf", 0, _INF),
-    ("artist_fame", 0, 1),
     ("station_popularity", 0, _INF),
     ("rotation_popularity", 0, _INF),
-    ("popularity_appeal", -1, 1),
-    ("track_seconds", 1, 10_000),
     ("appeal_strength", 0, _INF),
     ("taste_strength", 0, _INF),
     ("fit_strength", 0, _INF),
@@ -258,8 +213,3 @@ _RANGES: tuple[tuple[str, float, float], ...] = (
     ("repeat_gap", 0, _INF),
     ("num_days", 1, 10_000),
 )
-
-
-def _require(holds: bool, message: str) -> None:
-    if not holds:
-        raise ValueError(message)
