@@ -12,6 +12,7 @@ Shape letters, used in names inside bodies (`scores_BxV`) and in public annotati
 | `V` | items of the catalogue |
 | `R` | rows of a table |
 | `U` | rows of a table that a step reads |
+| `M` | places of a block: tracks of a playlist that are read together |
 | `S` | sequences (users or sessions) of a log |
 | `E` | events of a log, flat |
 | `C` | cases: questions put to a model in an evaluation |
