@@ -77,7 +77,9 @@ def num_periods(params: StreamingParams) -> int:
     return -(-params.num_days // PERIOD_DAYS)
 
 
-def make_libraries(params: StreamingParams, catalogue: StreamingCatalogue, users: User, *, keys: Keys) -> Array:
+def make_libraries(
+    params: StreamingParams, catalogue: StreamingCatalogue, users: User, *, keys: Keys
+) -> Int32[Array, "U P Q"]:
     """The libraries of all these users.
 
     Args:

@@ -184,9 +184,14 @@ def _fill(heard: Heard, hear: Callable[[Block], Heard], blocks: Block, rows: np.
 
 def _nothing_heard(num_blocks: int) -> Heard:
     """Room for what is heard in so many blocks."""
-    types = {"item": np.int32, "feedback": np.int8, "played_ratio": np.float32, "seconds": np.int32}
-    types |= {"affinity": np.float32}
-    return Heard(**{name: np.empty((num_blocks, BLOCK), dtype) for name, dtype in types.items()})
+    shape = (num_blocks, BLOCK)
+    return Heard(
+        item=np.empty(shape, np.int32),
+        feedback=np.empty(shape, np.int8),
+        played_ratio=np.empty(shape, np.float32),
+        seconds=np.empty(shape, np.int32),
+        affinity=np.empty(shape, np.float32),
+    )
 
 
 def _shape_free(params: StreamingParams) -> StreamingParams:
