@@ -87,9 +87,7 @@ def test_items_begin_as_their_spectral_vectors(item_bias: bool) -> None:
 def test_what_cannot_be_is_refused() -> None:
     with pytest.raises(ValueError, match=r"model\.width is 8, but there are 16 factors; widen the model"):
         begun("factors", sized(8))
-    with pytest.raises(
-        ValueError, match="item_start is 'chance', but must be one of fresh, like_rate, factors"
-    ):
+    with pytest.raises(ValueError, match="item_start is 'chance', but must be one of fresh, like_rate, factors"):
         begun("chance", sized())  # type: ignore[arg-type]
     with pytest.raises(ValueError, match=r"train.item_start is 'factors'.*model.item_bias is false"):
         begun("factors", sized(item_bias=False))

@@ -16,6 +16,11 @@ Shape letters, used in names inside bodies (`scores_BxV`) and in public annotati
 | `S` | sequences (users or sessions) of a log |
 | `E` | events of a log, flat |
 | `C` | cases: questions put to a model in an evaluation |
+| `N` | users at moments, or whatever else is asked about at once |
+| `F` | features of a user, x_u |
+| `Z` | width of a user's representation, z_u |
+| `P` | pairs of a user and an item |
+| `A` | artists |
 """
 
 import enum
