@@ -42,7 +42,7 @@ class Block(NamedTuple):
     """`BLOCK` events in a row of one session, or many such blocks with a leading axis `C`.
 
     Attributes:
-        user: who listens; a row of the users' arrays.
+        user: who listens, by number.
         session: the session's number among the user's.
         block: the block's number within the session.
         seconds: when the session began, since the start of the window.
@@ -109,7 +109,7 @@ def hear_tracks(
     params: StreamingParams,
     catalogue: StreamingCatalogue,
     users: User,
-    libraries: Int32[Array, "U P Q"],
+    libraries: Int32[Array, "C P Q"],
     blocks: Block,
     *,
     keys: Keys,
@@ -119,29 +119,28 @@ def hear_tracks(
     Args:
         params: the world's parameters.
         catalogue: what can be played.
-        users: users, with a leading axis.
-        libraries: from `make_libraries`.
+        users: who listens in each block.
+        libraries: theirs, from `make_libraries`.
         blocks: what is asked for.
         keys: the world's keys, from `streaming_keys`.
     """
-    offer, users_C = track_offer(params, catalogue), jax.tree.map(lambda x: x[blocks.user], users)
-    chance = _chances(users_C, blocks, keys)
+    offer, chance = track_offer(params, catalogue), _chances(users, blocks, keys)
 
     def wishes(user: User, seconds: jax.Array) -> jax.Array:
         taste_D = taste_at(params, user, seconds) + mood_at(params, user, seconds, keys=keys)
         return track_wishes(params, user, taste_D)
 
-    wishes_CxK = jax.vmap(wishes)(users_C, blocks.seconds)
+    wishes_CxK = jax.vmap(wishes)(users, blocks.seconds)
     fresh_CxN = draw_items(params, offer, wishes_CxK, chance["item"])
 
     period_C = blocks.seconds // (PERIOD_DAYS * SECONDS_PER_DAY)
-    first_C = jnp.maximum(users_C.registered, 0) // (PERIOD_DAYS * SECONDS_PER_DAY)
+    first_C = jnp.maximum(users.registered, 0) // (PERIOD_DAYS * SECONDS_PER_DAY)
     # Whoever has no older library plays the oldest.
     shares_P = params.library_fading ** jnp.arange(num_periods(params), dtype=jnp.float32)
     age_CxN = _inverse(shares_P, chance["age_of_library"])
     library_CxN = jnp.maximum(period_C[:, None] - age_CxN, first_C[:, None])
     place_CxN = _inverse(jnp.arange(1.0, params.library_size + 1) ** -params.library_zipf, chance["rank"])
-    kept_CxN = libraries[blocks.user[:, None], library_CxN, place_CxN]
+    kept_CxN = libraries[jnp.arange(len(libraries))[:, None], library_CxN, place_CxN]
     item_CxN = jnp.where(chance["is_repeat"] < params.repeats, kept_CxN, fresh_CxN)
     a_CxN = affinity(offer, item_CxN, wishes_CxK)
     return _answer(params, item_CxN, a_CxN, catalogue.tracks.seconds[item_CxN], chance)
@@ -151,15 +150,14 @@ def hear_shows(
     params: StreamingParams, catalogue: StreamingCatalogue, users: User, blocks: Block, *, keys: Keys
 ) -> Heard:
     """The events of these blocks, in sessions of shows; as `hear_tracks`, but for the libraries."""
-    offer, users_C = show_offer(params, catalogue), jax.tree.map(lambda x: x[blocks.user], users)
-    chance = _chances(users_C, blocks, keys)
-    wishes_CxK = jax.vmap(partial(show_wishes, params))(users_C)
+    offer, chance = show_offer(params, catalogue), _chances(users, blocks, keys)
+    wishes_CxK = jax.vmap(partial(show_wishes, params))(users)
     show_CxN = draw_items(params, offer, wishes_CxK, chance["item"])
     a_CxN = affinity(offer, show_CxN, wishes_CxK)
     return _answer(params, params.num_tracks + show_CxN, a_CxN, catalogue.shows.seconds[show_CxN], chance)
 
 
-def _chances(users_C: User, blocks: Block, keys: Keys) -> dict[str, Float32[Array, "C N"]]:
+def _chances(users: User, blocks: Block, keys: Keys) -> dict[str, Float32[Array, "C N"]]:
     """All that is random in these blocks, uniform on [0, 1)."""
 
     def one(number: jax.Array, session: jax.Array, block: jax.Array) -> dict[str, jax.Array]:
@@ -167,7 +165,7 @@ def _chances(users_C: User, blocks: Block, keys: Keys) -> dict[str, Float32[Arra
         chance = jax.vmap(lambda one: jax.random.uniform(one, (BLOCK,)))(jnp.stack(list(key.values())))
         return dict(zip(key, chance, strict=True))
 
-    return jax.vmap(one)(users_C.number, blocks.session, blocks.block)
+    return jax.vmap(one)(users.number, blocks.session, blocks.block)
 
 
 def _answer(

@@ -1,13 +1,14 @@
 """From parameters and a seed to a log: all users of a streaming world.
 
-Sessions are laid out on the host, cut into blocks of events, and these are drawn side by side in portions of one fixed
-size. None of that can be seen in the log: every draw hangs on the numbers of user, session and block.
+Users are drawn side by side in portions of one fixed size; their sessions are laid out on the host and cut into blocks
+of events, and these are drawn in portions likewise. So every draw hangs on the numbers of user, session and block, and
+is computed in the same shape, to the bit, however many users there are.
 """
 
 import dataclasses
 from collections.abc import Callable
 from functools import partial
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 import jax
 import jax.numpy as jnp
@@ -22,7 +23,12 @@ from urep_jax.simulation.streaming.params import StreamingParams
 from urep_jax.simulation.streaming.sessions import Sessions, make_sessions
 from urep_jax.simulation.streaming.users import User, make_user
 
-PORTION = 512
+Tree = TypeVar("Tree")
+
+USERS = 256
+"""Users that are drawn side by side."""
+
+BLOCKS = 512
 """Blocks that are drawn side by side: enough to fill vector units, few enough to stay in cache."""
 
 
@@ -90,31 +96,46 @@ def make_streaming_world(params: StreamingParams, seed: int) -> StreamingWorld:
         params: the world's parameters.
         seed: the world's seed, at least 0.
     """
-    keys, numbers_U, params = streaming_keys(seed), jnp.arange(params.num_users), _shape_free(params)
-    return StreamingWorld(_make_catalogue(params, keys), _make_users(params, numbers_U, keys))
+    keys, num_users, params = streaming_keys(seed), params.num_users, _shape_free(params)
+    pieces = [_make_users(params, jnp.arange(first, first + USERS), keys) for first in range(0, num_users, USERS)]
+    # The last portion has users who aren't of this world.
+    users = jax.tree.map(lambda *x: np.concatenate(x)[:num_users], *pieces)
+    return StreamingWorld(_make_catalogue(params, keys), users)
 
 
-def simulate_streaming(params: StreamingParams, seed: int, *, portion: int = PORTION) -> StreamingLog:
+def simulate_streaming(params: StreamingParams, seed: int) -> StreamingLog:
     """Simulate a streaming service over its whole window.
 
     Args:
         params: the world's parameters.
         seed: the world's seed, at least 0. The same seed gives the same log, and user `u` has the same log however many
             users there are.
-        portion: blocks that are drawn side by side, at least 1; changes memory and speed, never the log.
     """
     (catalogue, users), keys = make_streaming_world(params, seed), streaming_keys(seed)
     num_users, start = params.num_users, params.start
     params = _shape_free(params)
-    plan = lay_out(params, users, _make_sessions(params, users, keys))
+    plans, libraries = [], []
+    for first in range(0, num_users, USERS):
+        some = _rows(users, np.arange(first, first + USERS) % num_users)
+        kept = min(USERS, num_users - first)
+        sessions = jax.tree.map(lambda x, kept=kept: np.asarray(x)[:kept], _make_sessions(params, some, keys))
+        plans.append(lay_out(params, _rows(some, np.arange(kept)), sessions))
+        libraries.append(np.asarray(_make_libraries(params, catalogue, some, keys))[:kept])
+    plan = Plan(*(np.concatenate(column) for column in zip(*plans, strict=True)))
+    library_UxPxQ = np.concatenate(libraries)
     blocks, length_C, session_C = _cut(plan)
     is_show_C = plan.is_show[session_C]
 
-    libraries = _make_libraries(params, catalogue, users, keys)
+    def tracks(some: Block) -> Heard:
+        theirs = library_UxPxQ[some.user]
+        return _hear_tracks(params, catalogue, _rows(users, some.user), theirs, keys, some)
+
+    def shows(some: Block) -> Heard:
+        return _hear_shows(params, catalogue, _rows(users, some.user), keys, some)
+
     heard = _nothing_heard(len(session_C))
-    tracks = partial(_hear_tracks, params, catalogue, users, libraries, keys)
-    _fill(heard, tracks, blocks, np.flatnonzero(~is_show_C), portion)
-    _fill(heard, partial(_hear_shows, params, catalogue, users, keys), blocks, np.flatnonzero(is_show_C), portion)
+    _fill(heard, tracks, blocks, np.flatnonzero(~is_show_C))
+    _fill(heard, shows, blocks, np.flatnonzero(is_show_C))
 
     is_there_CxN = np.arange(BLOCK) < length_C[:, None]
     heard = jax.tree.map(lambda x_CxN: x_CxN[is_there_CxN], heard)
@@ -149,9 +170,9 @@ def lay_out(params: StreamingParams, users: User, sessions: Sessions) -> Plan:
     begin_UxS = np.cumsum(pause_UxS, axis=1)
     end_UxS = np.concatenate([begin_UxS[:, 1:], np.full((len(begin_UxS), 1), params.num_seconds)], axis=1)
     is_in_UxS = (begin_UxS < params.num_seconds) & (begin_UxS > np.asarray(users.registered)[:, None])
-    user_Z, session_Z = np.nonzero(is_in_UxS)
+    row_Z, session_Z = np.nonzero(is_in_UxS)
     return Plan(
-        user=user_Z.astype(np.int32),
+        user=np.asarray(users.number)[row_Z].astype(np.int32),
         session=session_Z.astype(np.int32),
         begin=begin_UxS[is_in_UxS].astype(np.int32),
         end=np.minimum(end_UxS[is_in_UxS], params.num_seconds).astype(np.int32),
@@ -172,13 +193,18 @@ def _cut(plan: Plan) -> tuple[Block, np.ndarray, np.ndarray]:
     return blocks, length_C, session_C
 
 
-def _fill(heard: Heard, hear: Callable[[Block], Heard], blocks: Block, rows: np.ndarray, portion: int) -> None:
+def _rows(tree: Tree, rows: np.ndarray) -> Tree:
+    """These rows of all arrays."""
+    return jax.tree.map(lambda x: x[rows], tree)
+
+
+def _fill(heard: Heard, hear: Callable[[Block], Heard], blocks: Block, rows: np.ndarray) -> None:
     """Write what is heard in these rows, a portion at a time."""
-    for first in range(0, len(rows), portion):
-        # The last portion is filled up with its first row, so that all have one shape.
-        some = np.resize(rows[first : first + portion], portion)
-        kept = min(portion, len(rows) - first)
-        for column, piece in zip(heard, hear(jax.tree.map(lambda x: x[some], blocks)), strict=True):  # noqa: B023
+    for first in range(0, len(rows), BLOCKS):
+        # The last portion repeats its rows, so that all have one shape.
+        some = np.resize(rows[first : first + BLOCKS], BLOCKS)
+        kept = min(BLOCKS, len(rows) - first)
+        for column, piece in zip(heard, hear(_rows(blocks, some)), strict=True):
             column[some[:kept]] = np.asarray(piece)[:kept]
 
 
