@@ -41,6 +41,7 @@ class RunFolder:
     | `table1.json` | the log described as the paper's Table 1 does |
     | `users.parquet` | the results of each tested user |
     | `report.md` | the results, to be read |
+    | `.lock` | held while a process works here |
     | `recommendations/`, `ranking/` | what `task=recommend` and `task=rank` answer |
 
     Args:

@@ -161,7 +161,7 @@ def test_a_whole_run(command: Command, tmp_path: Path) -> None:
     left = {path.name for path in folder.iterdir() if not path.name.startswith("events.out.tfevents.")}
     assert left == {
         *("config.yaml", "versions.json", "data.json", "metrics.json", "history.jsonl", "report.md"),
-        *("table1.json", "users.parquet", "checkpoints", "figures", "vocabulary", "positive_only"),
+        *("table1.json", "users.parquet", "checkpoints", "figures", "vocabulary", "positive_only", ".lock"),
     }
     check_metrics(json.loads((folder / "metrics.json").read_text()))
     check_config(folder)

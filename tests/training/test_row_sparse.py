@@ -102,6 +102,12 @@ class NumpyLazyAdam:
             self.value[name][rows] -= self.learning_rate * mean / (np.sqrt(square) + 1e-8)
 
 
+def assert_close(x: np.ndarray, expected: np.ndarray, rtol: float, atol: float, **told: Any) -> None:
+    """Sums are rounded by the size of what goes into them, however small some of them come out."""
+    size = max(1.0, float(np.abs(expected).max(initial=0.0)))
+    np.testing.assert_allclose(x, expected, rtol=rtol, atol=atol * size, **told)
+
+
 @pytest.mark.parametrize("mode", ["jit", "pmap"])
 @pytest.mark.parametrize(
     ("tables", "lazy"),
@@ -124,7 +130,7 @@ def test_it_is_lazy_adam(mode: str, tables: TableMode, lazy: tuple[str, ...]) ->
         (optax.tree_utils.tree_get(found.opt_state, "nu"), reference.square),
     ):
         for name, x in {"body": tree["body"], **tree["tables"]}.items():
-            np.testing.assert_allclose(x, expected[name], rtol=2e-4, atol=1e-6, err_msg=name)
+            assert_close(x, expected[name], rtol=2e-4, atol=1e-6, err_msg=name)
 
 
 def item_moments(state: TrainState) -> list[np.ndarray]:
@@ -247,7 +253,7 @@ def test_a_loss_sees_no_difference_but_the_names_of_rows(both: Any, one: Batch, 
     batches = (one, other._replace(row=other.row + B))
     (loss, grad), (local_loss, local_grad), rows = jax.device_get(both(batches, jax.random.key(seed)))
     np.testing.assert_allclose(local_loss, loss, rtol=1e-6)
-    jax.tree.map(partial(np.testing.assert_allclose, rtol=1e-4, atol=1e-5), local_grad["body"], grad["body"])
+    jax.tree.map(partial(assert_close, rtol=1e-4, atol=1e-5), local_grad["body"], grad["body"])
     for name, rows_U in rows.items():
         assert len(set(rows_U.tolist())) == len(rows_U)
         assert rows_U[0] == PAD
@@ -255,7 +261,7 @@ def test_a_loss_sees_no_difference_but_the_names_of_rows(both: Any, one: Batch, 
         np.testing.assert_array_equal(local_grad["tables"][name][~inside_U], 0.0)
         put_RxD = np.zeros_like(grad["tables"][name])
         put_RxD[rows_U[inside_U]] = local_grad["tables"][name][inside_U]
-        np.testing.assert_allclose(put_RxD, grad["tables"][name], rtol=1e-4, atol=1e-5)
+        assert_close(put_RxD, grad["tables"][name], rtol=1e-4, atol=1e-5)
 
 
 @pytest.mark.parametrize(("rows", "sparse"), [(30, []), (31, ["word"])])
