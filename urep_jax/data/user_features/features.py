@@ -126,7 +126,8 @@ def _onboarding(inputs: Inputs, user_N: np.ndarray, time_N: np.ndarray, cfg: Fea
     counts_N = (answered_N <= time_N) & (ago_N < cfg.onboarding_days * SECONDS_PER_DAY)
     picked = _rows(profiles.artist_offsets, profiles.artists, user_N, counts_N, len(profiles.artist_ids))
     for artists in inputs.artists:
-        mean_NxD = _mean(picked @ artists.vectors, picked @ artists.known.astype(np.float32))
+        sums = picked @ artists.summable
+        mean_NxD = _mean(sums[:, :-1], sums[:, -1])
         yield mean_NxD
         yield _known(mean_NxD[:, 0])
     picked = _rows(profiles.language_offsets, profiles.languages, user_N, counts_N, len(profiles.language_ids))
@@ -164,10 +165,7 @@ def _heard(inputs: Inputs, start_N: np.ndarray, stop_N: np.ndarray) -> _Heard:
         return by_user @ values_VxD
 
     item_E = np.asarray(log.item[event_E])
-    vectors = tuple(
-        summed(item_E, np.concatenate([one.vectors, one.known[:, None]], axis=1, dtype=np.float32))
-        for one in inputs.modalities
-    )
+    vectors = tuple(summed(item_E, one.summable) for one in inputs.modalities)
     owner_E = np.repeat(np.arange(num_users), length_N)
     counts = (np.bincount(owner_E[np.isin(feedback_E, kinds)], minlength=num_users) for kinds in _COUNTED.values())
     devices_NxC = np.zeros((num_users, len(inputs.device_words)), np.float32)

@@ -1,6 +1,7 @@
 """`Modality`: what an encoder makes of items, and of the artists whose items they are."""
 
 import dataclasses
+import functools
 
 import numpy as np
 import pyarrow as pa
@@ -68,6 +69,11 @@ class Aligned:
     def width(self) -> int:
         """D."""
         return self.vectors.shape[1]
+
+    @functools.cached_property
+    def summable(self) -> Float32[np.ndarray, "V D+1"]:
+        """Vectors, and a last column of 1 where there is one: what sums and their weights are taken of at once."""
+        return np.concatenate([self.vectors, self.known[:, None]], axis=1, dtype=np.float32)
 
     def by_artist(self, item_artist: Int32[np.ndarray, "V"], num_artists: int) -> "Aligned":
         """The mean vector of each artist's items, in the order of artists; known where one of the items is."""
