@@ -71,7 +71,7 @@ class Aligned:
         return self.vectors.shape[1]
 
     @functools.cached_property
-    def summable(self) -> Float32[np.ndarray, "V D+1"]:
+    def summable(self) -> Float32[np.ndarray, "V _"]:
         """Vectors, and a last column of 1 where there is one: what sums and their weights are taken of at once."""
         return np.concatenate([self.vectors, self.known[:, None]], axis=1, dtype=np.float32)
 
