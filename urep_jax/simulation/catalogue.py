@@ -10,6 +10,7 @@ from jaxtyping import Array, Float32, Int32
 from urep_jax.simulation.catalogue_params import CatalogueParams
 from urep_jax.simulation.keys import Keys
 from urep_jax.simulation.params import RadioParams
+from urep_jax.simulation.taste import unit
 
 LOG_SECONDS_SPREAD = 0.26
 """Standard deviation of the log of a track's length; measured on 28,356 Spotify songs."""
@@ -136,8 +137,8 @@ def make_catalogue(params: RadioParams, *, keys: Keys) -> Catalogue:
     seed_RxD = jnp.concatenate([tracks.genre_style, tracks.artist_style[seed_artists]])
     # Nearness is an angle: seeds of genres lie near the origin, where all their neighbours would be the same few
     # tracks.
-    direction_RxD = _unit(seed_RxD)
-    nearness_RxV = math.sqrt(dim) * direction_RxD @ _unit(tracks.style).T
+    direction_RxD = unit(seed_RxD)
+    nearness_RxV = math.sqrt(dim) * direction_RxD @ unit(tracks.style).T
     popular_V = _standardise(tracks.log_popularity)
     _, station_tracks_RxM = jax.lax.top_k(nearness_RxV + params.station_popularity * popular_V, params.station_size)
     rotation_RxM = params.rotation_popularity * tracks.log_popularity[station_tracks_RxM]
@@ -156,8 +157,3 @@ def make_catalogue(params: RadioParams, *, keys: Keys) -> Catalogue:
 
 def _standardise(x: jax.Array) -> jax.Array:
     return (x - x.mean()) / jnp.maximum(x.std(), 1e-6)
-
-
-def _unit(x: jax.Array) -> jax.Array:
-    unit: jax.Array = x / jnp.linalg.norm(x, axis=-1, keepdims=True)
-    return unit

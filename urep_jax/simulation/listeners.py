@@ -7,12 +7,10 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float32, Int32
 
-from urep_jax.core.types import SECONDS_PER_DAY
 from urep_jax.simulation.catalogue import Catalogue
 from urep_jax.simulation.keys import Keys, fold
 from urep_jax.simulation.params import RadioParams
-
-SECONDS_PER_YEAR = 365 * SECONDS_PER_DAY
+from urep_jax.simulation.taste import SECONDS_PER_YEAR, turned, unit
 
 
 class Listener(NamedTuple):
@@ -52,9 +50,9 @@ def make_listener(params: RadioParams, catalogue: Catalogue, number: Int32[Array
     """
     key = fold(keys, number)
     dim, kept = params.latent_dim, params.stations_per_listener
-    taste_D = _unit(jax.random.normal(key["taste"], (dim,)))
+    taste_D = unit(jax.random.normal(key["taste"], (dim,)))
     turn_D = jax.random.normal(key["turn"], (dim,))
-    turn_D = _unit(turn_D - (turn_D @ taste_D) * taste_D)
+    turn_D = unit(turn_D - (turn_D @ taste_D) * taste_D)
 
     share_K = jnp.array([habit.share for habit in params.habits])
     utility_Kx3 = jnp.array([(habit.up, habit.skip, habit.down) for habit in params.habits])
@@ -95,10 +93,4 @@ def taste_at(params: RadioParams, listener: Listener, seconds: Int32[Array, ""])
         listener: one listener.
         seconds: time since the start of the window.
     """
-    angle = params.taste_drift * seconds / SECONDS_PER_YEAR
-    return jnp.cos(angle) * listener.taste + jnp.sin(angle) * listener.turn
-
-
-def _unit(x_D: jax.Array) -> jax.Array:
-    unit_D: jax.Array = x_D / jnp.linalg.norm(x_D)
-    return unit_D
+    return turned(listener.taste, listener.turn, params.taste_drift, seconds)

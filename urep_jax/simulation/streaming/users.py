@@ -12,8 +12,7 @@ from urep_jax.simulation.keys import Keys
 from urep_jax.simulation.streaming.catalogue import country_log_shares
 from urep_jax.simulation.streaming.keys import USER_STREAMS, pick
 from urep_jax.simulation.streaming.params import StreamingParams
-
-SECONDS_PER_YEAR = 365 * SECONDS_PER_DAY
+from urep_jax.simulation.taste import SECONDS_PER_YEAR, turned, unit
 
 YOUNGEST = 13
 """Youngest age in years."""
@@ -100,19 +99,19 @@ def make_user(params: StreamingParams, number: Int32[Array, ""], *, keys: Keys) 
     wave_2 = jnp.stack([jnp.cos(angle), jnp.sin(angle)])
     age_D = wave_2 @ jax.random.normal(keys["age_taste"], (2, dim))
     own_share = max(1 - params.country_share - params.age_share, 0.0)
-    taste_D = _unit(
+    taste_D = unit(
         params.country_share**0.5 * country_WxD[country]
         + params.age_share**0.5 * age_D
         + own_share**0.5 * jax.random.normal(key["taste"], (dim,))
     )
     turn_D = jax.random.normal(key["turn"], (dim,))
-    turn_D = _unit(turn_D - (turn_D @ taste_D) * taste_D)
+    turn_D = unit(turn_D - (turn_D @ taste_D) * taste_D)
 
     # Both summands have coordinates of variance 1, as those of taste have 1/D.
     music_T = taste_D @ jax.random.normal(keys["music_to_topic"], (dim, topic_dim))
     age_T = wave_2 @ jax.random.normal(keys["age_topic"], (2, topic_dim))
     own_share = max(1 - params.topic_from_music - params.topic_from_age, 0.0)
-    topic_T = _unit(
+    topic_T = unit(
         params.topic_from_music**0.5 * music_T
         + params.topic_from_age**0.5 * age_T
         + own_share**0.5 * jax.random.normal(key["topic_taste"], (topic_dim,))
@@ -147,8 +146,7 @@ def taste_at(params: StreamingParams, user: User, seconds: Int32[Array, ""]) -> 
         user: one user.
         seconds: time since the start of the window.
     """
-    angle = params.taste_drift * seconds / SECONDS_PER_YEAR
-    return jnp.cos(angle) * user.taste + jnp.sin(angle) * user.turn
+    return turned(user.taste, user.turn, params.taste_drift, seconds)
 
 
 def mood_at(params: StreamingParams, user: User, seconds: Int32[Array, ""], *, keys: Keys) -> Float32[Array, "D"]:
@@ -164,9 +162,4 @@ def mood_at(params: StreamingParams, user: User, seconds: Int32[Array, ""], *, k
     """
     block = ((seconds / SECONDS_PER_DAY + user.mood_phase) / params.mood_days).astype(jnp.int32)
     key = pick(keys, ("mood",), user.number, block)["mood"]
-    return params.mood_strength * _unit(jax.random.normal(key, (params.latent_dim,)))
-
-
-def _unit(x_D: jax.Array) -> jax.Array:
-    unit_D: jax.Array = x_D / jnp.linalg.norm(x_D)
-    return unit_D
+    return params.mood_strength * unit(jax.random.normal(key, (params.latent_dim,)))
