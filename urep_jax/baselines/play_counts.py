@@ -4,7 +4,7 @@ import numpy as np
 from jaxtyping import Int, Int64
 from scipy.sparse import csr_array
 
-from urep_jax.core.types import Feedback
+from urep_jax.core.types import LISTENED
 from urep_jax.data.log import EventLog
 from urep_jax.data.ragged import offsets_of, ranges, running_count
 from urep_jax.data.user_features.windows import events_before
@@ -23,7 +23,7 @@ def play_counts(log: EventLog, user: Int[np.ndarray, "N"], time: Int64[np.ndarra
     """
     start_N, stop_N = log.offsets[user], events_before(log, user, time)
     event_E, offsets = ranges(start_N, stop_N), offsets_of(stop_N - start_N)
-    heard_E = np.isin(log.feedback[event_E], (Feedback.PLAY, Feedback.UP))
+    heard_E = np.isin(log.feedback[event_E], LISTENED)
     item = np.asarray(log.item[event_E])[heard_E]
     counts = csr_array(
         (np.ones(len(item), np.float32), item, running_count(heard_E)[offsets]), shape=(len(user), log.num_items)

@@ -65,4 +65,7 @@ class Feedback(enum.IntEnum):
 FEEDBACK_WORDS = tuple(f.name.lower() for f in Feedback if f is not Feedback.NONE)
 """The words that a log may hold in its `feedback` column."""
 
+LISTENED = (Feedback.PLAY, Feedback.UP)
+"""What says that a track was listened to: skips and downs don't."""
+
 SECONDS_PER_DAY = 86_400

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 import numpy as np
 from jaxtyping import Bool, Float, Int, Int64
 
-from urep_jax.core.types import Feedback
+from urep_jax.core.types import LISTENED
 from urep_jax.data.labelled_pairs import LabelledPairs
 from urep_jax.data.log import EventLog
 from urep_jax.data.ragged import offsets_of, ranges
@@ -13,8 +13,6 @@ from urep_jax.data.user_features.windows import events_before
 from urep_jax.evaluation.by_user import ByUser
 from urep_jax.metrics.auc import pair_auc
 from urep_jax.metrics.group_mean import GroupMean
-
-_HEARD = (Feedback.PLAY, Feedback.UP)
 
 
 def future_pairs(
@@ -57,7 +55,7 @@ def future_pairs(
     start_N, stop_N = events_before(log, user, time), events_before(log, user, time + seconds)
     event_E = ranges(start_N, stop_N)
     row_E, item_E = np.repeat(np.arange(len(user)), stop_N - start_N), np.asarray(log.item[event_E])
-    counts_E = np.isin(log.feedback[event_E], _HEARD)
+    counts_E = np.isin(log.feedback[event_E], LISTENED)
     if where is not None:
         counts_E &= where[item_E]
     width = max(log.num_items, 1)

@@ -8,7 +8,7 @@ import numpy as np
 from jaxtyping import Float32, Int, Int8, Int32, Int64
 from scipy.sparse import csr_array
 
-from urep_jax.core.types import SECONDS_PER_DAY, Feedback
+from urep_jax.core.types import LISTENED, SECONDS_PER_DAY, Feedback
 from urep_jax.data.ragged import offsets_of, ranges
 from urep_jax.data.user_features.groups import FeatureConfig, Group, switched_on
 from urep_jax.data.user_features.inputs import Inputs
@@ -16,7 +16,7 @@ from urep_jax.data.user_features.windows import events_before
 
 Columns: TypeAlias = Float32[np.ndarray, "_ _"]
 
-_COUNTED = {"plays": (Feedback.PLAY, Feedback.UP), "ups": (Feedback.UP,), "skips": (Feedback.SKIP,)}
+_COUNTED = {"plays": LISTENED, "ups": (Feedback.UP,), "skips": (Feedback.SKIP,)}
 """Events that are counted, and what they are."""
 
 
