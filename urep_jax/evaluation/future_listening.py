@@ -8,6 +8,7 @@ from jaxtyping import Bool, Float, Int, Int64
 from urep_jax.core.types import LISTENED
 from urep_jax.data.labelled_pairs import LabelledPairs
 from urep_jax.data.log import EventLog
+from urep_jax.data.others import nth_other
 from urep_jax.data.ragged import offsets_of, ranges
 from urep_jax.data.user_features.windows import events_before
 from urep_jax.evaluation.by_user import ByUser
@@ -89,16 +90,10 @@ def _others(
         pool: how many items there are.
         rng: draws.
     """
-    own_N = np.bincount(row_P, minlength=num_rows)
-    first_N = offsets_of(own_N)[:-1]
-    # The r-th other item is r, and one more for each own item whose others before it are at most r.
-    others_before_P = item_P - (np.arange(len(row_P)) - first_N[row_P])
     row_Q = row_P[chosen]
-    free_Q = pool - own_N[row_Q]
-    r_Q = (rng.random(len(row_Q)) * free_Q).astype(np.int64)
-    key_P = row_P * (pool + 1) + others_before_P
-    below_Q = np.searchsorted(key_P, row_Q * (pool + 1) + r_Q, side="right") - first_N[row_Q]
-    return np.where(free_Q > 0, r_Q + below_Q, -1)
+    free_Q = pool - np.bincount(row_P, minlength=num_rows)[row_Q]
+    n_Q = (rng.random(len(row_Q)) * free_Q).astype(np.int64)
+    return np.where(free_Q > 0, nth_other(row_P, item_P, row_Q, n_Q, num_rows, pool), -1)
 
 
 def told_apart(

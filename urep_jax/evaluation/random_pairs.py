@@ -7,6 +7,7 @@ from urep_jax.core.streams import numpy_stream
 from urep_jax.core.types import Feedback
 from urep_jax.data.cases import Cases
 from urep_jax.data.log import EventLog
+from urep_jax.data.others import nth_other
 from urep_jax.data.ragged import offsets_of, ranges
 from urep_jax.evaluation.by_user import ByUser
 from urep_jax.evaluation.scorer import Scorer, candidate_scores
@@ -68,11 +69,8 @@ def draw_foreign_items(
     owner, item = np.divmod(np.unique(owner * V + log.item[ranges(start_U, stop_U)]), max(V, 1))
     own_U = np.bincount(owner, minlength=len(user_U))
 
-    # The r-th foreign item is r plus the number of own items below it: those whose j-th has at most r foreign before.
-    first_U = np.cumsum(own_U) - own_U
-    foreign_before = item - (np.arange(len(item)) - first_U[owner])
     num_foreign_C = (V - own_U)[user_C]
-    r_CxK = rng.integers(0, np.maximum(num_foreign_C, 1)[:, None], size=(len(sequence), num_negatives))
-    below = np.searchsorted(owner * V + foreign_before, user_C[:, None] * V + r_CxK, side="right")
-    foreign_CxK = r_CxK + below - first_U[user_C][:, None]
+    n_CxK = rng.integers(0, np.maximum(num_foreign_C, 1)[:, None], size=(len(sequence), num_negatives))
+    user_CxK = np.broadcast_to(user_C[:, None], n_CxK.shape)
+    foreign_CxK = nth_other(owner, item, user_CxK, n_CxK, len(user_U), V)
     return np.where(num_foreign_C[:, None] > 0, foreign_CxK, -1).astype(np.int32)
