@@ -12,7 +12,6 @@ from hypothesis import strategies as st
 from tests.data.user_features.listeners import (
     COUNTRIES,
     DEVICES,
-    ITEMS,
     LANGUAGES,
     NOW,
     inputs,
@@ -160,7 +159,7 @@ def test_a_bare_log_has_features_too() -> None:
     names = {group.name for group in feature_groups(given, CFG)}
     assert not names & {"devices", "country", "plan"}
     assert x.shape[1] == sum(group.width for group in feature_groups(given, CFG))
-    assert np.isfinite(x[1:, :4]).all() or np.isnan(x[1:, :4]).any()
+    assert np.isfinite(x[:, :4]).any(), "some have listened to something with a vector"
 
 
 def test_a_trained_models_words_decide_what_is_told() -> None:
@@ -221,12 +220,11 @@ def test_what_cannot_be_is_refused() -> None:
         FeatureConfig(onboarding_days=-1)
 
 
-def test_the_default_has_all_items_of_the_tests() -> None:
-    """The listeners have something in every group, else the tests above would see nothing."""
+def test_every_group_tells_something_of_some_listener() -> None:
+    """Else the tests above would see nothing."""
     given = inputs()
     x = user_features(given, np.arange(24), np.full(24, NOW), FeatureConfig(onboarding_days=10_000))
     start = 0
     for group in feature_groups(given, CFG):
         own, start = x[:, start : start + group.width], start + group.width
         assert np.nan_to_num(own).any(), group.name
-    assert len(given.log.item_ids) == ITEMS

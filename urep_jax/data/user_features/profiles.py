@@ -52,11 +52,6 @@ class Profiles:
     languages: Int32[np.ndarray, "_"]
     language_ids: pa.StringArray
 
-    @property
-    def num_users(self) -> int:
-        """Number of users."""
-        return len(self.age)
-
 
 def read_profiles(
     user_ids: pa.StringArray,
@@ -84,7 +79,6 @@ def read_profiles(
             then. None takes those that are there, sorted.
     """
     nothing = pa.array([], pa.string())
-    num_users = len(user_ids)
     row_S = _rows_of(users, "user_id", user_ids)
     category, words = {}, {}
     for name in categories:
@@ -107,7 +101,6 @@ def read_profiles(
     language_ids = _sorted_words(all_languages) if values is None else values.get("language_ids", nothing)
     artist_offsets, artists = _ragged(picked_artists, artist_ids)
     language_offsets, languages = _ragged(picked_languages, language_ids)
-    assert len(artist_offsets) == num_users + 1
     return Profiles(
         category=category,
         values=words,
