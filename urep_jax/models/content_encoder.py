@@ -11,6 +11,8 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
+from urep_jax.models.layers import unit
+
 Params = Any
 
 
@@ -60,7 +62,7 @@ def encode(params: Params, content: Float[Array, "N *shape"], cfg: ContentEncode
         cfg: as given to `init`.
     """
     out_NxD: Array = _Network(cfg).apply({"params": params["network"]}, content)
-    return out_NxD / jnp.sqrt(jnp.sum(out_NxD**2, axis=1, keepdims=True) + 1e-12)
+    return unit(out_NxD)
 
 
 def score(params: Params, centre: Float[Array, "*B M D"], context: Float[Array, "*B N D"]) -> Float[Array, "*B M N"]:

@@ -78,6 +78,11 @@ def _mixed(word: UInt32[Array, "..."]) -> UInt32[Array, "..."]:
     return word ^ (word >> 16)
 
 
+def unit(x: Float[Array, "*B D"]) -> Float[Array, "*B D"]:
+    """Vectors brought to length 1; zeros stay zeros."""
+    return x / jnp.sqrt(jnp.sum(x**2, axis=-1, keepdims=True) + 1e-12)
+
+
 class SelfAttention(nn.Module):
     """Multi-head scaled dot-product attention (Vaswani et al. 2017), all projections without bias.
 

@@ -12,6 +12,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from urep_jax.core.streams import name_key
+from urep_jax.models.layers import unit
 
 Params = Any
 
@@ -61,14 +62,14 @@ def user_vectors(params: Params, user: Float[Array, "*B U"], cfg: TwoTowerConfig
         user: what is known of each user.
         cfg: as given to `init`.
     """
-    unit: Array = _Tower(cfg).apply({"params": params["user"]}, user)
-    return jnp.exp(params["log_scale"]) * unit
+    vectors: Array = _Tower(cfg).apply({"params": params["user"]}, user)
+    return jnp.exp(params["log_scale"]) * vectors
 
 
 def item_vectors(params: Params, item: Float[Array, "*B I"], cfg: TwoTowerConfig) -> Float[Array, "*B D"]:
     """Vectors of items, of length 1; arguments as of `user_vectors`."""
-    unit: Array = _Tower(cfg).apply({"params": params["item"]}, item)
-    return unit
+    vectors: Array = _Tower(cfg).apply({"params": params["item"]}, item)
+    return vectors
 
 
 class _Tower(nn.Module):
@@ -80,5 +81,4 @@ class _Tower(nn.Module):
     def __call__(self, x: Float[Array, "*B I"]) -> Float[Array, "*B D"]:
         for i, width in enumerate(self.cfg.hidden):
             x = nn.selu(nn.Dense(width, kernel_init=nn.initializers.lecun_normal(), name=f"dense_{i}")(x))
-        x = nn.Dense(self.cfg.width, name="out")(x)
-        return x / jnp.sqrt(jnp.sum(x**2, axis=-1, keepdims=True) + 1e-12)
+        return unit(nn.Dense(self.cfg.width, name="out")(x))
