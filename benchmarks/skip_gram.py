@@ -26,7 +26,7 @@ import pyarrow.parquet as pq
 
 from benchmarks import logs
 from benchmarks.machine import describe
-from benchmarks.training import System
+from benchmarks.training import System, times
 
 WIDTH, MIN_COUNT, POWER, LEARNING_RATE = 80, 5, 0.75, 0.03
 GENSIM = "gensim"
@@ -104,13 +104,7 @@ def summary(turns: dict[str, list[dict[str, Any]]]) -> dict[str, dict[str, Any]]
             "pairs_per_cpu_s": round(statistics.median(turn["pairs"] / turn["cpu_seconds"] for turn in own)),
         }
     if GENSIM in turns:
-        for clock, told in {"seconds": "times_gensim", "cpu_seconds": "times_gensim_cpu"}.items():
-            ratio = [
-                (ours["pairs"] / ours[clock]) / (theirs["pairs"] / theirs[clock])
-                for ours, theirs in zip(turns["urep_jax"], turns[GENSIM], strict=True)
-            ]
-            results["urep_jax"][told] = round(statistics.median(ratio), 2)
-            results["urep_jax"][f"{told}_spread"] = [round(min(ratio), 2), round(max(ratio), 2)]
+        results["urep_jax"] |= times(GENSIM, turns["urep_jax"], turns[GENSIM], "pairs")
     return results
 
 

@@ -141,6 +141,24 @@ def measure(systems: dict[str, System], rounds: int, steps: int) -> dict[str, li
     return turns
 
 
+def times(peer: str, ours: list[dict[str, Any]], theirs: list[dict[str, Any]], count: str) -> dict[str, Any]:
+    """How many times a peer's rate ours is, round by round: by the clock, and by the time its threads ran.
+
+    Args:
+        peer: what it is called in the results.
+        ours: our answers.
+        theirs: the peer's, of the same rounds.
+        count: what is counted in an answer.
+    """
+    told: dict[str, Any] = {}
+    for clock, name in {"seconds": f"times_{peer}", "cpu_seconds": f"times_{peer}_cpu"}.items():
+        pairs = zip(ours, theirs, strict=True)
+        ratio = [(our[count] / our[clock]) / (their[count] / their[clock]) for our, their in pairs]
+        told[name] = round(statistics.median(ratio), 2)
+        told[f"{name}_spread"] = [round(min(ratio), 2), round(max(ratio), 2)]
+    return told
+
+
 def summary(turns: dict[str, list[dict[str, Any]]], steps: int) -> dict[str, dict[str, Any]]:
     """Rates of each system, and its ratio to RecTools in each round: by the clock, and by the time its threads ran.
 
@@ -157,13 +175,7 @@ def summary(turns: dict[str, list[dict[str, Any]]], steps: int) -> dict[str, dic
             "positions_per_batch": round(statistics.mean(turn["positions"] for turn in own) / steps),
         }
         if RECTOOLS in turns and name != RECTOOLS:
-            for clock, told in {"seconds": "times_rectools", "cpu_seconds": "times_rectools_cpu"}.items():
-                ratio = [
-                    (ours["positions"] / ours[clock]) / (theirs["positions"] / theirs[clock])
-                    for ours, theirs in zip(own, turns[RECTOOLS], strict=True)
-                ]
-                results[name][told] = round(statistics.median(ratio), 2)
-                results[name][f"{told}_spread"] = [round(min(ratio), 2), round(max(ratio), 2)]
+            results[name] |= times("rectools", own, turns[RECTOOLS], "positions")
     return results
 
 
