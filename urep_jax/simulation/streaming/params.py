@@ -75,7 +75,7 @@ class StreamingParams(CatalogueParams):
     """Share of their sessions that are of shows, 0 to 1. No number is published."""
 
     premium: float = 0.4
-    """Share of users with a paid plan, 0 to 1. No number is settled by us."""
+    """Share of users with a paid plan, 0 to 1. Ours, not measured."""
     main_device: float = 0.7
     """Share of sessions on the user's main device, 0 to 1; the others fall on any. No number is published."""
     median_age: float = 30.0
@@ -126,7 +126,7 @@ class StreamingParams(CatalogueParams):
     popularity alone, and feedback on nothing: the null control."""
 
     repeats: float = 0.45
-    """Share of plays that come from the user's own library, 0 to 1. No number is settled by us."""
+    """Share of plays that come from the user's own library, 0 to 1. Ours, not measured."""
     library_size: int = 40
     """Tracks that enter the library in 30 days, at least 1; a track may enter twice. No number is published."""
     library_zipf: float = 0.8
