@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from jaxtyping import Float
 
-from urep_jax.data.user_features.groups import Group
+from urep_jax.data.user_features.groups import Group, columns_of
 
 
 def unexplained(
@@ -25,12 +25,9 @@ def unexplained(
     Raises:
         ValueError: if the groups don't add up to the columns.
     """
-    widths = [group.width for group in groups]
-    if sum(widths) != x.shape[1]:
-        raise ValueError(f"the groups have {sum(widths)} columns, but there are {x.shape[1]}")
+    columns = columns_of(groups, x.shape[1])
     lost_F = np.square(x.astype(np.float64) - decoded).sum(axis=0)
     all_F = np.square(x - x.mean(axis=0, dtype=np.float64)).sum(axis=0)
-    bounds = np.concatenate([[0], np.cumsum(widths)])
-    sums = {g.name: (lost_F[a:b].sum(), all_F[a:b].sum()) for g, a, b in zip(groups, bounds, bounds[1:], strict=False)}
+    sums = {group.name: (lost_F[own].sum(), all_F[own].sum()) for group, own in zip(groups, columns, strict=True)}
     sums["all"] = lost_F.sum(), all_F.sum()
     return {name: float(lost / of) if of > 0 else float("nan") for name, (lost, of) in sums.items()}

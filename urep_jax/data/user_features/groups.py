@@ -1,6 +1,7 @@
 """The groups that x_u is made of, and which of them are switched off."""
 
 import dataclasses
+import itertools
 from collections.abc import Iterable, Sequence
 from typing import Literal, NamedTuple
 
@@ -23,6 +24,22 @@ class Group(NamedTuple):
     tags: tuple[str, ...]
     width: int
     kind: Kind
+
+
+def columns_of(groups: Sequence[Group], num_features: int) -> list[slice]:
+    """Where each group's columns are.
+
+    Args:
+        groups: in the order of their columns.
+        num_features: how many columns there are.
+
+    Raises:
+        ValueError: if the groups don't add up to them.
+    """
+    ends = list(itertools.accumulate((group.width for group in groups), initial=0))
+    if ends[-1] != num_features:
+        raise ValueError(f"the groups have {ends[-1]} columns, but there are {num_features}")
+    return [slice(*own) for own in itertools.pairwise(ends)]
 
 
 @dataclasses.dataclass(frozen=True)

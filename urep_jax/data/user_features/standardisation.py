@@ -6,7 +6,7 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Float, Float32
 
-from urep_jax.data.user_features.groups import Group
+from urep_jax.data.user_features.groups import Group, columns_of
 
 _LEAST_SPREAD = 1e-6
 """Columns that spread less are constant."""
@@ -42,18 +42,14 @@ def fit_standardisation(features: Float[np.ndarray, "N F"], groups: Sequence[Gro
     Raises:
         ValueError: if the groups don't add up to the columns.
     """
-    widths = [group.width for group in groups]
-    if sum(widths) != features.shape[1]:
-        raise ValueError(f"the groups have {sum(widths)} columns, but there are {features.shape[1]}")
-    kind_F = np.repeat([group.kind for group in groups], widths)
+    columns = columns_of(groups, features.shape[1])
     mean_F, variance_F = _moments(features)
-    start = 0
-    for group in groups:
-        own = slice(start, start := start + group.width)
+    is_indicator_F = np.zeros(len(mean_F), bool)
+    for group, own in zip(groups, columns, strict=True):
+        is_indicator_F[own] = group.kind == "indicator"
         if group.kind == "vector":
             variance_F[own] = variance_F[own].mean()
     scale_F = np.where(variance_F > _LEAST_SPREAD**2, np.sqrt(variance_F), 1.0)
-    is_indicator_F = kind_F == "indicator"
     return Standardisation(
         np.where(is_indicator_F, 0.0, mean_F).astype(np.float32),
         np.where(is_indicator_F, 1.0, scale_F).astype(np.float32),
