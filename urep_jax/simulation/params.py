@@ -24,9 +24,9 @@ import dataclasses
 import math
 from typing import NamedTuple
 
-from urep_jax.core.types import SECONDS_PER_DAY
 from urep_jax.simulation.catalogue_params import CatalogueParams
 from urep_jax.simulation.ranges import Ranges, require, require_ranges
+from urep_jax.simulation.window import Window
 
 
 class Habit(NamedTuple):
@@ -58,7 +58,7 @@ HABITS = (
 
 
 @dataclasses.dataclass(frozen=True)
-class RadioParams(CatalogueParams):
+class RadioParams(Window, CatalogueParams):
     """What a simulated radio is like.
 
     Raises:
@@ -173,16 +173,6 @@ class RadioParams(CatalogueParams):
             math.isclose(total, 1, abs_tol=1e-6) and all(habit.share >= 0 for habit in self.habits),
             f"the shares of habits add up to {total:g}, but must be at least 0 each and 1 together; mend the shares",
         )
-
-    @property
-    def end(self) -> int:
-        """First second after the window, seconds since 1970, UTC."""
-        return self.start + self.num_seconds
-
-    @property
-    def num_seconds(self) -> int:
-        """Length of the window in seconds."""
-        return self.num_days * SECONDS_PER_DAY
 
 
 _INF = math.inf

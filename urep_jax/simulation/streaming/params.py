@@ -26,16 +26,16 @@ Shape letters of this folder, beside those of `simulation.params`:
 import dataclasses
 import math
 
-from urep_jax.core.types import SECONDS_PER_DAY
 from urep_jax.simulation.catalogue_params import CatalogueParams
 from urep_jax.simulation.ranges import Ranges, require, require_ranges
+from urep_jax.simulation.window import Window
 
 DEVICES = ("mobile", "desktop", "speaker", "car")
 PLANS = ("free", "premium")
 
 
 @dataclasses.dataclass(frozen=True)
-class StreamingParams(CatalogueParams):
+class StreamingParams(Window, CatalogueParams):
     """What a simulated streaming service is like.
 
     Raises:
@@ -225,16 +225,6 @@ class StreamingParams(CatalogueParams):
             self.num_artists >= MOST_PICKED,
             f"num_artists is {self.num_artists}, but a new user picks up to {MOST_PICKED}; raise it",
         )
-
-    @property
-    def end(self) -> int:
-        """First second after the window, seconds since 1970, UTC."""
-        return self.start + self.num_seconds
-
-    @property
-    def num_seconds(self) -> int:
-        """Length of the window in seconds."""
-        return self.num_days * SECONDS_PER_DAY
 
     @property
     def num_items(self) -> int:
