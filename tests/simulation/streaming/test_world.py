@@ -93,7 +93,7 @@ def test_taste_tells_what_is_played_and_without_response_it_does_not(log):
 def test_draws_have_the_probabilities_of_the_equation():
     """Over a fine grid of the one random number, shares are `popularity^p exp(response a)`, normalised, in NumPy."""
     catalogue, users = make_streaming_world(SMALL, 0)
-    user = jax.tree.map(lambda x: x[3], users)
+    user = jax.tree.map(lambda x: jnp.asarray(x[3]), users)
     offer, seconds = track_offer(SMALL, catalogue), jnp.int32(86_400)
     wishes_1xK = track_wishes(SMALL, user, taste_at(SMALL, user, seconds))[None]
     steps = 20_000
