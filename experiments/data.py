@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 from hydra.errors import InstantiationException
 from hydra.utils import instantiate
 from omegaconf import DictConfig
@@ -13,6 +14,7 @@ from rich.console import Console
 from urep_jax.core.types import Feedback
 from urep_jax.data.cases import Cases, Split
 from urep_jax.data.datasets.base import EventsBuilder
+from urep_jax.data.ingest.schema import COMPANIONS
 from urep_jax.data.log import EventLog
 from urep_jax.data.prepare import builder_of, prepare
 from urep_jax.data.stats import format_table1, table1
@@ -34,6 +36,13 @@ def load_log(cfg: DictConfig, console: Console) -> EventLog:
     return log
 
 
+def load_tables(cfg: DictConfig) -> dict[str, pa.Table]:
+    """The tables beside the prepared log, by name: those that there are."""
+    builder = _builder(cfg)
+    found = {name: builder.companion(name) for name in COMPANIONS}
+    return {name: table for name, table in found.items() if table is not None}
+
+
 def left_out(cfg: DictConfig) -> str:
     """How many rows of the prepared data could not be used, by reason, and where they are told; empty if all could."""
     return _left_out(_builder(cfg))
@@ -51,7 +60,7 @@ def _left_out(builder: EventsBuilder[Any]) -> str:
 def _builder(cfg: DictConfig) -> EventsBuilder[Any]:
     if cfg.data.get("path") == "":
         raise ValueError(f"{cfg.data.name} needs data.path=..., the file or folder where the data is")
-    return builder_of(_made(cfg.data.source), cfg.workspace)
+    return builder_of(made(cfg.data.source), cfg.workspace)
 
 
 def load_data(cfg: DictConfig, console: Console) -> tuple[EventLog, Split]:
@@ -61,7 +70,7 @@ def load_data(cfg: DictConfig, console: Console) -> tuple[EventLog, Split]:
         ValueError: if the split leaves nobody to train on, to validate on or to test.
     """
     log = load_log(cfg, console)
-    split_by = _made(cfg.data.split)
+    split_by = made(cfg.data.split)
     split: Split = split_by(log)
     console.print(
         f"{log.name}: {log.num_events:,} events, {log.num_sequences:,} {log.granularity}s, {log.num_items:,} items; "
@@ -100,7 +109,7 @@ def find(path: str) -> Path:
     return (Path(folder) / path if folder else Path(path)).absolute()
 
 
-def _made(node: DictConfig) -> Any:
+def made(node: DictConfig) -> Any:
     """What a `_target_` of the config describes, its `path` looked up by `find`.
 
     Raises:
@@ -111,5 +120,5 @@ def _made(node: DictConfig) -> Any:
         return instantiate(node, **found, _convert_="all")
     except InstantiationException as error:
         if isinstance(error.__cause__, ValueError | TypeError):
-            raise ValueError(f"{error.__cause__} (in data.{node._key()})") from error
+            raise ValueError(f"{error.__cause__} (in {node._get_full_key(None)})") from error
         raise

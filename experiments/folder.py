@@ -22,7 +22,7 @@ _PACKAGES = ("urep_jax", "jax", "jaxlib", "flax", "optax", "orbax-checkpoint", "
 _MAY_DIFFER = ("workspace", "profile")
 _ONLY_TESTED = ("baselines", "metrics")
 """What a run that has not ended may still be asked: it doesn't change what is trained."""
-_WORK = ("checkpoints", "recommendations", "candidates.parquet", "ranking", "metrics.json")
+_WORK = ("checkpoints", "encoders", "recommendations", "candidates.parquet", "ranking", "metrics.json")
 
 
 class RunFolder:

@@ -82,6 +82,8 @@ def check_overrides(overrides: Sequence[str], config_dir: Path | None = None) ->
                 )
     for experiment in given.get("experiment", [_default_experiment()]):
         chosen = {group: given[group][0] for group in groups() if given.get(group)}
+        for group, option in chosen.items():
+            _check_belongs(experiment, group, option, places)
         composed = _composed(experiment, chosen, places)
         for override in parsed:
             _check(composed, override)
@@ -92,6 +94,26 @@ def _values(override: Override) -> Iterator[Any]:
     value = override._value
     for one in value.list if isinstance(value, ChoiceSweep) else [] if override.is_sweep_override() else [value]:
         yield one.text if isinstance(one, QuotedString) else one
+
+
+def _check_belongs(experiment: str, group: str, option: str, places: Sequence[Path]) -> None:
+    """Refuse an option that is of another system: it sets, or lacks, what the experiment has."""
+    if group == "experiment":
+        return
+    own, defaults = _own(experiment, places)
+    found = _option(group, option, places)
+    sweeper = OmegaConf.select(found, "hydra.sweeper.params") or {}
+    named = {str(key) for key in found} - {*_NO_KNOBS, *groups()} | {str(key).split(".")[0] for key in sweeper}
+    strange = sorted(named - {*own, *groups()})
+    # What a data set is told is its own affair; elsewhere a group's options have the same knobs.
+    if not strange and group in found and group in defaults and group != "data":
+        default = _option(group, defaults[group], places)
+        strange = sorted(f"{group}.{key}" for key in found[group].keys() ^ default[group].keys())
+    if strange:
+        raise KnobError(
+            f"{group}={option} is not for experiment={experiment}: they differ in {', '.join(strange)}. Leave it out, "
+            "or take an experiment of the system that it belongs to"
+        )
 
 
 def _check(composed: _Composed, override: Override) -> None:
@@ -198,6 +220,7 @@ def _composed(experiment: str, chosen: dict[str, Any], places: Sequence[Path]) -
     for group, option in chosen.items():
         if group != "experiment":
             config.merge_with(_option(group, option, places))
+    config.merge_with(_of_groups(experiment, places))
     whole = OmegaConf.to_container(config, resolve=False)
     assert isinstance(whole, dict)
     knobs = {str(key): value for key, value in whole.items() if key not in _NO_KNOBS}
@@ -241,6 +264,19 @@ def _own(experiment: str, places: Sequence[Path]) -> tuple[dict[str, Any], dict[
             knobs, chosen = built_on[0] | knobs, built_on[1] | chosen
     own = {str(key): value for key, value in values.items() if key not in (*_NO_KNOBS, *groups())}
     return knobs | own, chosen
+
+
+def _of_groups(experiment: str, places: Sequence[Path]) -> dict[str, Any]:
+    """What an experiment says of its groups' knobs; with what those say that it builds on."""
+    values = OmegaConf.to_container(OmegaConf.load(_file("experiment", experiment, places)), resolve=False)
+    assert isinstance(values, dict)
+    built_on = [
+        _of_groups(entry, places) for entry in values["defaults"] if isinstance(entry, str) and entry != "_self_"
+    ]
+    whole = OmegaConf.merge(*built_on, {key: value for key, value in values.items() if key in groups()})
+    found = OmegaConf.to_container(whole, resolve=False)
+    assert isinstance(found, dict)
+    return {str(key): value for key, value in found.items()}
 
 
 def _default_experiment() -> str:

@@ -14,9 +14,7 @@ from rich.text import Text
 from experiments.data import print_stats
 from experiments.errors import fail
 from experiments.folder import RunFolder, alone_in
-from experiments.own import metric_name
 from experiments.sweep import Job
-from experiments.tables import terminal_table
 from urep_jax.training.fit import Diverged, Interrupted
 
 _USER_ERRORS = (ValueError, FileNotFoundError, Diverged)
@@ -81,9 +79,9 @@ def _run(cfg: DictConfig, folder: Path, console: Console) -> dict[str, float]:
     else:
         console.print("this run has ended before; its results are")
     if cfg.task.name == "train":
-        console.print(terminal_table(metrics, f"{cfg.system} on {cfg.data.name}"))
-        if own := [metric_name(place) for place in cfg.get("metrics", [])]:
-            console.print(terminal_table(metrics, "metrics of your own", own))
+        tables = get_method(f"experiments.{cfg.system}.page.terminal_tables")
+        for table in tables(cfg, metrics):
+            console.print(table)
     else:
         console.print(", ".join(f"{value:,.0f} {name}" for name, value in metrics.items()))
     console.print(f"run folder: {folder}", soft_wrap=True)

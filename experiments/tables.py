@@ -74,7 +74,9 @@ def cell(metrics: Mapping[str, float], name: str) -> str:
     """A metric and its interval."""
     if name not in metrics:
         return "–"
-    return f"{short(metrics[name], digits(name))} ±{short(metrics[f'{name}_ci95'], digits(name))}"
+    told = short(metrics[name], digits(name))
+    half = metrics.get(f"{name}_ci95")
+    return told if half is None else f"{told} ±{short(half, digits(name))}"
 
 
 def short(value: float, digits: int) -> str:
@@ -82,10 +84,9 @@ def short(value: float, digits: int) -> str:
     return re.sub(r"^(-?)0\.", r"\1.", f"{value:.{digits}f}").replace("-", "−")
 
 
-def terminal_table(metrics: Mapping[str, float], title: str, wanted: Sequence[str] = MAIN) -> Table:
-    """Some of the results for a terminal."""
-    header, *body = rows(metrics, wanted)
-    caption = "± is half a 95 % interval, by users"
+def simple_table(rows: Sequence[Sequence[str]], title: str, caption: str) -> Table:
+    """Rows under a header for a terminal, the first column a name."""
+    header, *body = rows
     table = Table(title=title, title_justify="left", caption=caption, caption_justify="left", box=box.SIMPLE_HEAD)
     table.pad_edge, table.padding = False, (0, 1, 0, 0)
     for i, name in enumerate(header):
@@ -93,6 +94,11 @@ def terminal_table(metrics: Mapping[str, float], title: str, wanted: Sequence[st
     for row in body:
         table.add_row(*row)
     return table
+
+
+def terminal_table(metrics: Mapping[str, float], title: str, wanted: Sequence[str] = MAIN) -> Table:
+    """Some of the results for a terminal."""
+    return simple_table(rows(metrics, wanted), title, "± is half a 95 % interval, by users")
 
 
 def markdown_table(table: list[list[str]]) -> str:

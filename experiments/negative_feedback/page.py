@@ -3,10 +3,11 @@
 from collections.abc import Mapping, Sequence
 
 from omegaconf import DictConfig
+from rich.table import Table
 
 from experiments.negative_feedback.protocols import protocol_of
 from experiments.own import metric_name
-from experiments.tables import BY_POPULARITY, MAIN, RECALL, cell, markdown_table, rows
+from experiments.tables import BY_POPULARITY, MAIN, RECALL, cell, markdown_table, rows, terminal_table
 from urep_jax.data.cases import Split
 from urep_jax.data.log import EventLog
 from urep_jax.data.stats import format_table1, table1
@@ -24,6 +25,14 @@ def _only(metrics: Mapping[str, float]) -> str:
     kinds = [kind for kind in ("skip", "down") if f"pair_accuracy/{kind}_only" in metrics]
     told = [f"{cell(metrics, f'pair_accuracy/{kind}_only')} where only {kind}s are known" for kind in kinds]
     return f" Pair accuracy is {', and '.join(told)}." if told else ""
+
+
+def terminal_tables(cfg: DictConfig, metrics: Mapping[str, float]) -> list[Table]:
+    """The results for a terminal, and those of one's own metrics apart."""
+    tables = [terminal_table(metrics, f"{cfg.system} on {cfg.data.name}")]
+    if own := [metric_name(place) for place in cfg.metrics]:
+        tables.append(terminal_table(metrics, "metrics of your own", own))
+    return tables
 
 
 def page(cfg: DictConfig, log: EventLog, split: Split, metrics: Mapping[str, float], result: Fit, rejects: str) -> str:

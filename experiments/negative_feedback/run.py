@@ -10,7 +10,6 @@ from rich.console import Console
 from experiments import figures
 from experiments.data import left_out, load_data
 from experiments.folder import RunFolder
-from experiments.history import HistoryWriter
 from experiments.negative_feedback.baselines import FITTED, TRAINED, check_baselines, obstacle
 from experiments.negative_feedback.page import page
 from experiments.negative_feedback.protocols import Protocol, Questions, Results, protocol_of, reach
@@ -18,9 +17,8 @@ from experiments.negative_feedback.recipe import Recipe
 from experiments.negative_feedback.training import Trained, train
 from experiments.negative_feedback.users import users_table
 from experiments.own import own_metrics, try_metrics
-from experiments.profile import StepTrace
-from experiments.progress import TrainingBar
 from experiments.tables import TITLES, model_title
+from experiments.watch import watched
 from urep_jax.baselines.oracle import oracle
 from urep_jax.baselines.popularity import popularity
 from urep_jax.data.cases import Cases
@@ -34,7 +32,6 @@ from urep_jax.evaluation.model_scorer import feedback_cosines
 from urep_jax.evaluation.scorer import Scorer
 from urep_jax.evaluation.two_stages import two_stages
 from urep_jax.serving.restore import model_config
-from urep_jax.training.fit import Progress
 
 
 def run(cfg: DictConfig, folder: RunFolder, console: Console) -> dict[str, float]:
@@ -69,21 +66,9 @@ def run(cfg: DictConfig, folder: RunFolder, console: Console) -> dict[str, float
         return protocol.test(scorer, asked) | own
 
     def trained(title: str, recipe: Recipe, path: Path) -> Trained:
-        trace_folder = path / "profile" if cfg.profile else None
-        with (
-            HistoryWriter(path) as history,
-            TrainingBar(console, title, protocol.title) as bar,
-            StepTrace(trace_folder) as trace,
-        ):
-
-            def on_progress(progress: Progress) -> None:
-                history(progress.history)
-                bar(progress)
-                trace(progress)
-
-            done = train(recipe, log, split, vocabulary, protocol, path, on_progress, console)
-            # A training that had ended before makes no progress.
-            history(done.result.history)
+        with watched(path, title, protocol.title, console, trace=cfg.profile) as watch:
+            done = train(recipe, log, split, vocabulary, protocol, path, watch, console)
+            watch.ended(done.result.history)
             return done
 
     model = trained("model", recipe, folder.path)

@@ -14,6 +14,7 @@ from omegaconf import DictConfig, OmegaConf
 from experiments.folder import flatten
 from experiments.knobs import CONF, KnobError, check_overrides, groups, knobs_of, options
 from experiments.negative_feedback.recipe import Ablation, Recipe
+from experiments.user_representation.settings import Settings
 from tests.data.test_sequences import whole
 from tests.training.tiny import tiny_log
 from urep_jax.data.datasets.base import EventsConfig
@@ -33,7 +34,8 @@ def test_every_experiment_composes_with_every_data_set(experiment: str, data: st
     assert cfg.data.name == data
     source = instantiate(cfg.data.source, _convert_="all")
     assert isinstance(source, EventsConfig)
-    assert callable(instantiate(cfg.data.split))
+    assert cfg.data.split is None or callable(instantiate(cfg.data.split))
+    assert all(callable(instantiate(entry)) for entry in (cfg.data.get("modalities") or {}).values())
     assert callable(get_method(cfg.main))
     assert set(knobs_of(experiment)) < set(cfg)
 
@@ -47,13 +49,56 @@ def test_all_that_a_data_set_can_be_told_is_in_its_config(data: str) -> None:
 @pytest.mark.parametrize(
     ("group", "option"), [(g, option) for g in groups() if g != "experiment" for option in options(g)], ids="=".join
 )
-def test_every_option_makes_a_recipe_and_its_model(group: str, option: str) -> None:
-    cfg = composed(f"{group}={option}")
+def test_every_option_makes_a_recipe_and_its_model_or_a_chain(group: str, option: str) -> None:
+    fitting = [name for name in ("negative_feedback", "user_representation") if _fits(name, group, option)]
+    assert fitting
+    if "user_representation" in fitting:
+        settings = Settings.from_config(composed("experiment=user_representation", f"{group}={option}"))
+        assert settings.model.width == 120
+    if "negative_feedback" not in fitting:
+        return
+    cfg = composed("experiment=negative_feedback", f"{group}={option}")
     log = tiny_log()
     recipe = Recipe.from_config(cfg).sized_for(build_vocabulary(log, whole(log)))
     params = jax.eval_shape(lambda key: transformer.init(key, recipe.model), jax.random.key(0))
     assert params["tables"]["item"].shape[-1] == cfg.model.width + cfg.model.item_bias
     assert recipe.without("negative_feedback").sequences.p_hard == 0
+
+
+def _fits(experiment: str, group: str, option: str) -> bool:
+    given = [f"experiment={experiment}", f"{group}={option}"]
+    try:
+        check_overrides(given)
+    except KnobError:
+        with pytest.raises(KnobError, match=f"{group}={option} is not for experiment={experiment}"):
+            check_overrides(given)
+        return False
+    return True
+
+
+@pytest.mark.parametrize(
+    ("option", "differs"),
+    [
+        ("recipe=gsasrec", "baselines, inputs, k_negatives, loss, p_hard"),
+        ("sweep=k_negatives", "baselines, k_negatives, p_hard"),
+        ("model=transformer", r"model\.attention, model\.blocks"),
+        ("train=transformer", r"train\.average"),
+    ],
+)
+def test_another_systems_option_is_refused_by_what_differs(option: str, differs: str) -> None:
+    with pytest.raises(
+        KnobError, match=f"{option} is not for experiment=user_representation: they differ in {differs}"
+    ):
+        check_overrides(["experiment=user_representation", option])
+
+
+def test_another_systems_knob_of_the_data_is_refused() -> None:
+    with pytest.raises(KnobError, match=r"data\.split is a value, null by default"):
+        check_overrides(["experiment=user_representation", "data.split.test_days=3"])
+    with pytest.raises(KnobError, match=r"data\.modalities is a value, null by default"):
+        check_overrides(["experiment=negative_feedback", "data=streaming", "data.modalities.audio.width=3"])
+    with pytest.raises(ValueError, match=r"data\.protocol is pairs, but .* leave it null"):
+        Settings.from_config(composed("experiment=user_representation", "data.protocol=pairs"))
 
 
 @pytest.mark.parametrize("name", options("recipe"))
@@ -102,7 +147,9 @@ def test_each_recipe_past_the_paper_is_a_step_on_from_the_one_before() -> None:
     ]
 
 
-@pytest.mark.parametrize("experiment", [name for name in options("experiment") if name != "negative_feedback"])
+@pytest.mark.parametrize(
+    "experiment", [name for name in options("experiment") if name not in ("negative_feedback", "user_representation")]
+)
 def test_a_lab_book_entry_tells_its_claim_command_result_and_time(experiment: str) -> None:
     head = [line for line in (CONF / "experiment" / f"{experiment}.yaml").read_text().splitlines() if line[:1] == "#"]
     for word in ("# Claim: ", "# Command: python -m experiments.run ", "# Expect: ", "# Time: "):

@@ -59,15 +59,32 @@ def test_the_loss_is_its_formula() -> None:
                 if PAD in (centre, context) or centre == context or blocks.playlist[b, i] != blocks.playlist[b, j]:
                     continue
                 num_pairs += 1
-                expected -= np.log(expit(item_RxD[centre] @ context_RxD[context]))
+                expected -= np.log(expit(item_RxD[centre] @ context_RxD[context] - np.log(K)))
                 for negative in drawn_BxK[b]:
                     equal += negative == context
                     if negative != context:
-                        expected -= np.log(expit(-item_RxD[centre] @ context_RxD[negative]))
+                        expected -= np.log(expit(np.log(K) - item_RxD[centre] @ context_RxD[negative]))
     total, weight = jax.jit(objective.loss)(params, blocks, key)
     assert equal, "a case in which a negative is the context itself"
     assert int(weight) == num_pairs > 0
     assert float(total) == pytest.approx(expected, rel=1e-5)
+
+
+def test_what_is_met_as_often_as_drawn_has_nothing_to_learn() -> None:
+    """Of independent tracks the mutual information is 0, where vectors begin: the mean slope there is 0 as well."""
+    rng = np.random.default_rng(0)
+    sampler = negative_sampler(np.ones(ITEMS, np.int64), 0.0)
+    blocks = Blocks(
+        jnp.arange(2_000, dtype=jnp.int32),
+        jnp.asarray(FIRST_ITEM + rng.integers(0, ITEMS, (2_000, 8)), jnp.int32),
+        jnp.zeros((2_000, 8), jnp.int32),
+    )
+    for k in (1, 4):
+        objective = skip_gram_objective(SkipGramConfig(ITEMS, 2), sampler, k, 2_000)
+        params = {"tables": {"item": jnp.ones((FIRST_ITEM + ITEMS, 2)), "context": jnp.zeros((FIRST_ITEM + ITEMS, 2))}}
+        slope = jax.jit(jax.grad(lambda params, of=objective: of.loss(params, blocks, jax.random.key(1))[0]))(params)
+        per_pair = np.asarray(slope["tables"]["context"]).sum(0) / (2_000 * 8 * 7)
+        np.testing.assert_allclose(per_pair, 0, atol=0.05 * k / (1 + k))
 
 
 def test_the_gradient_is_that_of_differences() -> None:

@@ -47,7 +47,7 @@ def init(key: jax.Array, cfg: SkipGramConfig) -> Params:
 
 
 def score(centre: Float[Array, "*B M D"], context: Float[Array, "*B N D"]) -> Float[Array, "*B M N"]:
-    """The log-odds that two tracks were met together rather than drawn, up to the number of draws: dot products."""
+    """Pointwise mutual information: log-odds that two tracks were met rather than drawn once; dot products."""
     return jnp.einsum("...md,...nd->...mn", centre, context)
 
 

@@ -3,6 +3,7 @@
 Source: Generalized User Representations, §3.2.1; Mikolov et al. 2013; Barkan and Koenigstein 2016.
 """
 
+import math
 from typing import NamedTuple
 
 import jax
@@ -40,9 +41,14 @@ def skip_gram_objective(
 ) -> Objective:
     r"""Skip-gram with negative sampling on blocks; the loss is a mean over pairs.
 
-    .. math:: -\log\sigma(e_i \cdot c_j) - \sum_k \log\sigma(-e_i \cdot c_k)
+    .. math:: -\log\sigma(e_i \cdot c_j - \log K) - \sum_k \log\sigma(\log K - e_i \cdot c_k)
 
     For each ordered pair (i, j) of a block's tracks, with k running over the block's draws that are not j.
+
+    word2vec has no log K. With K draws for each pair the log-odds of having been met are the pointwise mutual
+    information of the two tracks less log K (Levy and Goldberg 2014, §3.1). Told beforehand, that isn't learnt: else
+    all vectors first grow along one direction, which says nothing of any of them, and hides for many epochs how near
+    they are to each other.
 
     Args:
         model: size of the model.
@@ -58,6 +64,8 @@ def skip_gram_objective(
     if k_negatives < 1:
         raise ValueError(f"k_negatives is {k_negatives}, but must be at least 1")
 
+    log_k = math.log(k_negatives)
+
     def draw(blocks: Blocks, key: jax.Array) -> Drawn:
         drawn_Bx1xK = draw_negatives(name_key(key, "negatives"), sampler, blocks.row, 1, k_negatives, batch_size)
         return Drawn(blocks.item, blocks.item, drawn_Bx1xK[:, 0], blocks.playlist)
@@ -69,8 +77,8 @@ def skip_gram_objective(
         differs_BxMxK = (drawn.context[:, :, None] != drawn.negative[:, None, :]).astype(jnp.float32)
         weights_BxMxK = pair_BxMxM.astype(jnp.float32) @ differs_BxMxK
         loss_BxM = sgns(
-            skip_gram.score(centre_BxMxD, context_BxMxD),
-            skip_gram.score(centre_BxMxD, contexts[drawn.negative]),
+            skip_gram.score(centre_BxMxD, context_BxMxD) - log_k,
+            skip_gram.score(centre_BxMxD, contexts[drawn.negative]) - log_k,
             where=pair_BxMxM,
             weights=weights_BxMxK,
         )

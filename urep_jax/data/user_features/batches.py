@@ -10,8 +10,8 @@ from jaxtyping import Bool, Float32, Int32, Int64
 
 from urep_jax.data.epochs import Epochs, in_order
 
-Features = Callable[[Int64[np.ndarray, "N"], Int64[np.ndarray, "N"]], Float32[np.ndarray, "N F"]]
-"""`features(user, time)`: standardised x_u of users at moments."""
+Features = Callable[[Int64[np.ndarray, "B"]], Float32[np.ndarray, "B F"]]
+"""`features(row)`: standardised x_u of some of the rows to train on; `x.__getitem__` where they are made already."""
 
 
 class UserBatch(NamedTuple):
@@ -33,9 +33,7 @@ class UserBatches:
 
     Args:
         features: makes x_u.
-        user: numbers of the users to train on.
-        time: when, for each of them: a user may be there at several moments.
-        user_ids: the source's ids of all users, for messages.
+        user_ids: the source's id of each row's user: a user may be there at several moments.
         batch_size: rows of a batch; what is missing in an epoch's last one is filled up with empty rows.
         seed: names the run's random streams.
 
@@ -43,20 +41,11 @@ class UserBatches:
         ValueError: if there is nobody, or `batch_size` is below 1.
     """
 
-    def __init__(
-        self,
-        features: Features,
-        user: Int64[np.ndarray, "N"],
-        time: Int64[np.ndarray, "N"],
-        user_ids: pa.StringArray,
-        batch_size: int,
-        seed: int,
-    ) -> None:
-        if not len(user):
+    def __init__(self, features: Features, user_ids: pa.StringArray, batch_size: int, seed: int) -> None:
+        if not len(user_ids):
             raise ValueError("there is no user to train on; train on more of the log, or on earlier moments")
-        self.features, self.user, self.time, self.user_ids = features, user, time, user_ids
-        self.batch_size = batch_size
-        self.epochs = Epochs(len(user), batch_size, seed)
+        self.features, self.user_ids, self.batch_size = features, user_ids, batch_size
+        self.epochs = Epochs(len(user_ids), batch_size, seed)
 
     @property
     def steps_per_epoch(self) -> int:
@@ -65,13 +54,13 @@ class UserBatches:
 
     def sequence_ids(self, step: int) -> list[str]:
         """The source's ids of the users in batch `step`, for messages."""
-        ids: list[str] = self.user_ids.take(self.user[self.epochs.members(step)]).to_pylist()
+        ids: list[str] = self.user_ids.take(self.epochs.members(step)).to_pylist()
         return ids
 
     def __getitem__(self, step: int) -> UserBatch:
         """Batch number `step`, counted from 0 over all epochs."""
         members = self.epochs.members(step)
-        x_NxF = self.features(self.user[members], self.time[members])
+        x_NxF = self.features(members)
         missing = self.batch_size - len(members)
         row_B = np.arange(self.batch_size, dtype=np.int32)
         return UserBatch(np.pad(x_NxF, ((0, missing), (0, 0))), row_B < len(members), row_B)

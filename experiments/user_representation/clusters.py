@@ -1,0 +1,99 @@
+"""Whether users who have something in common lie close (§5.2.3, Table 4)."""
+
+import numpy as np
+import pyarrow.compute as pc
+from scipy.sparse import csr_array
+
+from experiments.user_representation.representations import Vectors, represent
+from experiments.user_representation.tasks import Results, Trained
+from urep_jax.baselines.play_counts import play_counts
+from urep_jax.core.types import SECONDS_PER_DAY
+from urep_jax.data.moments import Moments
+from urep_jax.data.ragged import offsets_of, ranges
+from urep_jax.data.user_features.profiles import NOT_KNOWN
+from urep_jax.evaluation.similar_users import similar_users
+
+FAVOURITES = 3
+"""Artists of a user that are favourites: those listened to most."""
+
+
+def clusters(trained: Trained) -> Results:
+    """`clusters/<favourite_artists|artist_country|onboarding>/<r>`: nDCG of each user's nearest among the others.
+
+    Where users have several things in common, the worth of a neighbour is the share that both have of what either has.
+    What the data doesn't tell isn't asked: artists, their countries, or an onboarding.
+    """
+    profiles, people, settings = trained.sources.profiles, trained.people, trained.settings
+    found: Results = {}
+    if len(profiles.artist_ids):
+        established = people.established
+        plays = _artist_plays(trained, established)
+        vectors = represent(trained.chain, trained.components, established)
+        found |= _near("favourite_artists", vectors, _most_played(plays, FAVOURITES), established, trained)
+        country_A = _countries(trained)
+        if country_A is not None:
+            plays = csr_array(plays @ country_A)
+            found |= _near("artist_country", vectors, _most_played(plays, 1), established, trained)
+    # The answers play a role for some time; those who gave some within it have listened to something since.
+    since = people.now - settings.features.onboarding_days * SECONDS_PER_DAY
+    recent = people.new.where((people.new.time >= since) & (people.new.time < people.now))
+    recent = Moments(recent.user, np.full(len(recent), people.now, np.int64))
+    picked = _picked(trained, recent)
+    if picked.nnz:
+        vectors = represent(trained.chain, trained.components, recent)
+        found |= _near("onboarding", vectors, picked, recent, trained)
+    return found
+
+
+def _near(name: str, vectors: Vectors, shared: csr_array, asked: Moments, trained: Trained) -> Results:
+    k = trained.settings.asked.neighbours
+    return {
+        f"clusters/{name}/{r}": {f"ndcg@{k}": similar_users(of_users, shared, asked.user, k=k)}
+        for r, of_users in vectors.items()
+    }
+
+
+def _artist_plays(trained: Trained, asked: Moments) -> csr_array:
+    """How often users listened to artists: N x A."""
+    log, profiles = trained.sources.log, trained.sources.profiles
+    artist_V = profiles.item_artist
+    has_V = np.flatnonzero(artist_V != NOT_KNOWN)
+    shape = (log.num_items, len(profiles.artist_ids))
+    by_artist = csr_array((np.ones(len(has_V), np.float32), (has_V, artist_V[has_V])), shape=shape)
+    return csr_array(play_counts(log, asked.user, asked.time) @ by_artist)
+
+
+def _countries(trained: Trained) -> csr_array | None:
+    """Which country each artist is of, A x W of 0 and 1; None if nobody knows."""
+    artists, ids = trained.sources.tables.get("artists"), trained.sources.profiles.artist_ids
+    if artists is None or "country" not in artists.column_names:
+        return None
+    row = pc.index_in(ids, value_set=artists["artist_id"].combine_chunks())
+    encoded = artists["country"].combine_chunks().take(row).dictionary_encode()
+    code_A = pc.fill_null(encoded.indices, NOT_KNOWN).to_numpy(zero_copy_only=False)
+    has_A = np.flatnonzero(code_A != NOT_KNOWN)
+    shape = (len(ids), len(encoded.dictionary))
+    return csr_array((np.ones(len(has_A), np.float32), (has_A, code_A[has_A])), shape=shape)
+
+
+def _most_played(plays: csr_array, most: int) -> csr_array:
+    """The columns that each row has most of, as 0 and 1; among equals the first."""
+    plays.sort_indices()
+    length_N = np.diff(plays.indptr)
+    row_P = np.repeat(np.arange(plays.shape[0]), length_N)
+    order = np.lexsort((plays.indices, -plays.data, row_P))
+    kept = order[ranges(plays.indptr[:-1], plays.indptr[:-1] + np.minimum(length_N, most))]
+    offsets = offsets_of(np.minimum(length_N, most))
+    return csr_array((np.ones(len(kept), np.float32), plays.indices[kept], offsets), shape=plays.shape)
+
+
+def _picked(trained: Trained, asked: Moments) -> csr_array:
+    """Which artists users picked, N x A of 0 and 1."""
+    profiles = trained.sources.profiles
+    start_N, stop_N = profiles.artist_offsets[asked.user], profiles.artist_offsets[asked.user + 1]
+    artist = profiles.artists[ranges(start_N, stop_N)]
+    shape = (len(asked), len(profiles.artist_ids))
+    picked = csr_array((np.ones(len(artist), np.float32), artist, offsets_of(stop_N - start_N)), shape=shape)
+    picked.sum_duplicates()
+    picked.data[:] = 1.0
+    return picked

@@ -1,0 +1,233 @@
+"""Modality encoders by config: which tracks belong together, and how their vectors are learnt."""
+
+import dataclasses
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple, Protocol
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from jaxtyping import Float32
+
+from experiments.user_representation.together import Together, sets_of_items
+from urep_jax.data.cases import Cases, Split
+from urep_jax.data.co_occurrences import CoOccurrenceBatches, CoOccurrenceConfig, frequent_items
+from urep_jax.data.content_blocks import ContentBatches
+from urep_jax.data.continuation_split import ContinuationSplit
+from urep_jax.data.log import EventLog
+from urep_jax.data.negatives import negative_sampler
+from urep_jax.data.user_features.modality import Modality
+from urep_jax.data.vocabulary import Vocabulary, build_vocabulary, item_counts
+from urep_jax.evaluation.by_user import ByUser
+from urep_jax.evaluation.continuation import continuation
+from urep_jax.evaluation.vector_scorer import vector_scorer
+from urep_jax.models import content_encoder
+from urep_jax.models.content_encoder import ContentEncoderConfig
+from urep_jax.models.skip_gram import SkipGramConfig, item_vectors
+from urep_jax.training.content_encoder import content_encoder_objective
+from urep_jax.training.fit import Fit, FitConfig
+from urep_jax.training.objective import Objective, Params
+from urep_jax.training.skip_gram import skip_gram_objective
+
+UNIT = "NDCG@500"
+"""By what epochs of encoders are compared: the continuation of held-out sets."""
+
+
+class Train(Protocol):
+    """Trains, watched, where the encoder's checkpoints go."""
+
+    def __call__(
+        self,
+        objective: Objective,
+        learning_rate: float,
+        batches: Any,
+        validate: Callable[[Params], tuple[float, Mapping[str, float]]],
+        cfg: FitConfig,
+        config: Mapping[str, Any],
+    ) -> Fit:
+        """Train, or go on."""
+
+
+class Encoded(NamedTuple):
+    """What an encoder made.
+
+    Attributes:
+        modality: vectors of all items that it can tell of.
+        continued: how well the vectors continue sets that were held out: NDCG@500.
+    """
+
+    modality: Modality
+    continued: ByUser
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Encoder:
+    """What all encoders are told.
+
+    Attributes:
+        together: whose tracks belong together: `playlists`, `artists`, `histories` (of users who train), or several.
+        width: D, numbers of a vector; the paper's is 80.
+        most_sets: sets that are learnt from at most; null: all.
+        min_items: items of a set that can be asked about when epochs are compared.
+        epochs: at most.
+        patience: epochs without a better validation.
+        batch_size: blocks of up to 32 tracks of a step.
+        learning_rate: step size.
+        k_negatives: random tracks that each block has as negatives.
+    """
+
+    together: tuple[Together, ...] = ("playlists",)
+    width: int = 80
+    most_sets: int | None = None
+    min_items: int = 10
+    epochs: int = 10
+    patience: int = 3
+    batch_size: int = 32
+    learning_rate: float = 2e-3
+    k_negatives: int = 16
+
+    def fit_config(self, like: FitConfig) -> FitConfig:
+        """How long to train: this encoder's own, all else as the chain trains."""
+        return dataclasses.replace(like, epochs=self.epochs, patience=self.patience)
+
+    def split(self, log: EventLog, seed: int) -> Split:
+        """A twentieth of the sets validates, another tests."""
+        return ContinuationSplit(0.05, 0.05, min_tracks=self.min_items, seed=seed)(log)
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Collaborative(Encoder):
+    """Vectors of tracks that are near where tracks occur together: skip-gram with negative sampling (§3.2.1).
+
+    Attributes:
+        min_count: how often a track occurs at least to have a vector.
+        window: places that two tracks of a pair are apart at most; null: any two of a set.
+        subsample: share of all places above which tracks are thinned out.
+        negative_power: negatives are drawn in proportion to count^power.
+    """
+
+    min_count: int = 3
+    window: int | None = None
+    subsample: float = 1e-3
+    negative_power: float = 0.75
+
+    def __call__(self, name: str, tables: Mapping[str, pa.Table], like: FitConfig, train: Train) -> Encoded:
+        """Learn, and encode."""
+        log = sets_of_items(self.together, tables, self.most_sets, like.seed)
+        split = self.split(log, like.seed)
+        vocabulary = frequent_items(log, split, self.min_count)
+        blocks = CoOccurrenceConfig(self.window, self.subsample)
+        batches = CoOccurrenceBatches(log, split, vocabulary, blocks, self.batch_size, like.seed)
+        sampler = negative_sampler(item_counts(log, split, vocabulary), self.negative_power)
+        model = SkipGramConfig(len(vocabulary.item_ids), self.width)
+        rows_V = vocabulary.item_rows(log.item_ids)
+
+        def continued(params: Params, cases: Cases) -> ByUser:
+            return _continued(item_vectors(params, rows_V), log, cases)
+
+        objective = skip_gram_objective(model, sampler, self.k_negatives, self.batch_size)
+        config = {"model": dataclasses.asdict(model)}
+        found = train(
+            objective,
+            self.learning_rate,
+            batches,
+            lambda params: (continued(params, split.validation).value, {}),
+            self.fit_config(like),
+            config,
+        ).params
+        vectors = item_vectors(found, vocabulary.item_rows(vocabulary.item_ids))
+        return Encoded(Modality(name, vocabulary.item_ids, vectors), continued(found, split.test))
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Content(Encoder):
+    """Vectors from what is known of each item: the sound of tracks, the topics of shows (§3.2.1, Fig. 3).
+
+    Attributes:
+        column: of the items table, a list of numbers for each item that has some.
+        shape: how these numbers lie: (bands, frames) of a spectrogram, or (numbers,).
+        hidden: of its layers (`ContentEncoderConfig`).
+    """
+
+    column: str
+    shape: tuple[int, ...]
+    hidden: tuple[int, ...] = (32, 64)
+
+    def __call__(self, name: str, tables: Mapping[str, pa.Table], like: FitConfig, train: Train) -> Encoded:
+        """Learn, and encode."""
+        ids, content = self._content(name, tables)
+        log = sets_of_items(self.together, tables, self.most_sets, like.seed, only=ids)
+        split = self.split(log, like.seed)
+        vocabulary = build_vocabulary(log, split)
+        model = ContentEncoderConfig(tuple(self.shape), self.width, tuple(self.hidden))
+        blocks = CoOccurrenceBatches(
+            log, split, vocabulary, CoOccurrenceConfig(subsample=0), self.batch_size, like.seed
+        )
+        batches = ContentBatches(blocks, content[_places(vocabulary, ids)], self.k_negatives)
+        encode = jax.jit(lambda params, x: content_encoder.encode(params, x, model))
+        place_V = pc.index_in(log.item_ids, value_set=ids).to_numpy(zero_copy_only=False)
+
+        def vectors(params: Params) -> Float32[np.ndarray, "N D"]:
+            return _in_portions(lambda x: encode(params, x), content)
+
+        def continued(params: Params, cases: Cases) -> ByUser:
+            return _continued(vectors(params)[place_V], log, cases)
+
+        found = train(
+            content_encoder_objective(model),
+            self.learning_rate,
+            batches,
+            lambda params: (continued(params, split.validation).value, {}),
+            self.fit_config(like),
+            {"model": dataclasses.asdict(model)},
+        ).params
+        return Encoded(Modality(name, ids, vectors(found)), continued(found, split.test))
+
+    def _content(
+        self, name: str, tables: Mapping[str, pa.Table]
+    ) -> tuple[pa.StringArray, Float32[np.ndarray, "N ..."]]:
+        """What is known of each item of which something is, on one scale.
+
+        Raises:
+            ValueError: if the items table has no such column, or a list is of another length.
+        """
+        items = tables.get("items")
+        if items is None or self.column not in items.column_names:
+            there = "no items table" if items is None else f"only {', '.join(items.column_names)}"
+            raise ValueError(f"modalities.{name} reads the column {self.column!r} of the items, but there is {there}")
+        known = items.filter(pc.is_valid(items[self.column]))
+        lists = known[self.column].combine_chunks()
+        lengths = pc.list_value_length(lists).to_numpy(zero_copy_only=False)
+        size = int(np.prod(self.shape))
+        if (lengths != size).any():
+            raise ValueError(
+                f"modalities.{name} has the shape {list(self.shape)}, {size} numbers, but some items have "
+                f"{lengths[lengths != size][0]} in {self.column!r}; give it the right shape"
+            )
+        content = pc.list_flatten(lists).to_numpy(zero_copy_only=False).astype(np.float32).reshape(-1, *self.shape)
+        # A spectrogram is of one scale; numbers are each of their own.
+        axis = None if len(self.shape) > 1 else 0
+        spread = np.maximum(content.std(axis=axis), 1e-6)
+        return known["item_id"].combine_chunks(), (content - content.mean(axis=axis)) / spread
+
+
+def _places(vocabulary: Vocabulary, ids: pa.StringArray) -> np.ndarray:
+    place: np.ndarray = pc.index_in(vocabulary.item_ids, value_set=ids).to_numpy(zero_copy_only=False)
+    return place
+
+
+def _continued(vectors_VxD: Float32[np.ndarray, "V D"], log: EventLog, cases: Cases) -> ByUser:
+    return continuation(vector_scorer(vectors_VxD, log, cases), log, cases)["ndcg@500"]
+
+
+def _in_portions(encode: Callable[[Any], Any], content: np.ndarray, portion: int = 512) -> Float32[np.ndarray, "N D"]:
+    """Encode any number of items in one shape."""
+    pieces = []
+    for first in range(0, len(content), portion):
+        piece = content[first : first + portion]
+        missing = portion - len(piece)
+        whole = np.pad(piece, ((0, missing), *((0, 0),) * (content.ndim - 1)))
+        pieces.append(np.asarray(encode(jnp.asarray(whole)))[: len(piece)])
+    return np.concatenate(pieces)

@@ -1,0 +1,38 @@
+"""What established users listen to in the next days (§5.2.1, Table 1)."""
+
+import numpy as np
+
+from experiments.user_representation.representations import represent
+from experiments.user_representation.tasks import Results, Trained
+from experiments.user_representation.transfer import calibrated
+from urep_jax.baselines.nmf import nmf_vectors
+from urep_jax.baselines.play_counts import play_counts
+from urep_jax.core.streams import numpy_stream
+from urep_jax.core.types import SECONDS_PER_DAY
+from urep_jax.evaluation.future_listening import future_pairs
+
+_SWEEPS = 30
+"""Of the factorisation; further ones change little."""
+
+
+def future_listening(trained: Trained) -> Results:
+    """`future_listening/<r>`: how well tracks that users listen to are told from others, by each representation."""
+    log, asked, settings = trained.sources.log, trained.people.established, trained.settings
+    _, known_V = trained.items()
+    drawn = future_pairs(
+        log,
+        asked.user,
+        asked.time,
+        settings.asked.days * SECONDS_PER_DAY,
+        numpy_stream(settings.seed, "future_listening"),
+        most=settings.asked.most,
+        where=known_V,
+    )
+    pairs = trained.pairs(drawn, asked.user)
+    counts = play_counts(log, asked.user, asked.time)
+    vectors = represent(trained.chain, trained.components, asked)
+    vectors["nmf"] = nmf_vectors(counts, width=settings.model.width, seed=settings.seed, sweeps=_SWEEPS)
+    found = trained.classified("future_listening", pairs, vectors)
+    plays_V = np.log1p(trained.training_plays.sum(axis=0))
+    found["popularity"] = calibrated(pairs, lambda asked: plays_V[asked.item])
+    return {f"future_listening/{name}": results for name, results in found.items()}

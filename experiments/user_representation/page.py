@@ -1,0 +1,195 @@
+"""`report.md` of a run, and what of it is told in the terminal."""
+
+from collections.abc import Mapping, Sequence
+
+from omegaconf import DictConfig
+from rich.table import Table
+
+from experiments.tables import cell, markdown_table, short, simple_table
+from experiments.user_representation.sources import People, Sources
+from experiments.user_representation.tasks import Results
+from urep_jax.data.user_features.space import FeatureSpace
+from urep_jax.evaluation.paired import paired_difference
+
+TASKS = {
+    "future_listening": ("auc", "AUC of listening in the next days"),
+    "cold_start/completed": ("auc", "AUC of new users' first hours, onboarding completed"),
+    "cold_start/not_completed": ("auc", "AUC of new users' first hours, onboarding not completed"),
+    "clusters/favourite_artists": ("ndcg@50", "nDCG@50, same favourite artists"),
+    "clusters/artist_country": ("ndcg@50", "nDCG@50, same country of most listened artists"),
+    "clusters/onboarding": ("ndcg@50", "nDCG@50, same onboarding"),
+}
+"""The metric that models are compared by in each task, and what a person is told of it."""
+
+_TITLES = {"average": "average embeddings", "z_u": "z_u", "pca": "PCA", "nmf": "NMF", "lightfm": "LightFM"}
+
+_PAPER: Mapping[str, Mapping[str, tuple[float, ...]]] = {
+    "future_listening": {"nmf": (0.152, 0.186), "lightfm": (0.262, 0.371), "average": (0.018, 0.016)},
+    "cold_start/completed": {"popularity": (0.262, 0.270), "average": (0.050, 0.051)},
+    "cold_start/not_completed": {"popularity": (0.246, 0.247)},
+    "clusters/favourite_artists": {"average": (0.029,)},
+    "clusters/artist_country": {"average": (0.055,)},
+    "clusters/onboarding": {"average": (0.262,)},
+}
+"""By how much z_u is ahead in the paper's Tables 1, 2 and 4, as a share of what the other has."""
+
+
+def representation_title(name: str) -> str:
+    """What a person is told of a representation."""
+    return _TITLES.get(name, name.replace("_", " "))
+
+
+def terminal_tables(cfg: DictConfig, metrics: Mapping[str, float]) -> list[Table]:
+    """The results for a terminal: a table for each task."""
+    caption = "± is half a 95 % interval, by users"
+    title = f"user representations on {cfg.data.name}"
+    rows = [["", "accuracy", "AUC"]]
+    for task in ("future_listening", "cold_start/completed", "cold_start/not_completed"):
+        for name in _representations(metrics, task):
+            key = f"{task}/{name}"
+            told = f"{task.replace('_', ' ')}: {representation_title(name)}"
+            rows.append([told, cell(metrics, f"{key}/accuracy"), cell(metrics, f"{key}/auc")])
+    tables = [simple_table(rows, title, caption)]
+    near = _cluster_rows(metrics)
+    if len(near) > 1:
+        tables.append(simple_table(near, "clusters of similar users: nDCG", caption))
+    return tables
+
+
+def page(
+    cfg: DictConfig,
+    sources: Sources,
+    people: People,
+    space: FeatureSpace,
+    metrics: Mapping[str, float],
+    results: Results,
+    rejects: str,
+) -> str:
+    """`report.md`: what was done, on what, and what came out; `rejects` says what was left out of the data."""
+    log = sources.log
+    simulated = "simulated " if log.affinity is not None else ""
+    dropped = f"\n{rejects}.\n" if rejects else ""
+    days, hours = cfg.evaluation.days, cfg.evaluation.hours
+    return f"""# User representations on {simulated}{log.name}
+
+{log.num_events:,} events of {log.num_sequences:,} users with {log.num_items:,} items. {len(people.established):,}
+established users are asked about {days} days before the log ends, {len(people.new):,} new ones when they answered the
+onboarding, or registered. x_u has {space.width} features, z_u {cfg.model.width} numbers.
+{dropped}
+## Future listening: the next {days} days
+
+{_task_table(metrics, results, "future_listening", ("accuracy", "auc"))}
+
+![future listening](figures/future_listening.png)
+
+## New users: the first {hours} hours
+
+{_cold(metrics, results)}
+
+## Clusters of similar users
+
+{_clusters(metrics, results)}
+
+± is half a 95 % interval, by users. "z_u over it" is the mean difference on the same users, and in brackets the same as
+a share of what the other has, beside what the paper tells. Accuracy and AUC: of one small classifier on (user vector,
+track vectors and plays), as many random negatives as tracks listened to; of popularity, of the score itself, with the
+threshold from users who train.
+
+## What is lost on the way
+
+{_lost(metrics)}
+
+Share of the variance of each group of features that doesn't come back, on users who validate.
+
+![training](figures/training.png)
+
+## Modality encoders
+
+{_encoders(metrics)}
+
+NDCG@500 of sets (playlists, artists or histories) whose last fifth was held back, by nearness to the mean of the rest.
+"""
+
+
+def _representations(metrics: Mapping[str, float], task: str) -> list[str]:
+    ends = (f"/{metric}" for metric in ("auc", "ndcg@50"))
+    found = [key for end in ends for key in metrics if key.startswith(f"{task}/") and key.endswith(end)]
+    return [key.removeprefix(f"{task}/").rpartition("/")[0] for key in found]
+
+
+def _task_table(metrics: Mapping[str, float], results: Results, task: str, wanted: Sequence[str]) -> str:
+    header = ["", *(_metric_title(metric) for metric in wanted), *(f"z_u over it, {_metric_title(m)}" for m in wanted)]
+    rows = [header]
+    for name in (key.removeprefix(f"{task}/") for key in results if key.startswith(f"{task}/")):
+        row = [representation_title(name), *(cell(metrics, f"{task}/{name}/{metric}") for metric in wanted)]
+        for place, metric in enumerate(wanted):
+            row.append("" if name == "z_u" else _gain(results, task, name, metric, place))
+        rows.append(row)
+    return markdown_table(rows)
+
+
+def _gain(results: Results, task: str, name: str, metric: str, place: int) -> str:
+    """How far z_u is ahead, as a difference and as a share, and as the paper has it."""
+    ours, other = results[f"{task}/z_u"][metric], results[f"{task}/{name}"][metric]
+    gain = paired_difference(ours, other)
+    told = f"{_signed(gain.mean)} ±{short(gain.ci95, 3)} ({100 * gain.mean / other.value:+.1f} %"
+    paper = _PAPER.get(task, {}).get(name)
+    told += f"; paper {100 * paper[place]:+.1f} %)" if paper else ")"
+    return told.replace("-", "−")
+
+
+def _signed(value: float) -> str:
+    return ("+" if value >= 0 else "") + short(value, 3)
+
+
+def _metric_title(metric: str) -> str:
+    return {"auc": "AUC", "ndcg@50": "nDCG@50"}.get(metric, metric.replace("ndcg", "nDCG"))
+
+
+def _cold(metrics: Mapping[str, float], results: Results) -> str:
+    told = []
+    for task, words in (("cold_start/completed", "completed"), ("cold_start/not_completed", "not completed")):
+        if any(name.startswith(f"{task}/") for name in results):
+            table = _task_table(metrics, results, task, ("accuracy", "auc"))
+            users = len(results[f"{task}/z_u"]["auc"].user)
+            picture = f"![onboarding {words}](figures/{task.replace('/', '_')}.png)"
+            told.append(f"Onboarding {words}, {users:,} tested users:\n\n{table}\n\n{picture}")
+    return "\n\n".join(told) or "The data tells of no new users."
+
+
+def _clusters(metrics: Mapping[str, float], results: Results) -> str:
+    told = []
+    for task, (metric, title) in TASKS.items():
+        if task.startswith("clusters/") and any(name.startswith(f"{task}/") for name in results):
+            picture = f"![{title}](figures/{task.replace('/', '_')}.png)"
+            told.append(
+                f"{title.split(', ')[1].capitalize()}:\n\n{_task_table(metrics, results, task, (metric,))}\n\n{picture}"
+            )
+    return "\n\n".join(told) or "The data tells of no artists, and of no onboarding."
+
+
+def _cluster_rows(metrics: Mapping[str, float]) -> list[list[str]]:
+    rows = [["", "favourite artists", "artist country", "onboarding"]]
+    kinds = ("favourite_artists", "artist_country", "onboarding")
+    names = dict.fromkeys(name for kind in kinds for name in _representations(metrics, f"clusters/{kind}"))
+    for name in names:
+        cells = (cell(metrics, f"clusters/{kind}/{name}/ndcg@50") for kind in kinds)
+        rows.append([representation_title(name), *cells])
+    return rows
+
+
+def _lost(metrics: Mapping[str, float]) -> str:
+    groups = [key.removeprefix("unexplained/z_u/") for key in metrics if key.startswith("unexplained/z_u/")]
+    of_groups = ([group, *(_percent(metrics, f"unexplained/{r}/{group}") for r in ("z_u", "pca"))] for group in groups)
+    return markdown_table([["", "z_u", "PCA"], *of_groups])
+
+
+def _percent(metrics: Mapping[str, float], name: str) -> str:
+    return f"{100 * metrics[name]:.1f} %" if name in metrics else "–"
+
+
+def _encoders(metrics: Mapping[str, float]) -> str:
+    names = [key.split("/")[1] for key in metrics if key.startswith("continuation/") and key.endswith("/ndcg@500")]
+    return markdown_table(
+        [["", "NDCG@500"], *([name, cell(metrics, f"continuation/{name}/ndcg@500")] for name in names)]
+    )

@@ -1,0 +1,64 @@
+"""Vectors of users to be compared with z_u: what is simpler, and what the paper compares with."""
+
+from collections.abc import Callable
+
+import numpy as np
+from jaxtyping import Float32
+from sklearn.decomposition import PCA
+
+from experiments.user_representation.chain import Chain, Features
+from urep_jax.data.moments import Moments
+from urep_jax.data.user_features.groups import columns_of
+
+Vectors = dict[str, Float32[np.ndarray, "N _"]]
+"""A vector of each user, by the name of the representation."""
+
+
+def represent(chain: Chain, components: PCA, asked: Moments) -> Vectors:
+    """`z_u`, the `average` of what was listened to, and `pca`, of users at moments."""
+    x = chain.features.of(asked)
+    return {
+        "z_u": chain.z(x),
+        "average": averages(chain.features, x),
+        "pca": components.transform(x).astype(np.float32),
+    }
+
+
+def represent_new(chain: Chain, components: PCA, asked: Moments) -> Vectors:
+    """The same of users who have listened to nothing yet: the average is of the artists that they picked."""
+    x = chain.features.of(asked)
+    return {
+        "z_u": chain.z(x),
+        "average": averages_of_picked(chain.features, x),
+        "pca": components.transform(x).astype(np.float32),
+    }
+
+
+def averages(features: Features, x: Float32[np.ndarray, "N F"]) -> Float32[np.ndarray, "N D"]:
+    """Average embeddings of what users listened to in the longest window, of each modality (Table 1)."""
+    longest = features.space.cfg.windows[-1]
+    return _vectors(features, x, lambda name: name.endswith(f"/{longest}d"))
+
+
+def averages_of_picked(features: Features, x: Float32[np.ndarray, "N F"]) -> Float32[np.ndarray, "N D"]:
+    """Average embeddings of the artists that new users picked, of each modality (Table 2)."""
+    return _vectors(features, x, lambda name: name.startswith("onboarding/"))
+
+
+def principal_components(features: Features, width: int, seed: int) -> PCA:
+    """PCA of the autoencoder's width, fitted to what it learns from."""
+    train = features.train
+    return PCA(min(width, *train.shape), random_state=seed).fit(train)
+
+
+def _vectors(
+    features: Features, x: Float32[np.ndarray, "N F"], wanted: Callable[[str], bool]
+) -> Float32[np.ndarray, "N D"]:
+    """The columns of the vectors among the groups that are wanted; none if they are switched off."""
+    groups = features.space.groups
+    kept = [
+        x[:, own]
+        for group, own in zip(groups, columns_of(groups, x.shape[1]), strict=True)
+        if group.kind == "vector" and wanted(group.name)
+    ]
+    return np.concatenate([x[:, :0], *kept], axis=1)

@@ -1,0 +1,140 @@
+"""Every knob of the user-representation chain but those of its modalities, checked before any data is read."""
+
+import dataclasses
+from typing import get_args
+
+from omegaconf import DictConfig
+
+from urep_jax.data.user_features.groups import FeatureConfig
+from urep_jax.models.autoencoder import AutoencoderConfig
+from urep_jax.models.preference import PreferenceConfig
+from urep_jax.training.fit import FitConfig
+from urep_jax.training.optimizers import ScheduleName
+
+
+@dataclasses.dataclass(frozen=True)
+class Training:
+    """How a model learns.
+
+    Attributes:
+        fit: for how long.
+        batch_size: rows of a step.
+        learning_rate: its peak.
+        schedule: what it does after the warm-up.
+        warmup: steps in which it rises.
+    """
+
+    fit: FitConfig
+    batch_size: int
+    learning_rate: float
+    schedule: ScheduleName = "constant"
+    warmup: int = 0
+
+    def __post_init__(self) -> None:
+        if self.batch_size < 1:
+            raise ValueError(f"batch_size is {self.batch_size}, but must be at least 1")
+        if not self.learning_rate > 0:
+            raise ValueError(f"learning_rate is {self.learning_rate}, but must be above 0")
+        if self.schedule not in get_args(ScheduleName):
+            raise ValueError(f"schedule is {self.schedule!r}, but must be one of {', '.join(get_args(ScheduleName))}")
+
+
+@dataclasses.dataclass(frozen=True)
+class Asked:
+    """Who is evaluated, when, and on what.
+
+    Attributes:
+        days: D, of future listening (§5.1.1); everybody is asked about D days before the log ends.
+        hours: of the listening of new users after they registered.
+        established_days: how long an established user has been there.
+        weeks: moments, a week apart, at which users are learnt from; the last of them is when they are asked about.
+        shares: of users who train, validate and test.
+        most: items of a user that are asked about at most.
+        neighbours: k of the clusters' nDCG@k.
+
+    Raises:
+        ValueError: if a value is out of range.
+    """
+
+    days: int = 7
+    hours: int = 4
+    established_days: int = 30
+    weeks: int = 4
+    shares: tuple[float, ...] = (0.7, 0.1, 0.2)
+    most: int = 50
+    neighbours: int = 50
+
+    def __post_init__(self) -> None:
+        for name in ("days", "hours", "weeks", "most", "neighbours"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"evaluation.{name} is {getattr(self, name)}, but must be at least 1")
+        if len(self.shares) != 3 or min(self.shares) <= 0 or abs(sum(self.shares) - 1) > 1e-9:
+            raise ValueError(
+                f"evaluation.shares is {list(self.shares)}, but must be three shares above 0 that add up to 1: of "
+                "users who train, validate and test"
+            )
+
+
+@dataclasses.dataclass(frozen=True)
+class Settings:
+    """The knobs.
+
+    Attributes:
+        features: which features there are.
+        model: the autoencoder, for one feature: the data says how many there are.
+        squared: whether the loss is the norm's square.
+        group_weights: weight of groups in the loss by a tag of theirs; 1 where none is given.
+        training: of the autoencoder.
+        classifier: what is trained on representations, for vectors of width 1.
+        transfer: its training.
+        asked: who is evaluated, when, and on what.
+        seed: names all random streams.
+    """
+
+    features: FeatureConfig
+    model: AutoencoderConfig
+    squared: bool
+    group_weights: dict[str, float]
+    training: Training
+    classifier: PreferenceConfig
+    transfer: Training
+    asked: Asked
+    seed: int
+
+    @classmethod
+    def from_config(cls, cfg: DictConfig) -> "Settings":
+        """The knobs of a config.
+
+        Raises:
+            ValueError: naming the knob that is wrong.
+        """
+        for knob in ("split", "protocol"):
+            if cfg.data.get(knob) is not None:
+                raise ValueError(
+                    f"data.{knob} is {cfg.data[knob]}, but user representations are tested as evaluation=... says; "
+                    "leave it null"
+                )
+        train, transfer = cfg.train, cfg.transfer
+        return cls(
+            features=FeatureConfig(
+                tuple(cfg.features.windows), cfg.features.onboarding_days, tuple(cfg.features.without)
+            ),
+            model=AutoencoderConfig(1, cfg.model.width, tuple(cfg.model.hidden), cfg.model.dropout),
+            squared=train.squared,
+            group_weights={str(tag): float(weight) for tag, weight in (train.group_weights or {}).items()},
+            training=Training(
+                FitConfig(train.epochs, train.patience, cfg.seed, train.parallel, train.checkpoint_every),
+                train.batch_size,
+                train.learning_rate,
+                train.schedule,
+                train.warmup,
+            ),
+            classifier=PreferenceConfig(1, 1, transfer.width, transfer.hidden, transfer.dropout),
+            transfer=Training(
+                FitConfig(transfer.epochs, transfer.patience, cfg.seed, train.parallel, train.checkpoint_every),
+                transfer.batch_size,
+                transfer.learning_rate,
+            ),
+            asked=Asked(**{**cfg.evaluation, "shares": tuple(cfg.evaluation.shares)}),
+            seed=cfg.seed,
+        )

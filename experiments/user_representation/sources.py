@@ -1,0 +1,100 @@
+"""What a chain is made from: the log, the tables beside it, and whom it is asked about when."""
+
+from collections.abc import Mapping
+from typing import NamedTuple
+
+import numpy as np
+import pyarrow as pa
+from jaxtyping import Int8
+from omegaconf import DictConfig
+from rich.console import Console
+
+from experiments.data import load_log, load_tables
+from experiments.user_representation.settings import Asked
+from urep_jax.core.types import SECONDS_PER_DAY
+from urep_jax.data.log import EventLog
+from urep_jax.data.moments import Moments, established_users, new_users, user_parts
+from urep_jax.data.user_features.profiles import Profiles, read_profiles
+
+TRAIN, VALIDATION, TEST = range(3)
+"""The parts of the split by users."""
+
+
+class Sources(NamedTuple):
+    """A log, and who its users are.
+
+    Attributes:
+        log: the log.
+        tables: those beside it, by name.
+        profiles: who its users are, as the tables tell.
+    """
+
+    log: EventLog
+    tables: Mapping[str, pa.Table]
+    profiles: Profiles
+
+
+class People(NamedTuple):
+    """Whom the chain is asked about.
+
+    Attributes:
+        now: the moment at which established users are asked about: seconds since 1970, UTC.
+        established: those users, at that moment.
+        new: users who registered within the log, when they answered the onboarding, or registered.
+        earlier: established users at earlier moments, which are learnt from as well.
+        part: to which part of the split each user of the log belongs.
+    """
+
+    now: int
+    established: Moments
+    new: Moments
+    earlier: Moments
+    part: Int8[np.ndarray, "S"]
+
+    def of(self, moments: Moments, part: int) -> np.ndarray:
+        """Which of these rows are of users of a part."""
+        return self.part[moments.user] == part
+
+
+def load_sources(cfg: DictConfig, console: Console) -> Sources:
+    """The log that `cfg.data` describes, and what lies beside it."""
+    log = load_log(cfg, console)
+    tables = load_tables(cfg)
+    profiles = read_profiles(
+        log.sequence_ids,
+        log.item_ids,
+        users=tables.get("users"),
+        items=tables.get("items"),
+        onboarding=tables.get("onboarding"),
+    )
+    return Sources(log, tables, profiles)
+
+
+def find_people(sources: Sources, asked: Asked, seed: int) -> People:
+    """Whom the chain is asked about: nothing that they do later than asked is in the log, or is looked at.
+
+    Raises:
+        ValueError: if the log is too short, or nobody is left in a part.
+    """
+    log, profiles, _ = sources.log, sources.profiles, seed
+    if not log.num_events:
+        raise ValueError(f"{log.name} has no events; there is nobody to be represented")
+    end = int(log.timestamp.max()) + 1
+    now = end - asked.days * SECONDS_PER_DAY
+    established = established_users(log, profiles, now, days=asked.established_days)
+    earlier = [
+        established_users(log, profiles, now - 7 * week * SECONDS_PER_DAY, days=asked.established_days)
+        for week in range(1, asked.weeks)
+    ]
+    new = new_users(profiles, int(log.timestamp.min()), end - asked.hours * 3600)
+    nobody = established.where(np.zeros(len(established), bool))
+    people = People(
+        now, established, new, Moments.join([nobody, *earlier]), user_parts(log.num_sequences, asked.shares, seed)
+    )
+    for name, part in (("train", TRAIN), ("validate", VALIDATION), ("test", TEST)):
+        if not people.of(established, part).any():
+            raise ValueError(
+                f"{log.name} leaves no established user to {name} on, {asked.days} days before its end; lower "
+                "evaluation.days or evaluation.established_days, or take a longer log"
+            )
+    return people

@@ -1,0 +1,103 @@
+"""What all tasks on top of representations are given, and what they tell."""
+
+import dataclasses
+import functools
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+from jaxtyping import Bool, Float32, Int
+from rich.console import Console
+from scipy.sparse import csr_array
+from sklearn.decomposition import PCA
+
+from experiments.user_representation import transfer
+from experiments.user_representation.chain import Chain
+from experiments.user_representation.representations import Vectors
+from experiments.user_representation.settings import Settings
+from experiments.user_representation.sources import TEST, TRAIN, VALIDATION, People, Sources
+from experiments.user_representation.transfer import Pairs, classify, scaled
+from experiments.watch import watched
+from urep_jax.baselines.play_counts import play_counts
+from urep_jax.data.labelled_pairs import LabelledPairs
+from urep_jax.data.moments import Moments
+from urep_jax.evaluation.by_user import ByUser
+
+Results = dict[str, Mapping[str, ByUser]]
+"""Metrics by task and representation, such as `future_listening/z_u`."""
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Trained:
+    """A trained chain, and all that it is asked with.
+
+    Attributes:
+        sources: the data.
+        people: whom it is asked about.
+        chain: the chain.
+        components: the principal components of what it learnt from.
+        settings: the knobs.
+        folder: of the run.
+        console: where progress is told.
+    """
+
+    sources: Sources
+    people: People
+    chain: Chain
+    components: PCA
+    settings: Settings
+    folder: Path
+    console: Console
+
+    def items(self) -> tuple[Float32[np.ndarray, "V I"], Bool[np.ndarray, "V"]]:
+        """What classifiers read of items, all their vectors side by side and how often they are played; and which items
+        have any vector.
+
+        Plays are of established users who train, before anybody is asked: log(1 + plays).
+        """
+        aligned = self.chain.features.inputs.modalities
+        columns = [scaled(np.log1p(self.training_plays.sum(axis=0))[:, None])]
+        for one in aligned:
+            vectors = scaled(one.vectors, np.flatnonzero(one.known))
+            columns += [np.where(one.known[:, None], vectors, 0), one.known[:, None]]
+        return np.concatenate(columns, axis=1).astype(np.float32), np.any([one.known for one in aligned], axis=0)
+
+    @property
+    def learnt_from(self) -> Moments:
+        """Established users who train, when users are asked about."""
+        established = self.people.established
+        return established.where(self.people.of(established, TRAIN))
+
+    @functools.cached_property
+    def training_plays(self) -> csr_array:
+        """How often each of them listened to each item."""
+        train = self.learnt_from
+        return play_counts(self.sources.log, train.user, train.time)
+
+    def pairs(self, drawn: LabelledPairs, user: Int[np.ndarray, "N"]) -> Pairs:
+        """Pairs by the part that their users belong to.
+
+        Raises:
+            ValueError: if a part has none.
+        """
+        part_P = self.people.part[user[drawn.user]]
+        train, validation, test = (drawn.where(part_P == part) for part in (TRAIN, VALIDATION, TEST))
+        for name, found in (("train", train), ("validate", validation), ("test", test)):
+            if not len(found):
+                raise ValueError(f"no user to {name} on listens to anything in the time that is asked about")
+        return Pairs(train, validation, test, user)
+
+    def classified(self, task: str, pairs: Pairs, vectors: Vectors) -> Results:
+        """What one classifier makes of each representation."""
+        items, _ = self.items()
+        ids = self.sources.log.sequence_ids.take(pairs.user)
+        found: Results = {}
+        for name, of_users in vectors.items():
+            path = self.folder / "transfer" / task / name
+            title = f"{task.replace('_', ' ')} by {name}"
+            with watched(path, title, transfer.UNIT, self.console) as watch:
+                train = np.unique(pairs.train.user)
+                found[name] = classify(
+                    pairs, scaled(of_users, train), items, ids, self.settings, path / "checkpoints", watch
+                )
+        return found

@@ -1,0 +1,103 @@
+"""Downstream classifiers: the same small model on whatever vectors users are given."""
+
+import dataclasses
+from collections.abc import Callable, Mapping
+from functools import partial
+from pathlib import Path
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pyarrow as pa
+from jaxtyping import Float, Float32, Float64, Int
+from sklearn.linear_model import LogisticRegression
+
+from experiments.user_representation.settings import Settings
+from urep_jax.data.labelled_pairs import LabelledPairs, PairBatches
+from urep_jax.evaluation.by_user import ByUser
+from urep_jax.evaluation.future_listening import told_apart
+from urep_jax.models import preference
+from urep_jax.models.preference import PreferenceConfig
+from urep_jax.training.fit import Progress, fit
+from urep_jax.training.objective import Params
+from urep_jax.training.optimizers import adam
+from urep_jax.training.preference import preference_objective
+
+UNIT = "AUC"
+"""By what epochs of classifiers are compared, on users who validate."""
+
+
+class Pairs(NamedTuple):
+    """Pairs of users and items to learn from, to choose an epoch by, and to be judged by.
+
+    Attributes:
+        train, validation, test: pairs of rows of `user`.
+        user: the log's numbers of users.
+    """
+
+    train: LabelledPairs
+    validation: LabelledPairs
+    test: LabelledPairs
+    user: Int[np.ndarray, "N"]
+
+
+def scaled(
+    vectors: Float[np.ndarray, "N D"], rows: Int[np.ndarray, "M"] | slice = slice(None)
+) -> Float32[np.ndarray, "N D"]:
+    """Vectors moved to a mean of 0 and brought to a mean variance of 1, as they have them among `rows`."""
+    known = vectors[rows].astype(np.float64)
+    spread = np.sqrt(known.var(axis=0).mean())
+    return ((vectors - known.mean(axis=0)) / max(spread, 1e-6)).astype(np.float32)
+
+
+def classify(
+    pairs: Pairs,
+    users: Float32[np.ndarray, "N U"],
+    items: Float32[np.ndarray, "V I"],
+    user_ids: pa.StringArray,
+    settings: Settings,
+    folder: Path,
+    on_progress: Callable[[Progress], None],
+) -> Mapping[str, ByUser]:
+    """Train the classifier on users' vectors and items', and tell pairs of tested users apart.
+
+    Args:
+        pairs: which users went for which items, and others.
+        users: a vector for each row of users.
+        items: a vector for each item.
+        user_ids: the source's id of each row of users.
+        settings: how it is trained.
+        folder: where checkpoints go.
+        on_progress: called after each step.
+    """
+    model = dataclasses.replace(settings.classifier, user_width=users.shape[1], item_width=items.shape[1])
+    training = settings.transfer
+
+    def judged(params: Params, asked: LabelledPairs) -> Mapping[str, ByUser]:
+        odds_P = _odds(params, jnp.asarray(users[asked.user]), jnp.asarray(items[asked.item]), model)
+        return told_apart(np.asarray(odds_P, np.float64), asked, pairs.user)
+
+    batches = PairBatches(pairs.train, users, items, user_ids, training.batch_size, settings.seed)
+    found = fit(
+        preference_objective(model),
+        adam(training.learning_rate),
+        batches,
+        lambda params: (judged(params, pairs.validation)["auc"].value, {}),
+        training.fit,
+        folder,
+        {"model": dataclasses.asdict(model)},
+        on_progress,
+    )
+    return judged(found.params, pairs.test)
+
+
+def calibrated(pairs: Pairs, score: Callable[[LabelledPairs], Float64[np.ndarray, "P"]]) -> Mapping[str, ByUser]:
+    """Tell pairs apart by a score that nothing is learnt of, but where odds are even, from users who train."""
+    fitted = LogisticRegression().fit(score(pairs.train)[:, None], pairs.train.label)
+    return told_apart(fitted.decision_function(score(pairs.test)[:, None]), pairs.test, pairs.user)
+
+
+@partial(jax.jit, static_argnames="model")
+def _odds(params: Params, users: jax.Array, items: jax.Array, model: PreferenceConfig) -> jax.Array:
+    return preference.log_odds(params, users, items, model)

@@ -1,0 +1,48 @@
+"""A training as a person watches it: its bar, its history on disk, and a trace of early steps where one is wanted."""
+
+import contextlib
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from rich.console import Console
+
+from experiments.history import HistoryWriter
+from experiments.profile import StepTrace
+from experiments.progress import TrainingBar
+from urep_jax.training.fit import Epoch, Progress
+
+
+class Watch:
+    """What is to be called with the progress after each step."""
+
+    def __init__(self, history: HistoryWriter, bar: TrainingBar, trace: StepTrace) -> None:
+        self._history, self._bar, self._trace = history, bar, trace
+
+    def __call__(self, progress: Progress) -> None:
+        """Show and write where the training stands."""
+        self._history(progress.history)
+        self._bar(progress)
+        self._trace(progress)
+
+    def ended(self, history: Sequence[Epoch]) -> None:
+        """Write the whole history: a training that had ended before makes no progress."""
+        self._history(history)
+
+
+@contextlib.contextmanager
+def watched(folder: Path, title: str, unit: str, console: Console, *, trace: bool = False) -> Iterator[Watch]:
+    """Watch a training while the block runs.
+
+    Args:
+        folder: where its history goes, made if missing.
+        title: which training it is.
+        unit: what its validation is called.
+        console: where to draw.
+        trace: whether early steps are traced, into `profile/`.
+    """
+    with (
+        HistoryWriter(folder) as history,
+        TrainingBar(console, title, unit) as bar,
+        StepTrace(folder / "profile" if trace else None) as step_trace,
+    ):
+        yield Watch(history, bar, step_trace)

@@ -1,0 +1,107 @@
+"""The chain on a shrunk streaming service, through the command."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pyarrow.parquet as pq
+import pytest
+
+from tests.experiments.command import Command
+from urep_jax.data.user_features.space import load_space
+
+SMALL = (
+    "experiment=user_representation",
+    "data.source.params.num_users=150",
+    *(
+        f"+data.source.params.{name}={value}"
+        for name, value in {
+            "num_tracks": 300,
+            "num_artists": 60,
+            "num_genres": 6,
+            "num_shows": 20,
+            "max_sessions": 96,
+            "num_playlists": 300,
+            "playlist_log_length": 3.0,
+            "audio_bands": 16,
+            "audio_frames": 16,
+        }.items()
+    ),
+    *("data.modalities.audio.shape=[16,16]", "data.modalities.audio.epochs=1", "data.modalities.audio.most_sets=60"),
+    *(
+        "+data.modalities.collaborative.epochs=2",
+        "+data.modalities.shows.epochs=1",
+        "data.modalities.shows.min_items=2",
+    ),
+    *("train.epochs=2", "train.batch_size=64", "model.width=8", "model.hidden=[32]", "transfer.epochs=2"),
+    *("evaluation.shares=[0.5,0.2,0.3]", "evaluation.weeks=2", "evaluation.neighbours=50", "evaluation.days=30"),
+)
+"""Small enough to be trained in half a minute."""
+
+
+def test_the_whole_chain(command: Command, tmp_path: Path) -> None:
+    said = command(*SMALL)
+    assert said.status == 0, said.err
+    run = tmp_path / "run"
+    metrics = json.loads((run / "metrics.json").read_text())
+    assert np.isfinite(list(metrics.values())).all()
+    for task, names in {
+        "future_listening": ("z_u", "average", "pca", "nmf", "popularity"),
+        "cold_start/not_completed": ("z_u", "average", "pca", "popularity", "demographic_popularity"),
+    }.items():
+        for name in names:
+            assert 0 <= metrics[f"{task}/{name}/auc"] <= 1
+            assert metrics[f"{task}/{name}/accuracy_ci95"] > 0
+    for kind in ("favourite_artists", "artist_country", "onboarding"):
+        assert 0 < metrics[f"clusters/{kind}/z_u/ndcg@50"] <= 1
+    for name in ("collaborative", "audio", "shows"):
+        assert 0 < metrics[f"continuation/{name}/ndcg@500"] <= 1
+        assert (run / "encoders" / name / "history.jsonl").is_file()
+    space = load_space(run / "features")
+    assert {modality.name for modality in space.modalities} == {"collaborative", "audio", "shows"}
+    varying = {key.removeprefix("unexplained/z_u/") for key in metrics if key.startswith("unexplained/z_u/")}
+    assert {"all", "collaborative/7d", "country", "onboarding/languages"} < varying
+    assert varying < {group.name for group in space.groups} | {"all"}, "everybody's age is known"
+    users = pq.read_table(run / "users.parquet")
+    test = users.filter(np.asarray(users["part"]) == 2)
+    auc = test["future_listening/z_u/auc"].drop_null().to_numpy()
+    assert auc.mean() == pytest.approx(metrics["future_listening/z_u/auc"], abs=1e-6)
+    assert not users.filter(np.asarray(users["part"]) == 0)["future_listening/z_u/auc"].drop_null().to_pylist()
+    report = (run / "report.md").read_text()
+    for picture in ("future_listening", "cold_start_not_completed", "clusters_onboarding", "training"):
+        assert f"(figures/{picture}.png)" in report
+        assert (run / "figures" / f"{picture}.png").stat().st_size > 1_000
+    assert "future listening: z_u" in said.out
+    assert "clusters of similar users" in said.out
+
+    again = command(*SMALL)
+    assert "this run has ended before; its results are" in again.out
+    assert "future listening: z_u" in again.out
+    other = command(*SMALL, "model.width=9")
+    assert other.status == 1
+    assert "model.width was 8 and is now 9" in other.err
+
+
+@pytest.mark.parametrize(
+    ("knobs", "told"),
+    [
+        (("data=radio",), "data.modalities of radio names none"),
+        (("evaluation.shares=[0.5,0.6]",), r"evaluation.shares is [0.5, 0.6], but must be three shares"),
+        (("evaluation.days=300",), "leaves no established user to train on, 300 days before its end"),
+        (("features.without=[shoes]",), "features.without names shoes, but must be some of"),
+        (
+            ("data.modalities.audio.shape=[9,9]",),
+            "modalities.audio has the shape [9, 9], 81 numbers, but some items have 256",
+        ),
+        (("data.modalities.audio.column=smell",), "modalities.audio reads the column 'smell' of the items"),
+        (("data.modalities.audio.together=[friends]",), "together names 'friends'"),
+    ],
+)
+def test_what_is_wrong_is_told(command: Command, knobs: tuple[str, ...], told: str) -> None:
+    own = {knob.split("=")[0].lstrip("+") for knob in knobs}
+    kept = [knob for knob in SMALL if knob.split("=")[0].lstrip("+") not in own]
+    if "data=radio" in knobs:
+        kept = ["experiment=user_representation"]
+    said = command(*kept, *knobs)
+    assert said.status == 1
+    assert told in said.err
