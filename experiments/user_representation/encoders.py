@@ -153,7 +153,7 @@ class Content(Encoder):
 
     column: str
     shape: tuple[int, ...]
-    hidden: tuple[int, ...] = (32, 64)
+    hidden: tuple[int, ...] = (16, 32, 64)
 
     def __call__(self, name: str, tables: Mapping[str, pa.Table], like: FitConfig, train: Train) -> Encoded:
         """Learn, and encode."""

@@ -15,9 +15,6 @@ from urep_jax.models.layers import unit
 
 Params = Any
 
-_PATCH = 4
-"""Bands and frames of a spectrogram that are read at once."""
-
 
 @dataclasses.dataclass(frozen=True)
 class ContentEncoderConfig:
@@ -27,8 +24,7 @@ class ContentEncoderConfig:
         shape: of what is known of a track: (bands, frames) of a spectrogram, which is read by convolutions over time
             and frequency, or (numbers,), read by dense layers.
         width: D, numbers of a vector; the paper's is 80.
-        hidden: widths of the dense layers; of a spectrogram, the first reads patches of 4 x 4, and the others are
-            channels of convolutions, each of which halves both axes.
+        hidden: channels of the convolutions, each of which halves both axes, or widths of the dense layers.
 
     Raises:
         ValueError: if a value is out of range.
@@ -36,7 +32,7 @@ class ContentEncoderConfig:
 
     shape: tuple[int, ...]
     width: int = 80
-    hidden: tuple[int, ...] = (32, 64)
+    hidden: tuple[int, ...] = (16, 32, 64)
 
     def __post_init__(self) -> None:
         if len(self.shape) not in (1, 2) or min(self.shape) < 1:
@@ -84,19 +80,9 @@ class _Network(nn.Module):
             for i, width in enumerate(self.cfg.hidden):
                 x = nn.gelu(nn.Dense(width, name=f"dense_{i}")(x))
         else:
-            first, *others = self.cfg.hidden
-            # Patches by a product of matrices: as convolutions of one channel they take most of the time.
-            x = nn.gelu(nn.LayerNorm(name="norm_0")(nn.Dense(first, name="patches")(_patches(x))))
-            for i, channels in enumerate(others, 1):
+            x = x[..., None]
+            for i, channels in enumerate(self.cfg.hidden):
                 x = nn.gelu(nn.LayerNorm(name=f"norm_{i}")(nn.Conv(channels, (3, 3), (2, 2), name=f"conv_{i}")(x)))
             # How loud and how lively each channel is over the whole track, wherever in it.
             x = jnp.concatenate([x.mean(axis=(1, 2)), x.max(axis=(1, 2))], axis=1)
         return nn.Dense(self.cfg.width, name="out")(x)
-
-
-def _patches(x_NxHxW: Float[Array, "N H W"]) -> Float[Array, "N h w P"]:
-    """Patches that don't overlap; the last ones are filled up with zeros."""
-    height, width = (-(-side // _PATCH) for side in x_NxHxW.shape[1:])
-    missing = ((0, 0), *((0, n * _PATCH - side) for n, side in zip((height, width), x_NxHxW.shape[1:], strict=True)))
-    whole = jnp.pad(x_NxHxW, missing).reshape(-1, height, _PATCH, width, _PATCH)
-    return whole.transpose(0, 1, 3, 2, 4).reshape(-1, height, width, _PATCH**2)
