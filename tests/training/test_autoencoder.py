@@ -35,7 +35,8 @@ X = curved()
 
 
 def batches(batch_size: int = 64, users: int = USERS) -> UserBatches:
-    return UserBatches(X.__getitem__, pa.array([f"user {u}" for u in range(users)]), batch_size, 0)
+    ids = pa.array([f"user {u}" for u in range(users)], pa.string())
+    return UserBatches(X.__getitem__, ids, batch_size, 0)
 
 
 def error(params: Any) -> float:
