@@ -29,11 +29,11 @@ def clusters(trained: Trained) -> Results:
         established = people.established
         plays = _artist_plays(trained, established)
         vectors = represent(trained.chain, trained.components, established)
-        found |= _near("favourite_artists", vectors, _most_played(plays, FAVOURITES), established, trained)
+        found |= _near("favourite_artists", vectors, _most_played(plays, FAVOURITES), established)
         country_A = _countries(trained)
         if country_A is not None:
             plays = csr_array(plays @ country_A)
-            found |= _near("artist_country", vectors, _most_played(plays, 1), established, trained)
+            found |= _near("artist_country", vectors, _most_played(plays, 1), established)
     # The answers play a role for some time; those who gave some within it have listened to something since.
     since = people.now - settings.features.onboarding_days * SECONDS_PER_DAY
     recent = people.new.where((people.new.time >= since) & (people.new.time < people.now))
@@ -41,14 +41,13 @@ def clusters(trained: Trained) -> Results:
     picked = _picked(trained, recent)
     if picked.nnz:
         vectors = represent(trained.chain, trained.components, recent)
-        found |= _near("onboarding", vectors, picked, recent, trained)
+        found |= _near("onboarding", vectors, picked, recent)
     return found
 
 
-def _near(name: str, vectors: Vectors, shared: csr_array, asked: Moments, trained: Trained) -> Results:
-    k = trained.settings.asked.neighbours
+def _near(name: str, vectors: Vectors, shared: csr_array, asked: Moments) -> Results:
     return {
-        f"clusters/{name}/{r}": {f"ndcg@{k}": similar_users(of_users, shared, asked.user, k=k)}
+        f"clusters/{name}/{r}": {"ndcg@50": similar_users(of_users, shared, asked.user, k=50)}
         for r, of_users in vectors.items()
     }
 

@@ -50,7 +50,6 @@ class Asked:
         weeks: moments, a week apart, at which users are learnt from; the last of them is when they are asked about.
         shares: of users who train, validate and test.
         most: items of a user that are asked about at most.
-        neighbours: k of the clusters' nDCG@k.
 
     Raises:
         ValueError: if a value is out of range.
@@ -62,10 +61,9 @@ class Asked:
     weeks: int = 4
     shares: tuple[float, ...] = (0.7, 0.1, 0.2)
     most: int = 50
-    neighbours: int = 50
 
     def __post_init__(self) -> None:
-        for name in ("days", "hours", "weeks", "most", "neighbours"):
+        for name in ("days", "hours", "weeks", "most"):
             if getattr(self, name) < 1:
                 raise ValueError(f"evaluation.{name} is {getattr(self, name)}, but must be at least 1")
         if len(self.shares) != 3 or min(self.shares) <= 0 or abs(sum(self.shares) - 1) > 1e-9:

@@ -34,7 +34,7 @@ SMALL = (
         "data.modalities.shows.min_items=2",
     ),
     *("train.epochs=2", "train.batch_size=64", "model.width=8", "model.hidden=[32]", "transfer.epochs=2"),
-    *("evaluation.shares=[0.5,0.2,0.3]", "evaluation.weeks=2", "evaluation.neighbours=50", "evaluation.days=30"),
+    *("evaluation.shares=[0.5,0.2,0.3]", "evaluation.weeks=2", "evaluation.days=30"),
 )
 """Small enough to be trained in half a minute."""
 
