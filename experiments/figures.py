@@ -17,7 +17,10 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-_BASELINES = tuple(map(model_title, ("popularity", "like_rate", "item_knn", "ease", "logistic_factors", "oracle")))
+_BASELINES = (
+    *map(model_title, ("popularity", "like_rate", "item_knn", "ease", "logistic_factors", "oracle")),
+    *("demographic popularity", "average embeddings", "PCA", "NMF"),
+)
 """Drawn in ink; what is trained by gradient stands out."""
 
 INK, _ACCENT, QUIET, _MUTED = "#222222", "#1f6f8b", "#b9c4c9", "#7d8a90"
@@ -67,7 +70,7 @@ def compared(results: Mapping[str, tuple[float, float]], title: str, path: Path)
 
     Args:
         results: by the model's title.
-        title: of the metric.
+        title: of the metric, with whom it is of.
         path: of the figure.
     """
     names = sorted(results, key=lambda name: results[name])
@@ -81,12 +84,12 @@ def compared(results: Mapping[str, tuple[float, float]], title: str, path: Path)
             axes.errorbar(value, y, xerr=np.nan_to_num(half), fmt="o", color=color, capsize=3)
             place: Any = {"xytext": (0, 6), "textcoords": "offset points", "ha": "center"}
             axes.annotate(f"{value:.3f}", (value, y), **place, color=color, fontsize=8)
-        if title == "pair accuracy":
+        if title == "test pair accuracy":
             axes.axvline(0.5, color=QUIET, lw=1, ls="--", zorder=0)
             axes.annotate("a coin", (0.5, -0.5), xytext=(3, 0), textcoords="offset points", color=_MUTED, fontsize=7)
         axes.set_yticks(range(len(names)), names)
         axes.margins(x=0.1)
-        axes.set(xlabel=f"test {title}", ylim=(-0.6, len(names) - 0.3))
+        axes.set(xlabel=title, ylim=(-0.6, len(names) - 0.3))
         save(figure, path)
 
 

@@ -118,7 +118,7 @@ def draw(folder: RunFolder, model: Trained, results: dict[str, Results], protoco
     figures.training_curves(model.result.history, protocol.title, folder.figures / "training.png")
     main = {model_title(name): found[protocol.metric] for name, found in results.items()}
     values = {title: (metric.value, metric.ci95) for title, metric in main.items()}
-    figures.compared(values, protocol.title, folder.figures / "compared.png")
+    figures.compared(values, f"test {protocol.title}", folder.figures / "compared.png")
     shares_Lx5 = rung_shares(rung_counts(model.batches))
     folder.write_table("hard_negative_sources.csv", [rung.name.lower() for rung in Rung], shares_Lx5)
     figures.hard_negative_sources(shares_Lx5, folder.figures / "hard_negative_sources.png")

@@ -104,7 +104,7 @@ def _write(folder: Path, text: str, findings: Mapping[str, Finding], kind: str) 
     for name, finding in findings.items():
         metric = finding["metric"]
         values = {row: estimate([run["metrics"][metric] for run in runs])[:2] for row, runs in finding["rows"].items()}
-        compared(values, TITLES[metric], folder / f"{name}.{kind}")
+        compared(values, f"test {TITLES[metric]}", folder / f"{name}.{kind}")
         text = _with_figure(text, name, f"{name}.{kind}")
     for claim, seen in _told(findings):
         if claim.draw is not None:

@@ -12,9 +12,9 @@ from urep_jax.data.user_features.space import FeatureSpace
 from urep_jax.evaluation.paired import paired_difference
 
 TASKS = {
-    "future_listening": ("auc", "AUC of listening in the next days"),
-    "cold_start/completed": ("auc", "AUC of new users' first hours, onboarding completed"),
-    "cold_start/not_completed": ("auc", "AUC of new users' first hours, onboarding not completed"),
+    "future_listening": ("auc", "test AUC of listening in the next days"),
+    "cold_start/completed": ("auc", "test AUC of new users' first hours, onboarding completed"),
+    "cold_start/not_completed": ("auc", "test AUC of new users' first hours, onboarding not completed"),
     "clusters/favourite_artists": ("ndcg@50", "nDCG@50, same favourite artists"),
     "clusters/artist_country": ("ndcg@50", "nDCG@50, same country of most listened artists"),
     "clusters/onboarding": ("ndcg@50", "nDCG@50, same onboarding"),
