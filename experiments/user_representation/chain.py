@@ -57,12 +57,10 @@ class Features:
 def make_features(sources: Sources, people: People, modalities: tuple[Modality, ...], settings: Settings) -> Features:
     """Features fitted to users who train: established ones now and earlier, and new ones."""
     log, tables, _ = sources
-    every = Moments.join([people.established, people.earlier, people.new])
-    moments = every.where(people.of(every, TRAIN))
+    moments = people.of(Moments.join([people.weekly, people.new]), TRAIN)
     space = fit_space(log, tables, modalities, moments.user, moments.time, settings.features)
     inputs = space.read(log, tables)
-    asked = Moments.join([people.established, people.new])
-    held = asked.where(people.of(asked, VALIDATION))
+    held = people.of(Moments.join([people.established, people.new]), VALIDATION)
     return Features(
         space,
         inputs,

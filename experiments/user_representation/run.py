@@ -101,7 +101,7 @@ def _encode(
 ) -> Encoded:
     """Train a modality encoder, or go on where an earlier call stopped, and encode all items."""
     # Histories are of users who train, and end where users are asked about.
-    train = people.established.where(people.of(people.established, TRAIN))
+    train = people.of(people.established, TRAIN)
     tables = {**sources.tables, "histories": histories(sources.log, train)}
     path = folder / "encoders" / name
     with watched(path, name, encoders.UNIT, console, trace=trace) as watch:

@@ -41,19 +41,19 @@ class People(NamedTuple):
         now: the moment at which established users are asked about: seconds since 1970, UTC.
         established: those users, at that moment.
         new: users who registered within the log, when they answered the onboarding, or registered.
-        earlier: established users at earlier moments, which are learnt from as well.
+        weekly: established users at that moment and, week by week, before it: who is learnt from.
         part: to which part of the split each user of the log belongs.
     """
 
     now: int
     established: Moments
     new: Moments
-    earlier: Moments
+    weekly: Moments
     part: Int8[np.ndarray, "S"]
 
-    def of(self, moments: Moments, part: int) -> np.ndarray:
-        """Which of these rows are of users of a part."""
-        return self.part[moments.user] == part
+    def of(self, moments: Moments, part: int) -> Moments:
+        """The rows of users of a part."""
+        return moments.where(self.part[moments.user] == part)
 
 
 def load_sources(cfg: DictConfig, console: Console) -> Sources:
@@ -76,23 +76,20 @@ def find_people(sources: Sources, asked: Asked, seed: int) -> People:
     Raises:
         ValueError: if the log is too short, or nobody is left in a part.
     """
-    log, profiles, _ = sources.log, sources.profiles, seed
+    log, profiles = sources.log, sources.profiles
     if not log.num_events:
         raise ValueError(f"{log.name} has no events; there is nobody to be represented")
     end = int(log.timestamp.max()) + 1
     now = end - asked.days * SECONDS_PER_DAY
-    established = established_users(log, profiles, now, days=asked.established_days)
-    earlier = [
+    weekly = [
         established_users(log, profiles, now - 7 * week * SECONDS_PER_DAY, days=asked.established_days)
-        for week in range(1, asked.weeks)
+        for week in range(asked.weeks)
     ]
     new = new_users(profiles, int(log.timestamp.min()), end - asked.hours * 3600)
-    nobody = established.where(np.zeros(len(established), bool))
-    people = People(
-        now, established, new, Moments.join([nobody, *earlier]), user_parts(log.num_sequences, asked.shares, seed)
-    )
+    part_S = user_parts(log.num_sequences, asked.shares, seed)
+    people = People(now, weekly[0], new, Moments.join(weekly), part_S)
     for name, part in (("train", TRAIN), ("validate", VALIDATION), ("test", TEST)):
-        if not people.of(established, part).any():
+        if not len(people.of(people.established, part)):
             raise ValueError(
                 f"{log.name} leaves no established user to {name} on, {asked.days} days before its end; lower "
                 "evaluation.days or evaluation.established_days, or take a longer log"

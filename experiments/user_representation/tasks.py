@@ -65,8 +65,7 @@ class Trained:
     @property
     def learnt_from(self) -> Moments:
         """Established users who train, when users are asked about."""
-        established = self.people.established
-        return established.where(self.people.of(established, TRAIN))
+        return self.people.of(self.people.established, TRAIN)
 
     @functools.cached_property
     def training_plays(self) -> csr_array:
