@@ -1,15 +1,19 @@
 """A training as a person watches it: its bar, its history on disk, and a trace of early steps where one is wanted."""
 
 import contextlib
-from collections.abc import Iterator, Sequence
+import dataclasses
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
+import optax
 from rich.console import Console
 
 from experiments.history import HistoryWriter
 from experiments.profile import StepTrace
 from experiments.progress import TrainingBar
-from urep_jax.training.fit import Epoch, Progress
+from urep_jax.training.fit import Batches, Epoch, Fit, FitConfig, Progress, fit
+from urep_jax.training.objective import Objective, Params
 
 
 class Watch:
@@ -46,3 +50,37 @@ def watched(folder: Path, title: str, unit: str, console: Console, *, trace: boo
         StepTrace(folder / "profile" if trace else None) as step_trace,
     ):
         yield Watch(history, bar, step_trace)
+
+
+@dataclasses.dataclass(frozen=True)
+class WatchedFit:
+    """`fit` with everything that it leaves behind in one folder, watched.
+
+    Attributes:
+        folder: its history goes here, and its checkpoints into `checkpoints/`.
+        title: which training it is.
+        unit: what its validation is called.
+        console: where to draw.
+        trace: whether early steps are traced, into `profile/`.
+    """
+
+    folder: Path
+    title: str
+    unit: str
+    console: Console
+    trace: bool = False
+
+    def __call__(
+        self,
+        objective: Objective,
+        optimizer: optax.GradientTransformation,
+        batches: Batches,
+        validate: Callable[[Params], tuple[float, Mapping[str, float]]],
+        cfg: FitConfig,
+        config: Mapping[str, Any],
+    ) -> Fit:
+        """Train, or go on where an earlier call stopped; arguments as of `fit`."""
+        with watched(self.folder, self.title, self.unit, self.console, trace=self.trace) as watch:
+            result = fit(objective, optimizer, batches, validate, cfg, self.folder / "checkpoints", config, watch)
+            watch.ended(result.history)
+        return result

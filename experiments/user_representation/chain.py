@@ -1,18 +1,19 @@
 """The representation learning itself: features of users at moments, and the autoencoder that compresses them."""
 
 import dataclasses
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from functools import partial
-from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
+import pyarrow as pa
 from jaxtyping import Float, Float32
 from sklearn.decomposition import PCA
 
 from experiments.user_representation.settings import Settings
 from experiments.user_representation.sources import TRAIN, VALIDATION, People, Sources
+from experiments.watch import WatchedFit
 from urep_jax.data.moments import Moments
 from urep_jax.data.user_features.batches import UserBatches
 from urep_jax.data.user_features.groups import Group, columns_of
@@ -23,7 +24,7 @@ from urep_jax.evaluation.reconstruction_by_group import unexplained
 from urep_jax.models import autoencoder
 from urep_jax.models.autoencoder import AutoencoderConfig
 from urep_jax.training.autoencoder import autoencoder_objective
-from urep_jax.training.fit import Fit, Progress, fit
+from urep_jax.training.fit import Fit
 from urep_jax.training.objective import Params
 from urep_jax.training.optimizers import adam, learning_rates
 
@@ -99,14 +100,15 @@ class Chain:
         return unexplained(x, decoded, self.features.space.groups)
 
 
-def train_autoencoder(
-    features: Features,
-    settings: Settings,
-    user_ids: Any,
-    folder: Any,
-    on_progress: Callable[[Progress], None],
-) -> Chain:
-    """Train, or go on where an earlier call stopped; checkpoints go to `folder`."""
+def train_autoencoder(features: Features, settings: Settings, user_ids: pa.StringArray, train: WatchedFit) -> Chain:
+    """Train the autoencoder on features.
+
+    Args:
+        features: what it learns from.
+        settings: how.
+        user_ids: the source's ids of all users.
+        train: trains, or goes on where an earlier call stopped.
+    """
     space = features.space
     model = dataclasses.replace(settings.model, num_features=space.width)
     weights_F = weights_of(space.groups, settings.group_weights)
@@ -124,8 +126,7 @@ def train_autoencoder(
     num_steps = training.fit.epochs * batches.steps_per_epoch
     rates = learning_rates(training.learning_rate, training.schedule, training.warmup, num_steps)
     config = {"system": "user_representation", "model": dataclasses.asdict(model)}
-    result = fit(objective, adam(rates), batches, validate, training.fit, folder, config, on_progress)
-    return Chain(features, model, result)
+    return Chain(features, model, train(objective, adam(rates), batches, validate, training.fit, config))
 
 
 def weights_of(groups: tuple[Group, ...], weights: Mapping[str, float]) -> Float[np.ndarray, "F"]:

@@ -19,7 +19,7 @@ def cold_start(trained: Trained) -> Results:
     log, profiles, asked, settings = trained.sources.log, trained.sources.profiles, trained.people.new, trained.settings
     if not len(asked):
         return {}
-    _, known_V = trained.items()
+    _, known_V = trained.items
     drawn = future_pairs(
         log,
         asked.user,

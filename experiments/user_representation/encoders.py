@@ -2,7 +2,7 @@
 
 import dataclasses
 from collections.abc import Callable, Mapping
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -12,6 +12,7 @@ import pyarrow.compute as pc
 from jaxtyping import Float32
 
 from experiments.user_representation.together import Together, sets_of_items
+from experiments.watch import WatchedFit
 from urep_jax.data.cases import Cases, Split
 from urep_jax.data.co_occurrences import CoOccurrenceBatches, CoOccurrenceConfig, frequent_items
 from urep_jax.data.content_blocks import ContentBatches
@@ -27,27 +28,13 @@ from urep_jax.models import content_encoder
 from urep_jax.models.content_encoder import ContentEncoderConfig
 from urep_jax.models.skip_gram import SkipGramConfig, item_vectors
 from urep_jax.training.content_encoder import content_encoder_objective
-from urep_jax.training.fit import Fit, FitConfig
-from urep_jax.training.objective import Objective, Params
+from urep_jax.training.fit import FitConfig
+from urep_jax.training.objective import Params
+from urep_jax.training.optimizers import adam
 from urep_jax.training.skip_gram import skip_gram_objective
 
 UNIT = "NDCG@500"
 """By what epochs of encoders are compared: the continuation of held-out sets."""
-
-
-class Train(Protocol):
-    """Trains, watched, where the encoder's checkpoints go."""
-
-    def __call__(
-        self,
-        objective: Objective,
-        learning_rate: float,
-        batches: Any,
-        validate: Callable[[Params], tuple[float, Mapping[str, float]]],
-        cfg: FitConfig,
-        config: Mapping[str, Any],
-    ) -> Fit:
-        """Train, or go on."""
 
 
 class Encoded(NamedTuple):
@@ -113,7 +100,7 @@ class Collaborative(Encoder):
     subsample: float = 1e-3
     negative_power: float = 0.75
 
-    def __call__(self, name: str, tables: Mapping[str, pa.Table], like: FitConfig, train: Train) -> Encoded:
+    def __call__(self, name: str, tables: Mapping[str, pa.Table], like: FitConfig, train: WatchedFit) -> Encoded:
         """Learn, and encode."""
         log = sets_of_items(self.together, tables, self.most_sets, like.seed)
         split = self.split(log, like.seed)
@@ -128,14 +115,13 @@ class Collaborative(Encoder):
             return _continued(item_vectors(params, rows_V), log, cases)
 
         objective = skip_gram_objective(model, sampler, self.k_negatives, self.batch_size)
-        config = {"model": dataclasses.asdict(model)}
         found = train(
             objective,
-            self.learning_rate,
+            adam(self.learning_rate),
             batches,
             lambda params: (continued(params, split.validation).value, {}),
             self.fit_config(like),
-            config,
+            _config(model),
         ).params
         vectors = item_vectors(found, vocabulary.item_rows(vocabulary.item_ids))
         return Encoded(Modality(name, vocabulary.item_ids, vectors), continued(found, split.test))
@@ -155,7 +141,7 @@ class Content(Encoder):
     shape: tuple[int, ...]
     hidden: tuple[int, ...] = (16, 32, 64)
 
-    def __call__(self, name: str, tables: Mapping[str, pa.Table], like: FitConfig, train: Train) -> Encoded:
+    def __call__(self, name: str, tables: Mapping[str, pa.Table], like: FitConfig, train: WatchedFit) -> Encoded:
         """Learn, and encode."""
         ids, content = self._content(name, tables)
         log = sets_of_items(self.together, tables, self.most_sets, like.seed, only=ids)
@@ -177,11 +163,11 @@ class Content(Encoder):
 
         found = train(
             content_encoder_objective(model),
-            self.learning_rate,
+            adam(self.learning_rate),
             batches,
             lambda params: (continued(params, split.validation).value, {}),
             self.fit_config(like),
-            {"model": dataclasses.asdict(model)},
+            _config(model),
         ).params
         return Encoded(Modality(name, ids, vectors(found)), continued(found, split.test))
 
@@ -211,6 +197,11 @@ class Content(Encoder):
         axis = None if len(self.shape) > 1 else 0
         spread = np.maximum(content.std(axis=axis), 1e-6)
         return known["item_id"].combine_chunks(), (content - content.mean(axis=axis)) / spread
+
+
+def _config(model: SkipGramConfig | ContentEncoderConfig) -> dict[str, Any]:
+    """What checkpoints of an encoder keep beside its parameters."""
+    return {"system": "user_representation", "model": dataclasses.asdict(model)}
 
 
 def _places(vocabulary: Vocabulary, ids: pa.StringArray) -> np.ndarray:

@@ -18,7 +18,7 @@ _SWEEPS = 30
 def future_listening(trained: Trained) -> Results:
     """`future_listening/<r>`: how well tracks that users listen to are told from others, by each representation."""
     log, asked, settings = trained.sources.log, trained.people.established, trained.settings
-    _, known_V = trained.items()
+    _, known_V = trained.items
     drawn = future_pairs(
         log,
         asked.user,

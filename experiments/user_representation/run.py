@@ -1,9 +1,6 @@
 """System A whole: encode modalities, make features, train the autoencoder, transfer, evaluate, draw and report."""
 
 import math
-from collections.abc import Callable, Mapping
-from pathlib import Path
-from typing import Any
 
 from omegaconf import DictConfig
 from rich.console import Console
@@ -21,16 +18,14 @@ from experiments.user_representation.future import future_listening
 from experiments.user_representation.page import TASKS, page, representation_title
 from experiments.user_representation.representations import principal_components
 from experiments.user_representation.settings import Settings
-from experiments.user_representation.sources import TRAIN, People, Sources, find_people, load_sources
+from experiments.user_representation.sources import TRAIN, find_people, load_sources
 from experiments.user_representation.tasks import Results, Trained
 from experiments.user_representation.together import histories
 from experiments.user_representation.users import users_table
-from experiments.watch import watched
+from experiments.watch import WatchedFit
 from urep_jax.data.user_features.space import save_space
 from urep_jax.evaluation.by_user import flat
-from urep_jax.training.fit import Fit, FitConfig, fit
-from urep_jax.training.objective import Objective, Params
-from urep_jax.training.optimizers import adam
+from urep_jax.training.fit import Fit
 
 
 def run(cfg: DictConfig, folder: RunFolder, console: Console) -> dict[str, float]:
@@ -51,17 +46,21 @@ def run(cfg: DictConfig, folder: RunFolder, console: Console) -> dict[str, float
         f"{log.name}: {log.num_events:,} events, {log.num_sequences:,} users, {log.num_items:,} items; "
         f"{len(people.established):,} established users and {len(people.new):,} new ones are asked about"
     )
-    encoded = {
-        name: _encode(name, encoder, sources, people, settings, folder.path, console, cfg.profile)
-        for name, encoder in by_config.items()
-    }
+    # Histories are of users who train, and end where users are asked about.
+    tables = {**sources.tables, "histories": histories(log, people.of(people.established, TRAIN))}
+
+    def watched_fit(name: str, title: str, unit: str) -> WatchedFit:
+        return WatchedFit(folder.path / name, title, unit, console, cfg.profile)
+
+    encoded: dict[str, Encoded] = {}
+    for name, encoder in by_config.items():
+        train = watched_fit(f"encoders/{name}", name, encoders.UNIT)
+        encoded[name] = encoder(name, tables, settings.training.fit, train)
     with console.status("making features"):
         features = make_features(sources, people, tuple(one.modality for one in encoded.values()), settings)
         save_space(features.space, folder.path / "features")
-    path = folder.path / "autoencoder"
-    with watched(path, "autoencoder", chains.UNIT, console, trace=cfg.profile) as watch:
-        chain = train_autoencoder(features, settings, log.sequence_ids, path / "checkpoints", watch)
-        watch.ended(chain.result.history)
+    train = watched_fit("autoencoder", "autoencoder", chains.UNIT)
+    chain = train_autoencoder(features, settings, log.sequence_ids, train)
     components = principal_components(features, settings.model.width, settings.seed)
     trained = Trained(sources, people, chain, components, settings, folder.path, console)
     results: Results = {}
@@ -71,8 +70,8 @@ def run(cfg: DictConfig, folder: RunFolder, console: Console) -> dict[str, float
     held = features.validation
     back = {"z_u": chain.unexplained(held), "pca": chain.unexplained_by(components, held)}
     metrics = {
-        **{f"{name}/{key}": value for name, found in results.items() for key, value in flat(found).items()},
-        **{f"continuation/{name}/{key}": v for name, one in encoded.items() for key, v in _continued(one).items()},
+        **flat({f"{name}/{metric}": one for name, found in results.items() for metric, one in found.items()}),
+        **flat({f"continuation/{name}/ndcg@500": one.continued for name, one in encoded.items()}),
         **{f"unexplained/{r}/{group}": lost for r, of_group in back.items() for group, lost in of_group.items()},
         "validation_loss": -chain.result.best.validation,
     }
@@ -83,43 +82,6 @@ def run(cfg: DictConfig, folder: RunFolder, console: Console) -> dict[str, float
     folder.write_report(page(cfg, sources, people, features.space, metrics, results, rejects))
     folder.write_metrics(metrics)
     return metrics
-
-
-def _continued(encoded: Encoded) -> Mapping[str, float]:
-    return flat({"ndcg@500": encoded.continued})
-
-
-def _encode(
-    name: str,
-    encoder: Any,
-    sources: Sources,
-    people: People,
-    settings: Settings,
-    folder: Path,
-    console: Console,
-    trace: bool,
-) -> Encoded:
-    """Train a modality encoder, or go on where an earlier call stopped, and encode all items."""
-    # Histories are of users who train, and end where users are asked about.
-    train = people.of(people.established, TRAIN)
-    tables = {**sources.tables, "histories": histories(sources.log, train)}
-    path = folder / "encoders" / name
-    with watched(path, name, encoders.UNIT, console, trace=trace) as watch:
-
-        def trained(
-            objective: Objective,
-            learning_rate: float,
-            batches: Any,
-            validate: Callable[[Params], tuple[float, Mapping[str, float]]],
-            cfg: FitConfig,
-            config: Mapping[str, Any],
-        ) -> Fit:
-            result = fit(objective, adam(learning_rate), batches, validate, cfg, path / "checkpoints", config, watch)
-            watch.ended(result.history)
-            return result
-
-        found: Encoded = encoder(name, tables, settings.training.fit, trained)
-    return found
 
 
 def _draw(folder: RunFolder, results: Results, autoencoder: Fit) -> None:

@@ -17,7 +17,7 @@ from experiments.user_representation.representations import Vectors
 from experiments.user_representation.settings import Settings
 from experiments.user_representation.sources import TEST, TRAIN, VALIDATION, People, Sources
 from experiments.user_representation.transfer import Pairs, classify, scaled
-from experiments.watch import watched
+from experiments.watch import WatchedFit
 from urep_jax.baselines.play_counts import play_counts
 from urep_jax.data.labelled_pairs import LabelledPairs
 from urep_jax.data.moments import Moments
@@ -49,6 +49,7 @@ class Trained:
     folder: Path
     console: Console
 
+    @functools.cached_property
     def items(self) -> tuple[Float32[np.ndarray, "V I"], Bool[np.ndarray, "V"]]:
         """What classifiers read of items, all their vectors side by side and how often they are played; and which items
         have any vector.
@@ -88,15 +89,12 @@ class Trained:
 
     def classified(self, task: str, pairs: Pairs, vectors: Vectors) -> Results:
         """What one classifier makes of each representation."""
-        items, _ = self.items()
+        items, _ = self.items
         ids = self.sources.log.sequence_ids.take(pairs.user)
         found: Results = {}
         for name, of_users in vectors.items():
             path = self.folder / "transfer" / task / name
-            title = f"{task.replace('_', ' ')} by {name}"
-            with watched(path, title, transfer.UNIT, self.console) as watch:
-                train = np.unique(pairs.train.user)
-                found[name] = classify(
-                    pairs, scaled(of_users, train), items, ids, self.settings, path / "checkpoints", watch
-                )
+            train = WatchedFit(path, f"{task.replace('_', ' ')} by {name}", transfer.UNIT, self.console)
+            of_users = scaled(of_users, np.unique(pairs.train.user))
+            found[name] = classify(pairs, of_users, items, ids, self.settings, train)
         return found

@@ -3,7 +3,6 @@
 import dataclasses
 from collections.abc import Callable, Mapping
 from functools import partial
-from pathlib import Path
 from typing import NamedTuple
 
 import jax
@@ -14,12 +13,12 @@ from jaxtyping import Float, Float32, Float64, Int
 from sklearn.linear_model import LogisticRegression
 
 from experiments.user_representation.settings import Settings
+from experiments.watch import WatchedFit
 from urep_jax.data.labelled_pairs import LabelledPairs, PairBatches
 from urep_jax.evaluation.by_user import ByUser
 from urep_jax.evaluation.future_listening import told_apart
 from urep_jax.models import preference
 from urep_jax.models.preference import PreferenceConfig
-from urep_jax.training.fit import Progress, fit
 from urep_jax.training.objective import Params
 from urep_jax.training.optimizers import adam
 from urep_jax.training.preference import preference_objective
@@ -57,8 +56,7 @@ def classify(
     items: Float32[np.ndarray, "V I"],
     user_ids: pa.StringArray,
     settings: Settings,
-    folder: Path,
-    on_progress: Callable[[Progress], None],
+    train: WatchedFit,
 ) -> Mapping[str, ByUser]:
     """Train the classifier on users' vectors and items', and tell pairs of tested users apart.
 
@@ -68,8 +66,7 @@ def classify(
         items: a vector for each item.
         user_ids: the source's id of each row of users.
         settings: how it is trained.
-        folder: where checkpoints go.
-        on_progress: called after each step.
+        train: trains, or goes on where an earlier call stopped.
     """
     model = dataclasses.replace(settings.classifier, user_width=users.shape[1], item_width=items.shape[1])
     training = settings.transfer
@@ -79,15 +76,13 @@ def classify(
         return told_apart(np.asarray(odds_P, np.float64), asked, pairs.user)
 
     batches = PairBatches(pairs.train, users, items, user_ids, training.batch_size, settings.seed)
-    found = fit(
+    found = train(
         preference_objective(model),
         adam(training.learning_rate),
         batches,
         lambda params: (judged(params, pairs.validation)["auc"].value, {}),
         training.fit,
-        folder,
-        {"model": dataclasses.asdict(model)},
-        on_progress,
+        {"system": "user_representation", "model": dataclasses.asdict(model)},
     )
     return judged(found.params, pairs.test)
 
