@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from experiments.user_representation.representations import represent_new
+from experiments.user_representation.representations import represent
 from experiments.user_representation.tasks import Results, Trained
 from experiments.user_representation.transfer import calibrated
 from urep_jax.baselines.demographic_popularity import demographic_popularity
@@ -30,7 +30,7 @@ def cold_start(trained: Trained) -> Results:
         where=known_V,
     )
     pairs = trained.pairs(drawn, asked.user)
-    found = trained.classified("cold_start", pairs, represent_new(trained.chain, trained.components, asked))
+    found = trained.classified("cold_start", pairs, represent(trained.chain, trained.components, asked, new=True))
     # Popularity is what established users who train have listened to: none of it is of a new user.
     train, counts = trained.learnt_from, trained.training_plays
     plays_V = np.log1p(counts.sum(axis=0))

@@ -14,22 +14,19 @@ Vectors = dict[str, Float32[np.ndarray, "N _"]]
 """A vector of each user, by the name of the representation."""
 
 
-def represent(chain: Chain, components: PCA, asked: Moments) -> Vectors:
-    """`z_u`, the `average` of what was listened to, and `pca`, of users at moments."""
+def represent(chain: Chain, components: PCA, asked: Moments, *, new: bool = False) -> Vectors:
+    """`z_u`, `average` and `pca` of users at moments.
+
+    Args:
+        chain: the chain.
+        components: of what it learnt from.
+        asked: who, and when.
+        new: whether they have listened to nothing yet: the average is of the artists that they picked.
+    """
     x = chain.features.of(asked)
     return {
         "z_u": chain.z(x),
-        "average": averages(chain.features, x),
-        "pca": components.transform(x).astype(np.float32),
-    }
-
-
-def represent_new(chain: Chain, components: PCA, asked: Moments) -> Vectors:
-    """The same of users who have listened to nothing yet: the average is of the artists that they picked."""
-    x = chain.features.of(asked)
-    return {
-        "z_u": chain.z(x),
-        "average": averages_of_picked(chain.features, x),
+        "average": averages_of_picked(chain.features, x) if new else averages(chain.features, x),
         "pca": components.transform(x).astype(np.float32),
     }
 
