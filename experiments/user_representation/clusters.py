@@ -9,7 +9,7 @@ from experiments.user_representation.tasks import Results, Trained
 from urep_jax.baselines.play_counts import play_counts
 from urep_jax.core.types import SECONDS_PER_DAY
 from urep_jax.data.moments import Moments
-from urep_jax.data.ragged import offsets_of, ranges
+from urep_jax.data.ragged import lists_as_matrix, offsets_of, ranges
 from urep_jax.data.user_features.profiles import NOT_KNOWN
 from urep_jax.evaluation.similar_users import similar_users
 
@@ -89,10 +89,7 @@ def _most_played(plays: csr_array, most: int) -> csr_array:
 def _picked(trained: Trained, asked: Moments) -> csr_array:
     """Which artists users picked, N x A of 0 and 1."""
     profiles = trained.sources.profiles
-    start_N, stop_N = profiles.artist_offsets[asked.user], profiles.artist_offsets[asked.user + 1]
-    artist = profiles.artists[ranges(start_N, stop_N)]
-    shape = (len(asked), len(profiles.artist_ids))
-    picked = csr_array((np.ones(len(artist), np.float32), artist, offsets_of(stop_N - start_N)), shape=shape)
+    picked = lists_as_matrix(profiles.artist_offsets, profiles.artists, asked.user, len(profiles.artist_ids))
     picked.sum_duplicates()
     picked.data[:] = 1.0
     return picked

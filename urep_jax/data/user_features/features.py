@@ -9,7 +9,7 @@ from jaxtyping import Float32, Int, Int8, Int32, Int64
 from scipy.sparse import csr_array
 
 from urep_jax.core.types import LISTENED, SECONDS_PER_DAY, Feedback
-from urep_jax.data.ragged import offsets_of, ranges
+from urep_jax.data.ragged import lists_as_matrix, offsets_of, ranges
 from urep_jax.data.user_features.groups import FeatureConfig, Group, switched_on
 from urep_jax.data.user_features.inputs import Inputs
 from urep_jax.data.user_features.windows import events_before
@@ -124,13 +124,15 @@ def _onboarding(inputs: Inputs, user_N: np.ndarray, time_N: np.ndarray, cfg: Fea
     answered_N = profiles.answered[user_N]
     ago_N = time_N - np.minimum(answered_N, time_N)
     counts_N = (answered_N <= time_N) & (ago_N < cfg.onboarding_days * SECONDS_PER_DAY)
-    picked = _rows(profiles.artist_offsets, profiles.artists, user_N, counts_N, len(profiles.artist_ids))
+    picked = lists_as_matrix(profiles.artist_offsets, profiles.artists, user_N, len(profiles.artist_ids), counts_N)
     for artists in inputs.artists:
         sums = picked @ artists.summable
         mean_NxD = _mean(sums[:, :-1], sums[:, -1])
         yield mean_NxD
         yield _known(mean_NxD[:, 0])
-    picked = _rows(profiles.language_offsets, profiles.languages, user_N, counts_N, len(profiles.language_ids))
+    picked = lists_as_matrix(
+        profiles.language_offsets, profiles.languages, user_N, len(profiles.language_ids), counts_N
+    )
     yield np.minimum(picked.toarray(), 1.0)
     yield _column(np.diff(picked.indptr) > 0)
 
@@ -192,15 +194,6 @@ def _mean(sums_NxD: Columns, weight_N: Float32[np.ndarray, "N"]) -> Columns:
     has_N = weight_N > 0
     mean_NxD = sums_NxD / np.where(has_N, weight_N, 1)[:, None]
     return np.where(has_N[:, None], mean_NxD, np.float32(np.nan))
-
-
-def _rows(offsets: np.ndarray, codes: np.ndarray, user_N: np.ndarray, which_N: np.ndarray, width: int) -> csr_array:
-    """The codes of some users, as rows of a matrix of 0 and 1; rows of the others are empty."""
-    start_N = offsets[user_N]
-    stop_N = np.where(which_N, offsets[user_N + 1], start_N)
-    picked = codes[ranges(start_N, stop_N)]
-    ones = np.ones(len(picked), np.float32)
-    return csr_array((ones, picked, offsets_of(stop_N - start_N)), shape=(len(user_N), width))
 
 
 def _one_hot(code_N: Int32[np.ndarray, "N"], width: int) -> Columns:
