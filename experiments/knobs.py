@@ -48,6 +48,20 @@ class _Composed(NamedTuple):
     places: Sequence[Path]
 
 
+class _Own(NamedTuple):
+    """What an experiment says.
+
+    Attributes:
+        knobs: its own.
+        of_groups: of its groups' knobs, by group.
+        chosen: the option of each group that it names.
+    """
+
+    knobs: dict[str, Any]
+    of_groups: dict[str, Any]
+    chosen: dict[str, str]
+
+
 def check_overrides(overrides: Sequence[str], config_dir: Path | None = None) -> None:
     """Look at the overrides of a command line.
 
@@ -82,8 +96,9 @@ def check_overrides(overrides: Sequence[str], config_dir: Path | None = None) ->
                 )
     for experiment in given.get("experiment", [_default_experiment()]):
         chosen = {group: given[group][0] for group in groups() if given.get(group)}
-        for group, option in chosen.items():
-            _check_belongs(experiment, group, option, places)
+        for group in chosen:
+            for option in given[group]:
+                _check_belongs(experiment, group, option, places)
         composed = _composed(experiment, chosen, places)
         for override in parsed:
             _check(composed, override)
@@ -100,7 +115,7 @@ def _check_belongs(experiment: str, group: str, option: str, places: Sequence[Pa
     """Refuse an option that is of another system: it sets, or lacks, what the experiment has."""
     if group == "experiment":
         return
-    own, defaults = _own(experiment, places)
+    own, _, defaults = _own(experiment, places)
     found = _option(group, option, places)
     sweeper = OmegaConf.select(found, "hydra.sweeper.params") or {}
     named = {str(key) for key in found} - {*_NO_KNOBS, *groups()} | {str(key).split(".")[0] for key in sweeper}
@@ -213,14 +228,14 @@ def _shown(value: Any) -> str:
 
 
 def _composed(experiment: str, chosen: dict[str, Any], places: Sequence[Path]) -> _Composed:
-    own, defaults = _own(experiment, places)
+    own, of_groups, defaults = _own(experiment, places)
     top = OmegaConf.load(CONF / "config.yaml")
     config = OmegaConf.create({"workspace": top.workspace, "profile": top.profile} | own)
     chosen = {"task": "train"} | defaults | chosen
     for group, option in chosen.items():
         if group != "experiment":
             config.merge_with(_option(group, option, places))
-    config.merge_with(_of_groups(experiment, places))
+    config.merge_with(of_groups)
     whole = OmegaConf.to_container(config, resolve=False)
     assert isinstance(whole, dict)
     knobs = {str(key): value for key, value in whole.items() if key not in _NO_KNOBS}
@@ -246,37 +261,30 @@ def _option(group: str, option: str, places: Sequence[Path]) -> DictConfig:
 
 def knobs_of(experiment: str) -> list[str]:
     """The knobs at the top of an experiment's config."""
-    return list(_own(experiment, [CONF])[0])
+    return list(_own(experiment, [CONF]).knobs)
 
 
-def _own(experiment: str, places: Sequence[Path]) -> tuple[dict[str, Any], dict[str, str]]:
-    """An experiment's own knobs with their values, and what it chooses of groups; with those of what it builds on."""
+def _own(experiment: str, places: Sequence[Path]) -> _Own:
+    """What an experiment says itself; with what those say that it builds on."""
     values = OmegaConf.to_container(OmegaConf.load(_file("experiment", experiment, places)), resolve=False)
     assert isinstance(values, dict)
-    knobs: dict[str, Any] = {}
+    below: list[_Own] = []
     chosen: dict[str, str] = {}
     for entry in values.pop("defaults"):
         if isinstance(entry, dict):
             ((group, option),) = entry.items()
             chosen[group.removeprefix("override ").removeprefix("/")] = option
         elif entry != "_self_":
-            built_on = _own(entry, places)
-            knobs, chosen = built_on[0] | knobs, built_on[1] | chosen
-    own = {str(key): value for key, value in values.items() if key not in (*_NO_KNOBS, *groups())}
-    return knobs | own, chosen
-
-
-def _of_groups(experiment: str, places: Sequence[Path]) -> dict[str, Any]:
-    """What an experiment says of its groups' knobs; with what those say that it builds on."""
-    values = OmegaConf.to_container(OmegaConf.load(_file("experiment", experiment, places)), resolve=False)
-    assert isinstance(values, dict)
-    built_on = [
-        _of_groups(entry, places) for entry in values["defaults"] if isinstance(entry, str) and entry != "_self_"
-    ]
-    whole = OmegaConf.merge(*built_on, {key: value for key, value in values.items() if key in groups()})
-    found = OmegaConf.to_container(whole, resolve=False)
-    assert isinstance(found, dict)
-    return {str(key): value for key, value in found.items()}
+            below.append(_own(entry, places))
+            chosen = below[-1].chosen | chosen
+    own = {str(key): value for key, value in values.items() if key not in _NO_KNOBS}
+    knobs = {key: value for key, value in own.items() if key not in groups()}
+    for one in below:
+        knobs = one.knobs | knobs
+    of_groups = [{key: value for key, value in own.items() if key in groups()}]
+    whole = OmegaConf.to_container(OmegaConf.merge(*(one.of_groups for one in below), *of_groups), resolve=False)
+    assert isinstance(whole, dict)
+    return _Own(knobs, {str(key): value for key, value in whole.items()}, chosen)
 
 
 def _default_experiment() -> str:
