@@ -2,6 +2,7 @@
 
 import dataclasses
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any, NamedTuple
 
 import jax
@@ -20,7 +21,7 @@ from urep_jax.data.continuation_split import ContinuationSplit
 from urep_jax.data.log import EventLog
 from urep_jax.data.negatives import negative_sampler
 from urep_jax.data.user_features.modality import Modality
-from urep_jax.data.vocabulary import Vocabulary, build_vocabulary, item_counts
+from urep_jax.data.vocabulary import build_vocabulary, item_counts
 from urep_jax.evaluation.by_user import ByUser
 from urep_jax.evaluation.continuation import continuation
 from urep_jax.evaluation.vector_scorer import vector_scorer
@@ -151,12 +152,12 @@ class Content(Encoder):
         blocks = CoOccurrenceBatches(
             log, split, vocabulary, CoOccurrenceConfig(subsample=0), self.batch_size, like.seed
         )
-        batches = ContentBatches(blocks, content[_places(vocabulary, ids)], self.k_negatives)
+        batches = ContentBatches(blocks, content[_places(vocabulary.item_ids, ids)], self.k_negatives)
         encode = jax.jit(lambda params, x: content_encoder.encode(params, x, model))
-        place_V = pc.index_in(log.item_ids, value_set=ids).to_numpy(zero_copy_only=False)
+        place_V = _places(log.item_ids, ids)
 
         def vectors(params: Params) -> Float32[np.ndarray, "N D"]:
-            return _in_portions(lambda x: encode(params, x), content)
+            return _in_portions(partial(encode, params), content)
 
         def continued(params: Params, cases: Cases) -> ByUser:
             return _continued(vectors(params)[place_V], log, cases)
@@ -204,8 +205,9 @@ def _config(model: SkipGramConfig | ContentEncoderConfig) -> dict[str, Any]:
     return {"system": "user_representation", "model": dataclasses.asdict(model)}
 
 
-def _places(vocabulary: Vocabulary, ids: pa.StringArray) -> np.ndarray:
-    place: np.ndarray = pc.index_in(vocabulary.item_ids, value_set=ids).to_numpy(zero_copy_only=False)
+def _places(wanted: pa.StringArray, ids: pa.StringArray) -> np.ndarray:
+    """Where each wanted id, all of which are there, stands among `ids`."""
+    place: np.ndarray = pc.index_in(wanted, value_set=ids).to_numpy(zero_copy_only=False)
     return place
 
 
