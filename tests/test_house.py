@@ -1,15 +1,18 @@
 """The house rules that no linter knows, read from the sources."""
 
 import ast
+import functools
 import re
 import subprocess
 import sys
 import tomllib
-from collections.abc import Iterator
-from importlib.metadata import packages_distributions
+from collections.abc import Iterable, Iterator
+from importlib import metadata
 from pathlib import Path
+from typing import Any
 
 ROOT = Path(__file__).parents[1]
+packages_distributions = functools.cache(metadata.packages_distributions)
 ROOMS = (
     *("core", "simulation", "data", "models", "losses", "metrics"),
     *("training", "evaluation", "baselines", "lineage", "serving", "agents"),
@@ -77,15 +80,44 @@ def importers(path: Path, packages: set[str]) -> list[str]:
     return [f"{path.relative_to(ROOT)}:{line} imports {name}" for line, name in found]
 
 
+def names_of(wanted: Iterable[str]) -> set[str]:
+    """The packages that requirements name."""
+    return {re.split(r"[^\w-]", one)[0].lower() for one in wanted}
+
+
+def undeclared(source: str, project: dict[str, Any]) -> set[str]:
+    """Packages that a file imports without a word of it; inside a function it may be one that an extra brings."""
+    tree = ast.parse(source)
+    needed = names_of(project["dependencies"])
+    extras = needed.union(
+        *(names_of(brought) for name, brought in project["optional-dependencies"].items() if name != "dev")
+    )
+    everywhere = {name.split(".")[0] for _, name in imports(tree)}
+    at_once = {
+        name.split(".")[0]
+        for node in tree.body
+        for _, name in imports(ast.Module([node], []))
+        if not isinstance(node, ast.FunctionDef | ast.ClassDef)
+    }
+    ours = {*sys.stdlib_module_names, "urep_jax", "experiments"}
+    distributions = packages_distributions()
+    return {
+        package
+        for package in everywhere - ours
+        if not (needed if package in at_once else extras).intersection(
+            d.lower() for d in distributions.get(package, [])
+        )
+    }
+
+
 def test_what_is_imported_is_declared() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-    declared = {re.split(r"[^\w-]", wanted)[0].lower() for wanted in project["dependencies"]}
-    distributions = packages_distributions()
-    names = {name.split(".")[0] for path in PRODUCT for _, name in imports(ast.parse(path.read_text()))}
-    foreign = names - set(sys.stdlib_module_names) - {"urep_jax", "experiments"}
-    missing = {name for name in foreign if not declared & {d.lower() for d in distributions[name]}}
-    assert "hydra" in foreign
+    missing = {path.name: found for path in PRODUCT if (found := undeclared(path.read_text(), project))}
     assert not missing, "add them to the dependencies in pyproject.toml"
+    inside = "def f():\n    import lightfm\n"
+    assert not undeclared(inside, project)
+    assert undeclared("import lightfm\n", project) == {"lightfm"}, "not everybody has what an extra brings"
+    assert undeclared("def f():\n    import pandas\n", project) == {"pandas"}
 
 
 def test_only_experiments_knows_hydra() -> None:

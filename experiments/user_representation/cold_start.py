@@ -1,13 +1,15 @@
 """What new users listen to in their first hours (§5.2.1, Table 2)."""
 
+import dataclasses
+
 import numpy as np
 
 from experiments.user_representation.representations import represent
 from experiments.user_representation.tasks import Results, Trained
-from experiments.user_representation.transfer import calibrated
+from experiments.user_representation.transfer import Pairs, calibrated
 from urep_jax.baselines.demographic_popularity import demographic_popularity
-from urep_jax.core.streams import numpy_stream
-from urep_jax.evaluation.future_listening import future_pairs
+from urep_jax.core.types import SECONDS_PER_DAY
+from urep_jax.data.labelled_pairs import LabelledPairs
 
 
 def cold_start(trained: Trained) -> Results:
@@ -16,21 +18,21 @@ def cold_start(trained: Trained) -> Results:
     The onboarding is completed by those who picked artists and languages. Of users who picked no artists the average is
     nobody's: it knows their tracks only. Nothing is told of data without new users.
     """
-    log, profiles, asked, settings = trained.sources.log, trained.sources.profiles, trained.people.new, trained.settings
+    profiles, asked, settings = trained.sources.profiles, trained.people.new, trained.settings
     if not len(asked):
         return {}
-    _, known_V = trained.items
-    drawn = future_pairs(
-        log,
-        asked.user,
-        asked.time,
-        settings.asked.hours * 3600,
-        numpy_stream(settings.seed, "cold_start"),
-        most=settings.asked.most,
-        where=known_V,
-    )
+    drawn = trained.listened(asked, settings.asked.hours * 3600, "cold_start")
     pairs = trained.pairs(drawn, asked.user)
-    found = trained.classified("cold_start", pairs, represent(trained.chain, trained.components, asked, new=True))
+    # New users are few: the one classifier learns from what established ones go for as well.
+    established = trained.learnt_from
+    known = trained.listened(established, settings.asked.days * SECONDS_PER_DAY, "cold_start/established")
+    known = dataclasses.replace(known, user=known.user + len(asked))
+    user = np.append(asked.user, established.user)
+    both = Pairs(LabelledPairs.join([pairs.train, known]), pairs.validation, pairs.test, user)
+    ours = represent(trained.chain, trained.components, asked, new=True)
+    theirs = represent(trained.chain, trained.components, established)
+    vectors = {name: np.concatenate([of_new, theirs[name]]) for name, of_new in ours.items()}
+    found = trained.classified("cold_start", both, vectors)
     # Popularity is what established users who train have listened to: none of it is of a new user.
     train, counts = trained.learnt_from, trained.training_plays
     plays_V = np.log1p(counts.sum(axis=0))

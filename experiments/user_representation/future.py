@@ -1,15 +1,16 @@
 """What established users listen to in the next days (§5.2.1, Table 1)."""
 
+import importlib.util
+
 import numpy as np
 
 from experiments.user_representation.representations import represent
 from experiments.user_representation.tasks import Results, Trained
 from experiments.user_representation.transfer import calibrated
+from urep_jax.baselines.lightfm import lightfm_vectors
 from urep_jax.baselines.nmf import nmf_vectors
 from urep_jax.baselines.play_counts import play_counts
-from urep_jax.core.streams import numpy_stream
 from urep_jax.core.types import SECONDS_PER_DAY
-from urep_jax.evaluation.future_listening import future_pairs
 
 _SWEEPS = 30
 """Of the factorisation; further ones change little."""
@@ -18,19 +19,12 @@ _SWEEPS = 30
 def future_listening(trained: Trained) -> Results:
     """`future_listening/<r>`: how well tracks that users listen to are told from others, by each representation."""
     log, asked, settings = trained.sources.log, trained.people.established, trained.settings
-    _, known_V = trained.items
-    drawn = future_pairs(
-        log,
-        asked.user,
-        asked.time,
-        settings.asked.days * SECONDS_PER_DAY,
-        numpy_stream(settings.seed, "future_listening"),
-        most=settings.asked.most,
-        where=known_V,
-    )
+    drawn = trained.listened(asked, settings.asked.days * SECONDS_PER_DAY, "future_listening")
     pairs = trained.pairs(drawn, asked.user)
     counts = play_counts(log, asked.user, asked.time)
     vectors = represent(trained.chain, trained.components, asked)
+    if importlib.util.find_spec("lightfm"):
+        vectors["lightfm"] = lightfm_vectors(counts, width=settings.model.width, seed=settings.seed)
     vectors["nmf"] = nmf_vectors(counts, width=settings.model.width, seed=settings.seed, sweeps=_SWEEPS)
     found = trained.classified("future_listening", pairs, vectors)
     plays_V = np.log1p(trained.training_plays.sum(axis=0))

@@ -38,8 +38,26 @@ def averages(features: Features, x: Float32[np.ndarray, "N F"]) -> Float32[np.nd
 
 
 def averages_of_picked(features: Features, x: Float32[np.ndarray, "N F"]) -> Float32[np.ndarray, "N D"]:
-    """Average embeddings of the artists that new users picked, of each modality (Table 2)."""
-    return _vectors(features, x, lambda name: name.startswith("onboarding/"))
+    """Average embeddings of the artists that new users picked, of each modality (Table 2).
+
+    They lie where `averages` lie; where answers are no features, everybody's are nobody's.
+    """
+    found = _vectors(features, x, lambda name: name.startswith("onboarding/"))
+    return found if found.shape[1] else np.zeros_like(averages(features, x))
+
+
+def curated(features: Features, x: Float32[np.ndarray, "N F"]) -> Float32[np.ndarray, "N D"]:
+    """What one would curate for a model of its own (§5.2.2): static, activity and listening history based features.
+
+    The listening history is the average embeddings of the longest window.
+    """
+    groups = features.space.groups
+    kept = [
+        x[:, own]
+        for group, own in zip(groups, columns_of(groups, x.shape[1]), strict=True)
+        if {"static", "activity", "devices"}.intersection(group.tags)
+    ]
+    return np.concatenate([averages(features, x), *kept], axis=1)
 
 
 def principal_components(features: Features, width: int, seed: int) -> PCA:

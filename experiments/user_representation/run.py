@@ -10,6 +10,7 @@ from experiments.data import left_out, made
 from experiments.folder import RunFolder
 from experiments.user_representation import chain as chains
 from experiments.user_representation import encoders
+from experiments.user_representation.artist_preference import artist_preference
 from experiments.user_representation.chain import make_features, train_autoencoder
 from experiments.user_representation.clusters import clusters
 from experiments.user_representation.cold_start import cold_start
@@ -64,7 +65,7 @@ def run(cfg: DictConfig, folder: RunFolder, console: Console) -> dict[str, float
     components = principal_components(features, settings.model.width, settings.seed)
     trained = Trained(sources, people, chain, components, settings, folder.path, console)
     results: Results = {}
-    for task in (future_listening, cold_start, clusters):
+    for task in (future_listening, cold_start, artist_preference, clusters):
         results |= task(trained)
 
     held = features.validation

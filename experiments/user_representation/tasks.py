@@ -19,9 +19,12 @@ from experiments.user_representation.sources import TEST, TRAIN, VALIDATION, Peo
 from experiments.user_representation.transfer import Pairs, classify, scaled
 from experiments.watch import WatchedFit
 from urep_jax.baselines.play_counts import play_counts
+from urep_jax.core.streams import numpy_stream
 from urep_jax.data.labelled_pairs import LabelledPairs
 from urep_jax.data.moments import Moments
+from urep_jax.data.user_features.profiles import NOT_KNOWN
 from urep_jax.evaluation.by_user import ByUser
+from urep_jax.evaluation.future_listening import future_pairs
 
 Results = dict[str, Mapping[str, ByUser]]
 """Metrics by task and representation, such as `future_listening/z_u`."""
@@ -63,6 +66,17 @@ class Trained:
             columns += [np.where(one.known[:, None], vectors, 0), one.known[:, None]]
         return np.concatenate(columns, axis=1).astype(np.float32), np.any([one.known for one in aligned], axis=0)
 
+    @functools.cached_property
+    def artists(self) -> Float32[np.ndarray, "A I"]:
+        """What classifiers read of artists: the mean over their tracks; zeros where no track has a vector."""
+        vectors, known_V = self.items
+        artist_V = self.sources.profiles.item_artist
+        has_V = np.flatnonzero(known_V & (artist_V != NOT_KNOWN))
+        shape = (len(self.sources.profiles.artist_ids), len(known_V))
+        by_track = csr_array((np.ones(len(has_V), np.float32), (artist_V[has_V], has_V)), shape=shape)
+        tracks_A = np.maximum(by_track.sum(axis=1), 1.0)
+        return np.asarray(by_track @ vectors / tracks_A[:, None], np.float32)
+
     @property
     def learnt_from(self) -> Moments:
         """Established users who train, when users are asked about."""
@@ -73,6 +87,18 @@ class Trained:
         """How often each of them listened to each item."""
         train = self.learnt_from
         return play_counts(self.sources.log, train.user, train.time)
+
+    def listened(self, asked: Moments, seconds: int, stream: str) -> LabelledPairs:
+        """Tracks with a vector that users listen to in the `seconds` from their moments on, and others."""
+        return future_pairs(
+            self.sources.log,
+            asked.user,
+            asked.time,
+            seconds,
+            numpy_stream(self.settings.seed, stream),
+            most=self.settings.asked.most,
+            where=self.items[1],
+        )
 
     def pairs(self, drawn: LabelledPairs, user: Int[np.ndarray, "N"]) -> Pairs:
         """Pairs by the part that their users belong to.
@@ -87,9 +113,11 @@ class Trained:
                 raise ValueError(f"no user to {name} on listens to anything in the time that is asked about")
         return Pairs(train, validation, test, user)
 
-    def classified(self, task: str, pairs: Pairs, vectors: Vectors) -> Results:
-        """What one classifier makes of each representation."""
-        items, _ = self.items
+    def classified(
+        self, task: str, pairs: Pairs, vectors: Vectors, items: Float32[np.ndarray, "V I"] | None = None
+    ) -> Results:
+        """What one classifier makes of each representation; `items` are tracks by default."""
+        items = self.items[0] if items is None else items
         ids = self.sources.log.sequence_ids.take(pairs.user)
         found: Results = {}
         for name, of_users in vectors.items():

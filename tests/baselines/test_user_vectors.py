@@ -6,6 +6,7 @@ from scipy.sparse import csr_array
 
 from tests.data.user_features.listeners import ITEMS, NOW, log_of
 from urep_jax.baselines.demographic_popularity import demographic_popularity
+from urep_jax.baselines.lightfm import lightfm_vectors
 from urep_jax.baselines.nmf import nmf_vectors
 from urep_jax.baselines.play_counts import play_counts
 from urep_jax.core.types import Feedback
@@ -48,3 +49,19 @@ def test_popularity_in_a_demographic_is_its_formula() -> None:
     np.testing.assert_allclose(nobody, np.log(share[2]))
     with pytest.raises(ValueError, match=r"prior is 0\.0, but must be above 0"):
         demographic_popularity(csr_array(counts), group, asked_group, asked_item, prior=0.0)
+
+
+def test_lightfm_finds_who_listens_to_the_same() -> None:
+    rng = np.random.default_rng(0)
+    kind = np.repeat([0, 1], 30)
+    rate = np.where(np.arange(20) // 10 == kind[:, None], 1.5, 0.05)
+    counts = csr_array(rng.poisson(rate).astype(np.float32))
+    counts.indices, counts.indptr = counts.indices.astype(np.int64), counts.indptr.astype(np.int64)
+    vectors = lightfm_vectors(counts, width=8, epochs=30)
+    assert vectors.shape == (60, 8)
+    unit = vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
+    likeness = unit @ unit.T
+    same = kind[:, None] == kind
+    assert likeness[same].mean() > likeness[~same].mean() + 0.5
+    np.testing.assert_array_equal(lightfm_vectors(counts, width=8, epochs=30), vectors)
+    assert (lightfm_vectors(counts, width=8, epochs=30, seed=1) != vectors).any()

@@ -1,6 +1,7 @@
 """Pairs of a user and an item, and whether the one went for the other; their Grain source."""
 
 import dataclasses
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import grain
@@ -35,6 +36,12 @@ class LabelledPairs:
     def with_labels(self, label: Bool[np.ndarray, "P"]) -> "LabelledPairs":
         """The same pairs with other labels."""
         return dataclasses.replace(self, label=label)
+
+    @classmethod
+    def join(cls, parts: Sequence["LabelledPairs"]) -> "LabelledPairs":
+        """The pairs of several, one after the other; all speak of the same tables."""
+        columns = ([getattr(part, field.name) for part in parts] for field in dataclasses.fields(cls))
+        return cls(*(np.concatenate(column) for column in columns))
 
 
 class PairBatch(NamedTuple):

@@ -46,12 +46,14 @@ def test_the_whole_chain(command: Command, tmp_path: Path) -> None:
     metrics = json.loads((run / "metrics.json").read_text())
     assert np.isfinite(list(metrics.values())).all()
     for task, names in {
-        "future_listening": ("z_u", "average", "pca", "nmf", "popularity"),
+        "future_listening": ("z_u", "average", "pca", "nmf", "lightfm", "popularity"),
         "cold_start/not_completed": ("z_u", "average", "pca", "popularity", "demographic_popularity"),
     }.items():
         for name in names:
             assert 0 <= metrics[f"{task}/{name}/auc"] <= 1
             assert metrics[f"{task}/{name}/accuracy_ci95"] > 0
+    for name in ("with", "without", "popularity"):
+        assert 0 <= metrics[f"artist_preference/{name}/auc"] <= 1
     for kind in ("favourite_artists", "artist_country", "onboarding"):
         assert 0 < metrics[f"clusters/{kind}/z_u/ndcg@50"] <= 1
     for name in ("collaborative", "audio", "shows"):
