@@ -23,17 +23,28 @@ TITLES = {
     "mrr_up/tail": "MRR up, tail",
     "recommended_popularity": "popularity of top 10",
     "epochs_to_convergence": "epochs",
+    "future_listening/z_u/auc": "AUC, next days",
+    "cold_start/completed/z_u/auc": "AUC, new, completed",
+    "cold_start/not_completed/z_u/auc": "AUC, new, not completed",
+    "artist_preference/with/auc": "AUC, follows",
+    "clusters/favourite_artists/z_u/ndcg@50": "nDCG, artists",
+    "clusters/artist_country/z_u/ndcg@50": "nDCG, country",
+    "clusters/onboarding/z_u/ndcg@50": "nDCG, onboarding",
 }
 """What a person is told of each metric, in the order of tables."""
 
 _MODEL_TITLES = {"": "model", "like_rate": "like-rate", "item_knn": "item-kNN", "ease": "EASE"}
 """What a person is told of the models whose names alone say too little."""
 
-COMPARED_BY = ("pair_accuracy", "ndcg@10")
+FUTURE = "future_listening/z_u/auc"
+"""By what user representations are compared."""
+
+COMPARED_BY = ("pair_accuracy", "ndcg@10", FUTURE)
 """The metrics of which every model of a run has one: the first that is there tells which models there are."""
 
 MAIN = ("pair_accuracy", "random_pair_accuracy", "ndcg@10", "recall@10", "mrr_up", "mrr_down")
 RECALL = ("recall_up@10", "recall_down@10")
+REPRESENTATION = tuple(name for name in TITLES if name.startswith(("future_", "cold_", "artist_pref", "clusters/")))
 BY_POPULARITY = (
     *(f"{metric}/{bucket}" for metric in ("pair_accuracy", "mrr_up") for bucket in ("head", "middle", "tail")),
     "recommended_popularity",

@@ -37,9 +37,8 @@ def measured(runs: Sequence[Run], against: str | None = None) -> Finding:
     """
     rows = rows_of(runs)
     metric = next(metric for metric in COMPARED_BY if rows[0].values(metric))
-    # The paper's claims are about pairs.
-    of_pairs = [run for run in runs if "pair_accuracy" in run.metrics]
-    claims = {claim.name: claim.measure(of_pairs) for claim in CLAIMS if of_pairs}
+    about = {claim: [run for run in runs if claim.runs_with in run.metrics] for claim in CLAIMS}
+    claims = {claim.name: claim.measure(of_it) for claim, of_it in about.items() if of_it}
     return {
         "metric": metric,
         "rows": {

@@ -6,9 +6,9 @@ from typing import NamedTuple
 
 from experiments.report.intervals import Plain, difference, difference_by_user, estimate, told_gain
 from experiments.report.runs import Repeat, Run
-from experiments.tables import COMPARED_BY, MAIN, RECALL, TITLES, digits, model_title
+from experiments.tables import COMPARED_BY, FUTURE, MAIN, RECALL, REPRESENTATION, TITLES, digits, model_title
 
-COLUMNS = (*MAIN, *RECALL, "epochs_to_convergence")
+COLUMNS = (*MAIN, *RECALL, "epochs_to_convergence", *REPRESENTATION)
 _ALL_PAIRS = 6
 """Rows of which each two are compared; more of them would be a wall of numbers."""
 
@@ -32,6 +32,10 @@ class Row(NamedTuple):
     def metrics(self) -> dict[Repeat, Metrics]:
         """What each repetition's `metrics.json` holds of the row's model."""
         return {repeat: metrics_of(run.metrics, self.model) for repeat, run in self.runs.items()}
+
+    def column(self, metric: str) -> str:
+        """Where `users.parquet` has a metric of each user."""
+        return metric if metric == FUTURE else f"{self.model}/{metric}"
 
     def values(self, metric: str) -> dict[Repeat, float]:
         """One metric by repetition, of those that have it."""
@@ -167,7 +171,7 @@ def differences(rows: Sequence[Row], metric: str, against: str | None = None) ->
         if common:
             gains = (
                 difference(one.values(metric), other.values(metric)),
-                difference_by_user(one.runs, other.runs, f"{one.model}/{metric}", f"{other.model}/{metric}"),
+                difference_by_user(one.runs, other.runs, one.column(metric), other.column(metric)),
             )
             found.append(Difference(one.name, other.name, common, *(gain.plain() if gain else None for gain in gains)))
     return found

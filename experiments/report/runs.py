@@ -12,7 +12,7 @@ import pyarrow.parquet as pq
 import yaml
 
 from experiments.folder import flatten
-from experiments.tables import COMPARED_BY
+from experiments.tables import COMPARED_BY, FUTURE
 
 REPEATS = ("seed", "data.source.world")
 """Knobs in which the repetitions of a setting differ."""
@@ -38,8 +38,9 @@ class Run:
 
     @property
     def data(self) -> str:
-        """Name of its data set."""
-        return str(self.config["data.name"])
+        """Name of its data set; user representations, which are tested otherwise, say so."""
+        name = str(self.config["data.name"])
+        return f"{name}-users" if FUTURE in self.metrics else name
 
     @property
     def repeat(self) -> Repeat:

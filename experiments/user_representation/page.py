@@ -8,45 +8,9 @@ from rich.table import Table
 from experiments.tables import cell, markdown_table, short, simple_table
 from experiments.user_representation.sources import People, Sources
 from experiments.user_representation.tasks import Results
+from experiments.user_representation.told import PAPER, TASKS, metric_title, ours, representation_title
 from urep_jax.data.user_features.space import FeatureSpace
 from urep_jax.evaluation.paired import paired_difference
-
-TASKS = {
-    "future_listening": ("auc", "test AUC of listening in the next days"),
-    "cold_start/completed": ("auc", "test AUC of new users' first hours, onboarding completed"),
-    "cold_start/not_completed": ("auc", "test AUC of new users' first hours, onboarding not completed"),
-    "artist_preference": ("auc", "test AUC of whom users begin to follow"),
-    "clusters/favourite_artists": ("ndcg@50", "nDCG@50, same favourite artists"),
-    "clusters/artist_country": ("ndcg@50", "nDCG@50, same country of most listened artists"),
-    "clusters/onboarding": ("ndcg@50", "nDCG@50, same onboarding"),
-}
-"""The metric that models are compared by in each task, and what a person is told of it."""
-
-_TITLES = {
-    "average": "average embeddings",
-    "z_u": "z_u",
-    "pca": "PCA",
-    "nmf": "NMF",
-    "lightfm": "LightFM",
-    "with": "z_u",
-    "without": "curated features",
-}
-
-_PAPER: Mapping[str, Mapping[str, tuple[float, ...]]] = {
-    "future_listening": {"nmf": (0.152, 0.186), "lightfm": (0.262, 0.371), "average": (0.018, 0.016)},
-    "cold_start/completed": {"popularity": (0.262, 0.270), "average": (0.050, 0.051)},
-    "cold_start/not_completed": {"popularity": (0.246, 0.247)},
-    "artist_preference": {"without": (0.036,)},
-    "clusters/favourite_artists": {"average": (0.029,)},
-    "clusters/artist_country": {"average": (0.055,)},
-    "clusters/onboarding": {"average": (0.262,)},
-}
-"""By how much z_u is ahead in the paper's Tables 1 to 4, as a share of what the other has."""
-
-
-def representation_title(name: str) -> str:
-    """What a person is told of a representation."""
-    return _TITLES.get(name, name.replace("_", " "))
 
 
 def terminal_tables(cfg: DictConfig, metrics: Mapping[str, float]) -> list[Table]:
@@ -132,37 +96,27 @@ def _representations(metrics: Mapping[str, float], task: str) -> list[str]:
 
 
 def _task_table(metrics: Mapping[str, float], results: Results, task: str, wanted: Sequence[str]) -> str:
-    header = ["", *(_metric_title(metric) for metric in wanted), *(f"z_u over it, {_metric_title(m)}" for m in wanted)]
+    header = ["", *(metric_title(metric) for metric in wanted), *(f"z_u over it, {metric_title(m)}" for m in wanted)]
     rows = [header]
     for name in (key.removeprefix(f"{task}/") for key in results if key.startswith(f"{task}/")):
         row = [representation_title(name), *(cell(metrics, f"{task}/{name}/{metric}") for metric in wanted)]
-        for place, metric in enumerate(wanted):
-            row.append("" if name == _ours(task) else _gain(results, task, name, metric, place))
-        rows.append(row)
+        gains = ("" if name == ours(task) else _gain(results, task, name, metric) for metric in wanted)
+        rows.append([*row, *gains])
     return markdown_table(rows)
 
 
-def _ours(task: str) -> str:
-    """What z_u is called in a task."""
-    return "with" if task == "artist_preference" else "z_u"
-
-
-def _gain(results: Results, task: str, name: str, metric: str, place: int) -> str:
+def _gain(results: Results, task: str, name: str, metric: str) -> str:
     """How far z_u is ahead, as a difference and as a share, and as the paper has it."""
-    ours, other = results[f"{task}/{_ours(task)}"][metric], results[f"{task}/{name}"][metric]
-    gain = paired_difference(ours, other)
+    own, other = results[f"{task}/{ours(task)}"][metric], results[f"{task}/{name}"][metric]
+    gain = paired_difference(own, other)
     told = f"{_signed(gain.mean)} ±{short(gain.ci95, 3)} ({100 * gain.mean / other.value:+.1f} %"
-    paper = _PAPER.get(task, {}).get(name)
-    told += f"; paper {100 * paper[place]:+.1f} %)" if paper else ")"
+    paper = PAPER.get(task, {}).get(name, {}).get(metric)
+    told += f"; paper {100 * paper:+.1f} %)" if paper is not None else ")"
     return told.replace("-", "−")
 
 
 def _signed(value: float) -> str:
     return ("+" if value >= 0 else "") + short(value, 3)
-
-
-def _metric_title(metric: str) -> str:
-    return {"auc": "AUC", "ndcg@50": "nDCG@50"}.get(metric, metric)
 
 
 def _cold(metrics: Mapping[str, float], results: Results) -> str:

@@ -15,7 +15,7 @@ Vectors = dict[str, Float32[np.ndarray, "N _"]]
 
 
 def represent(chain: Chain, components: PCA, asked: Moments, *, new: bool = False) -> Vectors:
-    """`z_u`, `average` and `pca` of users at moments.
+    """`z_u`, `average` and `pca` of users at moments; no `average` without the features that it is made of.
 
     Args:
         chain: the chain.
@@ -24,11 +24,10 @@ def represent(chain: Chain, components: PCA, asked: Moments, *, new: bool = Fals
         new: whether they have listened to nothing yet: the average is of the artists that they picked.
     """
     x = chain.features.of(asked)
-    return {
-        "z_u": chain.z(x),
-        "average": averages_of_picked(chain.features, x) if new else averages(chain.features, x),
-        "pca": components.transform(x).astype(np.float32),
-    }
+    average = averages_of_picked(chain.features, x) if new else averages(chain.features, x)
+    vectors = {"z_u": chain.z(x), "average": average, "pca": components.transform(x).astype(np.float32)}
+    # Without modalities, or the longest window, there is nothing to be averaged.
+    return {name: of_users for name, of_users in vectors.items() if of_users.shape[1]}
 
 
 def averages(features: Features, x: Float32[np.ndarray, "N F"]) -> Float32[np.ndarray, "N D"]:

@@ -26,6 +26,7 @@ class Claim(NamedTuple):
         measure: the numbers of one data set's runs; None if they don't hold what is needed.
         tell: tables in Markdown, and a line on how to read them.
         draw: draws its figure; None if it has none.
+        runs_with: it is about runs that tell of this metric.
     """
 
     name: str
@@ -34,3 +35,4 @@ class Claim(NamedTuple):
     measure: Callable[[Sequence[Run]], Numbers | None]
     tell: Callable[[Seen], str]
     draw: Callable[[Seen, Path], None] | None = None
+    runs_with: str = "pair_accuracy"

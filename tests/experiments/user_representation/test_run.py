@@ -107,3 +107,12 @@ def test_what_is_wrong_is_told(command: Command, knobs: tuple[str, ...], told: s
     said = command(*kept, *knobs)
     assert said.status == 1
     assert told in said.err
+
+
+def test_users_without_modalities_have_no_average(command: Command, tmp_path: Path) -> None:
+    said = command(*SMALL, "features.without=[modalities]", "transfer.epochs=1")
+    assert said.status == 0, said.err
+    metrics = json.loads((tmp_path / "run" / "metrics.json").read_text())
+    assert "future_listening/z_u/auc" in metrics
+    assert not [name for name in metrics if "/average/" in name]
+    assert not [name for name in metrics if name.startswith("unexplained/z_u/collaborative")]

@@ -1,0 +1,80 @@
+"""Tables of user representations over several worlds, from run folders made by hand."""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+import yaml
+from scipy import stats
+
+from experiments.report.__main__ import find, main
+from experiments.report.intervals import Estimate
+
+
+def run_of(folder: Path, world: int, without: list[str], metrics: Mapping[str, float], users: int = 4) -> None:
+    """A run whose tested users all have what `metrics` says, but for what makes an interval: the first has .1 more."""
+    folder.mkdir(parents=True)
+    config = {"seed": world, "data": {"name": "tiny", "source": {"world": world}}, "features": {"without": without}}
+    (folder / "config.yaml").write_text(yaml.safe_dump(config))
+    (folder / "metrics.json").write_text(json.dumps(dict(metrics)))
+    columns = {name: [value + 0.1 * ("z_u" in name)] + [value] * (users - 1) for name, value in metrics.items()}
+    pq.write_table(pa.table({"user_id": [f"user {n}" for n in range(users)], **columns}), folder / "users.parquet")
+
+
+def metrics_of(z: float, average: float, near: float) -> dict[str, float]:
+    return {
+        "future_listening/z_u/auc": z,
+        "future_listening/z_u/accuracy": z - 0.1,
+        "future_listening/average/auc": average,
+        "future_listening/average/accuracy": average - 0.1,
+        "clusters/onboarding/z_u/ndcg@50": near,
+        "clusters/onboarding/average/ndcg@50": 0.2,
+        "artist_preference/with/auc": 0.7,
+        "artist_preference/without/auc": 0.65,
+    }
+
+
+@pytest.fixture
+def runs(tmp_path: Path) -> Path:
+    for world, (z, average) in enumerate([(0.80, 0.78), (0.82, 0.79), (0.81, 0.80)]):
+        run_of(tmp_path / "whole" / str(world), world, [], metrics_of(z, average, 0.4))
+        run_of(tmp_path / "without" / str(world), world, ["onboarding"], metrics_of(z - 0.01, average, 0.3))
+    return tmp_path
+
+
+def test_z_u_is_compared_world_by_world_and_user_by_user(runs: Path) -> None:
+    (finding,) = find([runs]).values()
+    seen = finding["claims"]["future_listening"]["future_listening"]["auc"]
+    assert set(seen) == {"z_u", "average"}
+    by_runs, by_users = map(Estimate.of, seen["average"]["z_u over it"])
+    gains = [0.02, 0.03, 0.01]
+    assert by_runs.mean == pytest.approx(0.02)
+    half = stats.ttest_1samp(gains, 0).confidence_interval(0.95).high - 0.02
+    assert by_runs.half == pytest.approx(half)
+    assert by_users.number == 12, "users of another world are others"
+    assert by_users.mean == pytest.approx(0.02 + 0.1 / 4)
+    assert set(finding["claims"]["clusters"]) == {"clusters/onboarding"}
+    follows = finding["claims"]["artist_preference"]["artist_preference"]["auc"]
+    assert Estimate.of(follows["without"]["z_u over it"][0]).mean == pytest.approx(0.05)
+    assert "cold_start" not in finding["claims"], "nothing was told of new users"
+
+
+def test_what_is_left_without_a_group_of_features(runs: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (finding,) = find([runs]).values()
+    ablation = finding["claims"]["ablation"]
+    assert list(ablation) == ["nothing", "onboarding"]
+    change = ablation["onboarding"]["clusters/onboarding"]["change"]
+    assert Estimate.of(change[0]).mean == pytest.approx(-0.1)
+    assert ablation["nothing"]["clusters/onboarding"]["change"] is None
+    main([str(runs), "--out", str(runs / "told")])
+    said = capsys.readouterr().out
+    assert "tiny-users" in said
+    report = (runs / "told" / "report.md").read_text()
+    (line,) = [line for line in report.splitlines() if line.startswith("| onboarding") and "same onboarding" in line]
+    assert "−25.0 %" in line
+    assert "−13.8 %" in line, "what the paper has"
+    again = find([runs / "told" / "report.json"])
+    assert again["tiny-users"]["claims"] == json.loads(json.dumps(finding["claims"]))
