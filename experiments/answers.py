@@ -1,7 +1,7 @@
 """A trained model put to use on whole logs: `task=recommend` and `task=rank`, to Parquet, part by part."""
 
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,14 +10,13 @@ import jax
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 from omegaconf import DictConfig
 from rich.console import Console
-from rich.progress import track
 
 from experiments.data import load_log
 from experiments.folder import RunFolder
 from experiments.known import tell_known
+from experiments.parts import write_parts
 from urep_jax.data.ingest.fields import literal
 from urep_jax.data.ingest.ids import ids_of
 from urep_jax.data.log import EventLog
@@ -45,7 +44,7 @@ def recommend(cfg: DictConfig, folder: RunFolder, console: Console) -> dict[str,
         last = min(first + cfg.task.block, log.num_sequences)
         return recommend_block(listeners, first, last, k=cfg.task.k, leave_out=cfg.task.leave_out, allowed=allowed)
 
-    rows = _write_parts(folder.path / "recommendations", -(-log.num_sequences // cfg.task.block), part, console)
+    rows = write_parts(folder.path / "recommendations", -(-log.num_sequences // cfg.task.block), part, console)
     metrics = {"listeners": float(log.num_sequences), "recommendations": float(rows)}
     folder.write_metrics(metrics)
     return metrics
@@ -74,7 +73,7 @@ def rank(cfg: DictConfig, folder: RunFolder, console: Console) -> dict[str, floa
             ranked = rank_block(listeners, base.sql(own).to_arrow_table())
             return ranked.sort_by([(name, "ascending") for name in (*group, "place")])
 
-        _write_parts(folder.path / "ranking", parts, part, console)
+        write_parts(folder.path / "ranking", parts, part, console)
         metrics = {
             **_known(base, table, "user_id", log.sequence_ids, "listeners"),
             **_known(base, table, "item_id", model.vocabulary.item_ids, "items"),
@@ -139,17 +138,3 @@ def _digest(model: Recommender) -> str:
     for leaf in jax.tree.leaves(model.params["body"]):
         told.update(np.asarray(leaf).tobytes())
     return told.hexdigest()[:16]
-
-
-def _write_parts(folder: Path, parts: int, make: Callable[[int], pa.Table], console: Console) -> int:
-    """Write what is missing of a folder of Parquet files; returns how many rows they hold in all."""
-    folder.mkdir(exist_ok=True)
-    rows = 0
-    for number in track(range(parts), folder.name, console=console, transient=True):
-        path = folder / f"part-{number:05d}.parquet"
-        if not path.exists():
-            draft = folder / f".{path.name}.draft"
-            pq.write_table(make(number), draft, compression="zstd")
-            draft.replace(path)
-        rows += pq.read_metadata(path).num_rows
-    return rows

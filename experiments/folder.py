@@ -22,7 +22,7 @@ _PACKAGES = ("urep_jax", "jax", "jaxlib", "flax", "optax", "orbax-checkpoint", "
 _MAY_DIFFER = ("workspace", "profile")
 _ONLY_TESTED = ("baselines", "metrics")
 """What a run that has not ended may still be asked: it doesn't change what is trained."""
-_WORK = ("checkpoints", "encoders", "recommendations", "candidates.parquet", "ranking", "metrics.json")
+_WORK = ("checkpoints", "encoders", "recommendations", "candidates.parquet", "ranking", "users", "metrics.json")
 
 
 class RunFolder:
@@ -42,7 +42,7 @@ class RunFolder:
     | `users.parquet` | the results of each tested user |
     | `report.md` | the results, to be read |
     | `.lock` | held while a process works here |
-    | `recommendations/`, `ranking/` | what `task=recommend` and `task=rank` answer |
+    | `recommendations/`, `ranking/`, `users/` | what `task=recommend`, `task=rank` and `task=embed_users` make |
 
     Args:
         path: made if missing.

@@ -1,11 +1,14 @@
 """How much a trained model knows of what it is asked about: told beforehand, and refused where it knows none of it."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 from rich.console import Console
 
+from urep_jax.data.user_features.modality import Modality
 from urep_jax.data.vocabulary import FIRST_ITEM, FIRST_STATION, Vocabulary
 
 
@@ -43,3 +46,28 @@ def tell_known(
         known = int(np.sum(vocabulary.station_rows(stations) >= FIRST_STATION))
         told += f" and {known:,} of the {len(stations):,} stations"
     console.print(f"the model in {run} knows {told} in {where}", soft_wrap=True, markup=False)
+
+
+def tell_encoded(console: Console, run: str | Path, modalities: Sequence[Modality], items: pa.StringArray) -> None:
+    """Tell of how many items of a log an encoder of users has vectors.
+
+    Args:
+        console: where to tell it.
+        run: the folder of the encoder's run.
+        modalities: its vectors of items.
+        items: the log's, each once.
+
+    Raises:
+        ValueError: if there are items, and it has a vector of none of them.
+    """
+    known_V = np.zeros(len(items), bool)
+    for modality in modalities:
+        known_V |= pc.is_in(items, value_set=modality.item_ids).to_numpy(zero_copy_only=False)
+    if modalities and len(items) and not known_V.any():
+        raise ValueError(
+            f"the encoder in {run} has a vector of none of the {len(items):,} items in these events: they are called "
+            f"such as {items[0].as_py()!r}, and those that have one {modalities[0].item_ids[0].as_py()!r}. Give the "
+            "items the ids that it was trained with, or name another run"
+        )
+    told = f"{int(known_V.sum()):,} of the {len(items):,} items in these events"
+    console.print(f"the encoder in {run} has vectors of {told}", soft_wrap=True, markup=False)

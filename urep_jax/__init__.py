@@ -31,7 +31,8 @@ if TYPE_CHECKING:
     from urep_jax.data.log import EventLog, load_log
     from urep_jax.serving.events import events_of
     from urep_jax.serving.recommender import Ranking, Recommender, Unknown
-    from urep_jax.serving.restore import restore
+    from urep_jax.serving.restore import restore, restore_encoder
+    from urep_jax.serving.user_encoder import UserEncoder
 
 __all__ = [
     "EventLog",
@@ -39,10 +40,12 @@ __all__ = [
     "Ranking",
     "Recommender",
     "Unknown",
+    "UserEncoder",
     "events_of",
     "ingest",
     "load_log",
     "restore",
+    "restore_encoder",
 ]
 
 _HOMES = {
@@ -51,10 +54,12 @@ _HOMES = {
     "Ranking": "serving.recommender",
     "Recommender": "serving.recommender",
     "Unknown": "serving.recommender",
+    "UserEncoder": "serving.user_encoder",
     "events_of": "serving.events",
     "ingest": "data.ingest",
     "load_log": "data.log",
     "restore": "serving.restore",
+    "restore_encoder": "serving.restore",
 }
 
 

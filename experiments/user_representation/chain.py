@@ -23,6 +23,7 @@ from urep_jax.data.user_features.space import FeatureSpace, fit_space
 from urep_jax.evaluation.reconstruction_by_group import unexplained
 from urep_jax.models import autoencoder
 from urep_jax.models.autoencoder import AutoencoderConfig
+from urep_jax.serving.restore import stored_encoder_config
 from urep_jax.training.autoencoder import autoencoder_objective
 from urep_jax.training.fit import Fit
 from urep_jax.training.objective import Params
@@ -125,7 +126,7 @@ def train_autoencoder(features: Features, settings: Settings, user_ids: pa.Strin
 
     num_steps = training.fit.epochs * batches.steps_per_epoch
     rates = learning_rates(training.learning_rate, training.schedule, training.warmup, num_steps)
-    config = {"system": "user_representation", "model": dataclasses.asdict(model)}
+    config = stored_encoder_config(model)
     return Chain(features, model, train(objective, adam(rates), batches, validate, training.fit, config))
 
 

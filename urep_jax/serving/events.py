@@ -46,8 +46,8 @@ def read_events(events: Events) -> pa.Table:
 
     Args:
         events: columns of equal length: `item_id` and `feedback` (`up | down | skip | play`), and where they are known
-            `station_id`, `timestamp` (seconds since 1970 in UTC, or dates and times), `device` and `utc_offset`
-            (seconds). `user_id` and `played_ratio` may be there and are not read. Columns of length 0 are a listener
+            `station_id`, `timestamp` (seconds since 1970 in UTC, or dates and times), `device`, `played_ratio` (0 to 1)
+            and `utc_offset` (seconds). `user_id` may be there and is not read. Columns of length 0 are a listener
             of whom nothing is known.
 
     Returns:
@@ -141,6 +141,8 @@ def events_of(log: EventLog, start: int | np.integer, stop: int | np.integer) ->
         columns["station_id"] = ids(log.station_ids, log.station)
     if log.device is not None:
         columns["device"] = ids(log.device_ids, log.device)
+    if log.played_ratio is not None:
+        columns["played_ratio"] = pa.array(log.played_ratio[here], from_pandas=True)
     if log.utc_offset is not None:
         columns["utc_offset"] = log.utc_offset[here]
     return pa.table(columns)
@@ -222,6 +224,17 @@ def _whole(what: str, array: pa.Array) -> pa.Array:
         raise ValueError(f"{what} must hold whole numbers ({error})") from error
 
 
+def _share(what: str, array: pa.Array) -> pa.Array:
+    try:
+        share = array.cast(pa.float32())
+    except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
+        raise ValueError(f"{what} must hold numbers from 0 to 1 ({error})") from error
+    wrong = pc.invert(pc.and_(pc.greater_equal(share, 0), pc.less_equal(share, 1)))
+    if pc.any(wrong).as_py():
+        raise ValueError(f"{what} holds {array.filter(wrong)[0].as_py()}, but must hold numbers from 0 to 1")
+    return share
+
+
 def _is_text(kind: pa.DataType) -> bool:
     return pa.types.is_string(kind) or pa.types.is_large_string(kind)
 
@@ -238,6 +251,7 @@ _READERS: dict[str, tuple[Callable[[str, pa.Array], pa.Array], pa.DataType]] = {
     "station_id": (as_ids, pa.string()),
     "timestamp": (_seconds, pa.int64()),
     "device": (as_ids, pa.string()),
+    "played_ratio": (_share, pa.float32()),
     "utc_offset": (_whole, pa.int32()),
 }
 """How each column is read, and its type afterwards."""

@@ -87,6 +87,7 @@ def question_log(tables: Sequence[pa.Table], stations: pa.StringArray) -> tuple[
         station_ids=station_ids,
         device=device_E.astype(np.int16),
         device_ids=device_ids,
+        played_ratio=events["played_ratio"].fill_null(np.nan).to_numpy(),
         utc_offset=events["utc_offset"].fill_null(0).to_numpy(),
     )
     cases = Cases.without_targets(np.arange(C, dtype=np.int32), offsets[:-1], offsets[1:], station[E:])

@@ -1,4 +1,4 @@
-"""From a run's folder to a model that is ready to call; and what a checkpoint must say of a model for that."""
+"""From a run's folder to what was trained, ready to call; and what a checkpoint must say of a model for that."""
 
 import dataclasses
 import os
@@ -10,15 +10,22 @@ import jax
 
 from urep_jax.core.mesh import data_mesh, replicated
 from urep_jax.data.sequences import SequenceConfig
+from urep_jax.data.user_features.space import load_space
 from urep_jax.data.vocabulary import load_vocabulary
-from urep_jax.models import transformer
+from urep_jax.models import autoencoder, transformer
+from urep_jax.models.autoencoder import AutoencoderConfig
 from urep_jax.models.transformer import TransformerConfig
 from urep_jax.serving.recommender import Recommender
+from urep_jax.serving.user_encoder import UserEncoder
 from urep_jax.training.checkpoints import read_best_params, read_config
 
 SYSTEM = "negative_feedback"
 FORMAT = 2
 """Of the config in a checkpoint. 1 had `signed` where 2 has `fold_in`."""
+
+ENCODER_SYSTEM = "user_representation"
+ENCODER_FORMAT = 1
+"""Of the config in an autoencoder's checkpoint."""
 
 
 def stored_config(model: TransformerConfig, sequences: SequenceConfig) -> dict[str, Any]:
@@ -69,6 +76,38 @@ def restore(run_folder: str | os.PathLike[str]) -> Recommender:
     )
 
 
+def stored_encoder_config(model: AutoencoderConfig) -> dict[str, Any]:
+    """What checkpoints of an autoencoder keep beside its parameters, so that `restore_encoder` can build it again."""
+    return {"system": ENCODER_SYSTEM, "format": ENCODER_FORMAT, "model": dataclasses.asdict(model)}
+
+
+def restore_encoder(run_folder: str | os.PathLike[str]) -> UserEncoder:
+    """The trained chain of a run of user representations, on all devices of this process.
+
+    Args:
+        run_folder: the folder that the run named at its end.
+
+    Raises:
+        FileNotFoundError: if there is no such folder, or its autoencoder wasn't trained yet.
+        ValueError: if it was written by a version that this one does not read.
+    """
+    folder = Path(run_folder)
+    checkpoints = folder / "autoencoder" / "checkpoints"
+    if (folder / "checkpoints").is_dir():
+        raise ValueError(f"{folder} holds a recommender, and no encoder of users; take urep_jax.restore for it")
+    _check_folder(folder, checkpoints)
+    config = read_config(checkpoints)
+    if (config.get("system"), config.get("format")) != (ENCODER_SYSTEM, ENCODER_FORMAT):
+        raise ValueError(
+            f"{folder} was written in format {config.get('format')}, but this version reads {ENCODER_FORMAT}; train it "
+            "again, or restore it with the version that wrote it (see versions.json)"
+        )
+    model = {**config["model"], "hidden": tuple(config["model"]["hidden"])}
+    cfg = AutoencoderConfig(**model)
+    _, params = read_best_params(checkpoints, jax.eval_shape(lambda: autoencoder.init(jax.random.key(0), cfg)))
+    return UserEncoder(load_space(folder / "features"), jax.device_put(params, replicated(data_mesh())), cfg)
+
+
 def model_config(run_folder: str | os.PathLike[str]) -> Mapping[str, Any]:
     """What a run's checkpoints say of its model, as `stored_config` would write it today; no parameters are read.
 
@@ -86,6 +125,8 @@ def model_config(run_folder: str | os.PathLike[str]) -> Mapping[str, Any]:
 
 
 def _check_folder(folder: Path, checkpoints: Path) -> None:
+    if checkpoints == folder / "checkpoints" and (folder / "autoencoder").is_dir():
+        raise ValueError(f"{folder} holds user representations; take urep_jax.restore_encoder for it")
     if not folder.is_dir():
         raise FileNotFoundError(f"{folder} is no folder; name a run's folder, which the run prints at its end")
     if checkpoints.is_dir() and any(checkpoints.iterdir()):

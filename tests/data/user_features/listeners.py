@@ -1,5 +1,7 @@
 """A few listeners whose events and profiles are made at random, with gaps in all that may be missing."""
 
+from collections.abc import Mapping
+
 import numpy as np
 import pyarrow as pa
 
@@ -89,4 +91,10 @@ def tables(seed: int, users: int = 24) -> dict[str, pa.Table]:
 
 def inputs(seed: int = 0, *, rich: bool = True) -> Inputs:
     """All together."""
-    return read_inputs(log_of(seed, rich=rich), modalities(), tables=tables(seed) if rich else None)
+    told = tables(seed) if rich else None
+    return read_inputs(log_of(seed, rich=rich), modalities(), artists_of(told), tables=told)
+
+
+def artists_of(told: Mapping[str, pa.Table] | None) -> tuple[Modality, ...]:
+    """Vectors of the artists whom the items table tells of."""
+    return tuple(modality.by_artist((told or {}).get("items")) for modality in modalities())

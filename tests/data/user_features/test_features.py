@@ -14,6 +14,7 @@ from tests.data.user_features.listeners import (
     DEVICES,
     LANGUAGES,
     NOW,
+    artists_of,
     inputs,
     log_of,
     modalities,
@@ -137,8 +138,10 @@ def test_nothing_after_the_moment_can_reach_them(seed: int, when: int) -> None:
     answers["artists"] = [["artist 1"] if late else own for own, late in zip(answers["artists"], later, strict=True)]
     answers["languages"] = [["pt"] if late else own for own, late in zip(answers["languages"], later, strict=True)]
     other_told = told | {"onboarding": pa.table(answers, schema=told["onboarding"].schema)}
-    here = read_inputs(log, modalities(), tables=told)
-    there = read_inputs(changed_from(log, when, seed), modalities(), tables=other_told, words=words_of(here))
+    here = read_inputs(log, modalities(), artists_of(told), tables=told)
+    there = read_inputs(
+        changed_from(log, when, seed), modalities(), artists_of(told), tables=other_told, words=words_of(here)
+    )
     users = np.arange(log.num_sequences)
     time = np.full(len(users), when)
     np.testing.assert_array_equal(user_features(here, users, time, CFG), user_features(there, users, time, CFG))
@@ -154,7 +157,7 @@ def test_a_user_alone_has_the_features_that_they_have_among_others() -> None:
 
 
 def test_a_bare_log_has_features_too() -> None:
-    given = read_inputs(log_of(0, rich=False), modalities())
+    given = read_inputs(log_of(0, rich=False), modalities(), artists_of(None))
     x = user_features(given, np.arange(24), np.full(24, NOW), CFG)
     names = {group.name for group in feature_groups(given, CFG)}
     assert not names & {"devices", "country", "plan"}
@@ -172,7 +175,7 @@ def test_a_trained_models_words_decide_what_is_told() -> None:
     people = told["users"].to_pydict()
     people["country"] = ["FR" if country == "DE" else country for country in people["country"]]
     told["users"] = pa.table(people, schema=told["users"].schema)
-    there = read_inputs(strange, modalities(), tables=told, words=words)
+    there = read_inputs(strange, modalities(), artists_of(told), tables=told, words=words)
     assert feature_groups(there, CFG) == feature_groups(given, CFG)
     users, time = np.arange(24), np.full(24, NOW)
     a, b = (user_features(one, users, time, CFG) for one in (given, there))

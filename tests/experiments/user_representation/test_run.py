@@ -9,6 +9,8 @@ import pytest
 
 from tests.experiments.command import Command
 from urep_jax.data.user_features.space import load_space
+from urep_jax.serving.restore import restore, restore_encoder
+from urep_jax.serving.user_encoder import UserEncoder
 
 SMALL = (
     "experiment=user_representation",
@@ -76,12 +78,46 @@ def test_the_whole_chain(command: Command, tmp_path: Path) -> None:
     assert "future listening: z_u" in said.out
     assert "clusters of similar users" in said.out
 
+    encoder = restore_encoder(run)
+    assert {modality.name for modality in encoder.features.artists} == {"collaborative", "audio", "shows"}
+    z = encoder.encode_user({"item_id": ["track 1"], "feedback": ["play"], "timestamp": [0]}, {"country": "no such"})
+    assert z.shape == (8,)
+    with pytest.raises(ValueError, match=r"holds user representations; take urep_jax\.restore_encoder"):
+        restore(run)
+
+    _embed(command, tmp_path, encoder)
+
     again = command(*SMALL)
     assert "this run has ended before; its results are" in again.out
     assert "future listening: z_u" in again.out
     other = command(*SMALL, "model.width=9")
     assert other.status == 1
     assert "model.width was 8 and is now 9" in other.err
+
+
+def _embed(command: Command, tmp_path: Path, encoder: UserEncoder) -> None:
+    """Vectors of all users, and of a command that was stopped and goes on."""
+    data = [knob for knob in SMALL if knob.lstrip("+").startswith("data.source")]
+    folder = tmp_path / "embedded"
+    call = ("task=embed_users", "data=streaming", f"task.run={tmp_path / 'run'}", "task.block=64", *data)
+    said = command(*call, folder=folder)
+    assert said.status == 0, said.err
+    assert "has vectors of" in said.out
+    assert f"150 users in the space {encoder.space_id}" in said.out
+    parts = sorted((folder / "users").glob("*.parquet"))
+    assert len(parts) == 3
+    whole = pq.read_table(folder / "users")
+    assert whole.column_names == ["user_id", "vector", "space_id", "time"]
+    assert set(whole["space_id"].to_pylist()) == {encoder.space_id}
+    vectors = np.array(whole["vector"].to_pylist())
+    assert vectors.shape == (150, 8)
+    assert len(np.unique(vectors.round(6), axis=0)) > 100, "users differ"
+    (folder / "metrics.json").unlink()
+    parts[1].unlink()
+    before = parts[0].stat().st_mtime_ns
+    assert command(*call, folder=folder).status == 0
+    assert parts[0].stat().st_mtime_ns == before
+    assert pq.read_table(folder / "users").equals(whole)
 
 
 @pytest.mark.parametrize(

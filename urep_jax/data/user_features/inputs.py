@@ -37,6 +37,7 @@ class Inputs:
 def read_inputs(
     log: EventLog,
     modalities: Sequence[Modality],
+    artists: Sequence[Modality],
     *,
     tables: Mapping[str, pa.Table] | None = None,
     categories: Sequence[str] = CATEGORIES,
@@ -47,6 +48,7 @@ def read_inputs(
     Args:
         log: the log.
         modalities: vectors of items; items of the log that have none count for nothing in that modality.
+        artists: of each modality, vectors of artists (`Modality.by_artist`).
         tables: `users`, `items` and `onboarding`, those that there are.
         categories: columns of `users` that hold categories.
         words: those of a trained model (`words_of`): what it doesn't know is unknown. None takes this log's.
@@ -69,9 +71,8 @@ def read_inputs(
         # The last entry stands for events that don't tell: their device is -1.
         code_of = np.append(code.to_numpy(zero_copy_only=False), NOT_KNOWN).astype(np.int16)
         device = code_of[log.device]
-    num_artists = len(profiles.artist_ids)
-    artists = tuple(one.by_artist(profiles.item_artist, num_artists) for one in aligned)
-    return Inputs(log, profiles, aligned, artists, device, device_words)
+    picked = tuple(one.of(profiles.artist_ids) for one in artists)
+    return Inputs(log, profiles, aligned, picked, device, device_words)
 
 
 def words_of(inputs: Inputs) -> dict[str, pa.StringArray]:

@@ -1,4 +1,4 @@
-"""`Modality`: what an encoder makes of items, and of the artists whose items they are."""
+"""`Modality`: what an encoder makes of items, or of the artists whose items they are."""
 
 import dataclasses
 import functools
@@ -6,14 +6,14 @@ import functools
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-from jaxtyping import Bool, Float32, Int32
+from jaxtyping import Bool, Float32
 
 from urep_jax.data.user_features.profiles import NOT_KNOWN
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Modality:
-    """Vectors of items in one space.
+    """Vectors of items, or of artists, in one space.
 
     Attributes:
         name: of the modality, such as `collaborative` or `audio`.
@@ -50,6 +50,24 @@ class Modality:
         vectors_VxD[known_V] = self.vectors[row[known_V]]
         return Aligned(self.name, vectors_VxD, known_V)
 
+    def by_artist(self, items: pa.Table | None) -> "Modality":
+        """The mean vector of each artist's items, of all that have one: no log plays a role.
+
+        Args:
+            items: as in `ingest.schema.ITEMS`; without an `artist_id` there are no artists.
+        """
+        artist_N = pa.nulls(len(self.item_ids), pa.string())
+        if items is not None and "artist_id" in items.column_names:
+            row = pc.index_in(self.item_ids, value_set=items["item_id"].combine_chunks())
+            artist_N = items["artist_id"].combine_chunks().take(row)
+        coded = artist_N.dictionary_encode()
+        known = np.flatnonzero(coded.indices.is_valid())
+        own = coded.indices.drop_null().to_numpy()
+        sums_AxD = np.zeros((len(coded.dictionary), self.width), np.float64)
+        np.add.at(sums_AxD, own, self.vectors[known])
+        items_A = np.bincount(own, minlength=len(sums_AxD))
+        return Modality(self.name, coded.dictionary, (sums_AxD / items_A[:, None]).astype(np.float32))
+
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Aligned:
@@ -74,13 +92,3 @@ class Aligned:
     def summable(self) -> Float32[np.ndarray, "V _"]:
         """Vectors, and a last column of 1 where there is one: what sums and their weights are taken of at once."""
         return np.concatenate([self.vectors, self.known[:, None]], axis=1, dtype=np.float32)
-
-    def by_artist(self, item_artist: Int32[np.ndarray, "V"], num_artists: int) -> "Aligned":
-        """The mean vector of each artist's items, in the order of artists; known where one of the items is."""
-        counts_V = self.known & (item_artist != NOT_KNOWN)
-        artist_N = item_artist[counts_V]
-        sums_AxD = np.zeros((num_artists, self.width), np.float64)
-        np.add.at(sums_AxD, artist_N, self.vectors[counts_V])
-        items_A = np.bincount(artist_N, minlength=num_artists)
-        vectors_AxD = (sums_AxD / np.maximum(items_A, 1)[:, None]).astype(np.float32)
-        return Aligned(self.name, vectors_AxD, items_A > 0)

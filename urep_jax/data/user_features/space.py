@@ -21,7 +21,7 @@ from urep_jax.data.user_features.modality import Modality
 from urep_jax.data.user_features.profiles import CATEGORIES
 from urep_jax.data.user_features.standardisation import Standardisation, fit_standardisation
 
-_FORMAT = 1
+_FORMAT = 2
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -33,6 +33,7 @@ class FeatureSpace:
         categories: columns of users that are categories.
         words: what categories, languages and devices are told of.
         modalities: vectors of items.
+        artists: of each modality, vectors of artists.
         groups: what the columns of x_u are.
         standardisation: what they are scaled by.
     """
@@ -41,6 +42,7 @@ class FeatureSpace:
     categories: tuple[str, ...]
     words: Mapping[str, pa.StringArray]
     modalities: tuple[Modality, ...]
+    artists: tuple[Modality, ...]
     groups: tuple[Group, ...]
     standardisation: Standardisation
 
@@ -50,12 +52,16 @@ class FeatureSpace:
         return sum(group.width for group in self.groups)
 
     def read(self, log: EventLog, tables: Mapping[str, pa.Table] | None = None) -> Inputs:
-        """A log and its companions, `users`, `items` and `onboarding`, read as this space reads them.
+        """A log and its companions, `users` and `onboarding`, read as this space reads them.
+
+        What it knows of artists is what was known when it was fitted.
 
         Raises:
             ValueError: if the log doesn't tell of devices and the space does, or the other way round.
         """
-        inputs = read_inputs(log, self.modalities, tables=tables, categories=self.categories, words=self.words)
+        inputs = read_inputs(
+            log, self.modalities, self.artists, tables=tables, categories=self.categories, words=self.words
+        )
         has_devices = any(group.name == "devices" for group in self.groups)
         if has_devices and inputs.device is None:
             inputs = dataclasses.replace(inputs, device=np.full(log.num_events, -1, np.int16))
@@ -100,10 +106,11 @@ def fit_space(
         cfg: which features.
         categories: columns of `users` that hold categories.
     """
-    inputs = read_inputs(log, modalities, tables=tables, categories=categories)
+    artists = tuple(modality.by_artist(tables.get("items")) for modality in modalities)
+    inputs = read_inputs(log, modalities, artists, tables=tables, categories=categories)
     groups = feature_groups(inputs, cfg)
     standardisation = fit_standardisation(user_features(inputs, user, time, cfg), groups)
-    return FeatureSpace(cfg, tuple(categories), words_of(inputs), tuple(modalities), groups, standardisation)
+    return FeatureSpace(cfg, tuple(categories), words_of(inputs), tuple(modalities), artists, groups, standardisation)
 
 
 def save_space(space: FeatureSpace, folder: str | os.PathLike[str]) -> None:
@@ -113,9 +120,10 @@ def save_space(space: FeatureSpace, folder: str | os.PathLike[str]) -> None:
         np.save(draft / "scale.npy", space.standardisation.scale, allow_pickle=False)
         for name, words in space.words.items():
             _write_ids(words, draft / f"words-{name}.arrow")
-        for number, modality in enumerate(space.modalities):
-            np.save(draft / f"modality-{number}.npy", modality.vectors, allow_pickle=False)
-            _write_ids(modality.item_ids, draft / f"modality-{number}.arrow")
+        for kind, vectors in (("modality", space.modalities), ("artists", space.artists)):
+            for number, modality in enumerate(vectors):
+                np.save(draft / f"{kind}-{number}.npy", modality.vectors, allow_pickle=False)
+                _write_ids(modality.item_ids, draft / f"{kind}-{number}.arrow")
         told = {
             "format": _FORMAT,
             "cfg": dataclasses.asdict(space.cfg),
@@ -141,15 +149,19 @@ def load_space(folder: str | os.PathLike[str]) -> FeatureSpace:
     if told["format"] != _FORMAT:
         raise ValueError(f"{folder} is of format {told['format']}, and this version reads {_FORMAT}; train it again")
     cfg = told["cfg"]
-    modalities = (
-        Modality(name, _read_ids(folder / f"modality-{number}.arrow"), _read(folder / f"modality-{number}.npy"))
-        for number, name in enumerate(told["modalities"])
-    )
+
+    def vectors(kind: str) -> tuple[Modality, ...]:
+        return tuple(
+            Modality(name, _read_ids(folder / f"{kind}-{number}.arrow"), _read(folder / f"{kind}-{number}.npy"))
+            for number, name in enumerate(told["modalities"])
+        )
+
     return FeatureSpace(
         cfg=FeatureConfig(tuple(cfg["windows"]), cfg["onboarding_days"], tuple(cfg["without"])),
         categories=tuple(told["categories"]),
         words={name: _read_ids(folder / f"words-{name}.arrow") for name in told["words"]},
-        modalities=tuple(modalities),
+        modalities=vectors("modality"),
+        artists=vectors("artists"),
         groups=tuple(Group(name, tuple(tags), width, kind) for name, tags, width, kind in told["groups"]),
         standardisation=Standardisation(_read(folder / "mean.npy"), _read(folder / "scale.npy")),
     )

@@ -1,0 +1,53 @@
+"""`task=embed_users`: vectors of all users of a log, to Parquet, part by part."""
+
+import numpy as np
+import pyarrow as pa
+from omegaconf import DictConfig
+from rich.console import Console
+
+from experiments.data import load_log, load_tables
+from experiments.folder import RunFolder
+from experiments.known import tell_encoded
+from experiments.parts import write_parts
+from urep_jax.serving.restore import restore_encoder
+
+
+def embed_users(cfg: DictConfig, folder: RunFolder, console: Console) -> dict[str, float]:
+    """z_u of every user at one moment: `user_id`, `vector`, `space_id` and `time`, in the order of the log."""
+    if cfg.task.run is None:
+        raise ValueError("task=embed_users needs task.run=FOLDER, the folder of a run of user representations")
+    if cfg.task.block < 1:
+        raise ValueError(f"task.block is {cfg.task.block}, but must be at least 1")
+    encoder = restore_encoder(cfg.task.run)
+    log = load_log(cfg, console)
+    tell_encoded(console, cfg.task.run, encoder.features.modalities, log.item_ids)
+    time = cfg.task.time
+    if time is None:
+        time = int(log.timestamp.max()) + 1 if log.num_events else 0
+    inputs = encoder.features.read(log, load_tables(cfg))
+    folder.claim_data(log, {"space": encoder.space_id, "time": time})
+    kind = pa.schema(
+        {
+            "user_id": pa.string(),
+            "vector": pa.list_(pa.float32(), encoder.cfg.width),
+            "space_id": pa.string(),
+            "time": pa.int64(),
+        }
+    )
+
+    def part(number: int) -> pa.Table:
+        user = np.arange(number * cfg.task.block, min((number + 1) * cfg.task.block, log.num_sequences))
+        vectors = encoder.encode(inputs, user, np.full(len(user), time, np.int64))
+        columns = [
+            log.sequence_ids.take(user),
+            pa.FixedSizeListArray.from_arrays(pa.array(vectors.reshape(-1)), encoder.cfg.width),
+            pa.array([encoder.space_id] * len(user)),
+            np.full(len(user), time, np.int64),
+        ]
+        return pa.table(columns, schema=kind)
+
+    rows = write_parts(folder.path / "users", -(-log.num_sequences // cfg.task.block), part, console)
+    console.print(f"{rows:,} users in the space {encoder.space_id}")
+    metrics = {"users": float(rows)}
+    folder.write_metrics(metrics)
+    return metrics

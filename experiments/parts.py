@@ -1,0 +1,30 @@
+"""Long tables written to Parquet part by part, so that a stopped command goes on."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+from rich.console import Console
+from rich.progress import track
+
+
+def write_parts(folder: Path, parts: int, make: Callable[[int], pa.Table], console: Console) -> int:
+    """Write what is missing of a folder of Parquet files, each whole or not at all; returns the rows of all of them.
+
+    Args:
+        folder: made if missing.
+        parts: how many files.
+        make: the table of each part, by its number.
+        console: where progress is shown.
+    """
+    folder.mkdir(exist_ok=True)
+    rows = 0
+    for number in track(range(parts), folder.name, console=console, transient=True):
+        path = folder / f"part-{number:05d}.parquet"
+        if not path.exists():
+            draft = folder / f".{path.name}.draft"
+            pq.write_table(make(number), draft, compression="zstd")
+            draft.replace(path)
+        rows += pq.read_metadata(path).num_rows
+    return rows
