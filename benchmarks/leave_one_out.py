@@ -54,7 +54,7 @@ def ndcg(run_folder: Path, log: EventLog, asked: Mapping[str, Cases]) -> ByQuest
 def answers_of(printed: Mapping[str, Any]) -> dict[str, dict[Repeat, ByQuestion]]:
     """The answers that were printed, by row."""
     return {
-        name: {tuple(run["repeat"]): {q: np.array(v) for q, v in run["users"].items()} for run in row["runs"]}
+        name: {tuple(run["repeat"]): {q: _exact(v) for q, v in run["users"].items()} for run in row["runs"]}
         for name, row in printed["leave_one_out"].items()
     }
 
@@ -124,3 +124,9 @@ def _short(values: Float64[np.ndarray, "U"]) -> list[float]:
 
 if __name__ == "__main__":
     main()
+
+
+def _exact(printed: Sequence[float]) -> Float64[np.ndarray, "U"]:
+    """What `_short` was given: with one item to be found, NDCG@10 is 1 / log2(1 + its place), or 0."""
+    possible = np.append(0.0, 1 / np.log2(1 + np.arange(10, 0, -1)))
+    return possible[np.abs(np.subtract.outer(printed, possible)).argmin(axis=1)]

@@ -65,6 +65,7 @@ def test_sasrec_on_published_lists(
     assert again.err == told.err
     (row_again,) = json.loads(again.out)["leave_one_out"].values()
     assert row_again["runs"] == row["runs"]
+    assert row_again["ndcg"] == {name: pytest.approx(values, abs=1e-12) for name, values in row["ndcg"].items()}
 
 
 def test_rows_without_a_common_seed_have_no_difference() -> None:
