@@ -1,6 +1,7 @@
 """The chain on a shrunk streaming service, through the command."""
 
 import json
+import re
 from pathlib import Path
 
 import numpy as np
@@ -8,6 +9,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from tests.experiments.command import Command
+from tests.notebooks import execute
 from urep_jax.data.user_features.space import load_space
 from urep_jax.serving.restore import restore, restore_encoder
 from urep_jax.serving.user_encoder import UserEncoder
@@ -41,7 +43,7 @@ SMALL = (
 """Small enough to be trained in half a minute."""
 
 
-def test_the_whole_chain(command: Command, tmp_path: Path) -> None:
+def test_the_whole_chain(command: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     said = command(*SMALL)
     assert said.status == 0, said.err
     run = tmp_path / "run"
@@ -86,6 +88,9 @@ def test_the_whole_chain(command: Command, tmp_path: Path) -> None:
         restore(run)
 
     _embed(command, tmp_path, encoder)
+    told = execute("users.ipynb", run, monkeypatch)
+    assert re.search(r"^ +user \d+ +artist", told, re.MULTILINE), "the user, and what they listen to most"
+    assert len(re.findall(r"^ +-?[01]\.\d\d  (?:user|artist) \d+", told, re.MULTILINE)) == 16, "eight of either"
 
     again = command(*SMALL)
     assert "this run has ended before; its results are" in again.out
