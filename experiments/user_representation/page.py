@@ -10,6 +10,7 @@ from experiments.user_representation.sources import People, Sources
 from experiments.user_representation.tasks import Results
 from experiments.user_representation.told import PAPER, TASKS, metric_title, ours, representation_title
 from urep_jax.data.user_features.space import FeatureSpace
+from urep_jax.evaluation.by_user import ByUser
 from urep_jax.evaluation.paired import paired_difference
 
 
@@ -37,6 +38,7 @@ def page(
     space: FeatureSpace,
     metrics: Mapping[str, float],
     results: Results,
+    of_strata: Mapping[str, Mapping[str, ByUser]],
     rejects: str,
 ) -> str:
     """`report.md`: what was done, on what, and what came out; `rejects` says what was left out of the data."""
@@ -55,6 +57,10 @@ onboarding, or registered. x_u has {space.width} features, z_u {cfg.model.width}
 {_task_table(metrics, results, "future_listening", ("accuracy", "auc"))}
 {_missing(results)}
 ![future listening](figures/future_listening.png)
+
+By country, plan and the days since they were there first:
+
+{_strata(metrics, of_strata)}
 
 ## New users: the first {hours} hours
 
@@ -128,6 +134,17 @@ def _cold(metrics: Mapping[str, float], results: Results) -> str:
             picture = f"![onboarding {words}](figures/{task.replace('/', '_')}.png)"
             told.append(f"Onboarding {words}, {users:,} tested users:\n\n{table}\n\n{picture}")
     return "\n\n".join(told) or "The data tells of no new users."
+
+
+def _strata(metrics: Mapping[str, float], of_strata: Mapping[str, Mapping[str, ByUser]]) -> str:
+    """z_u's AUC in each stratum, and how far it is ahead of the average there."""
+    rows = [["", "users", "z_u, AUC", "over average embeddings"]]
+    for name, own in of_strata.items():
+        gain = paired_difference(own["z_u"], own["average"]) if "average" in own else None
+        told = "–" if gain is None else f"{_signed(gain.mean)} ±{short(gain.ci95, 3)}"
+        users = f"{len(own['z_u'].user):,}"
+        rows.append([name.replace("/", ": "), users, cell(metrics, f"strata/{name}/z_u/auc"), told])
+    return markdown_table(rows)
 
 
 def _missing(results: Results) -> str:

@@ -20,6 +20,7 @@ from experiments.user_representation.page import page
 from experiments.user_representation.representations import principal_components
 from experiments.user_representation.settings import Settings
 from experiments.user_representation.sources import TRAIN, find_people, load_sources
+from experiments.user_representation.strata import by_stratum
 from experiments.user_representation.tasks import Results, Trained
 from experiments.user_representation.together import histories
 from experiments.user_representation.told import TASKS, representation_title
@@ -69,10 +70,12 @@ def run(cfg: DictConfig, folder: RunFolder, console: Console) -> dict[str, float
     for task in (future_listening, cold_start, artist_preference, clusters):
         results |= task(trained)
 
+    of_strata = by_stratum(sources, people, results)
     held = features.validation
     back = {"z_u": chain.unexplained(held), "pca": chain.unexplained_by(components, held)}
     metrics = {
         **flat({f"{name}/{metric}": one for name, found in results.items() for metric, one in found.items()}),
+        **flat({f"strata/{name}/{r}/auc": one for name, own in of_strata.items() for r, one in own.items()}),
         **flat({f"continuation/{name}/ndcg@500": one.continued for name, one in encoded.items()}),
         **{f"unexplained/{r}/{group}": lost for r, of_group in back.items() for group, lost in of_group.items()},
         "validation_loss": -chain.result.best.validation,
@@ -81,7 +84,7 @@ def run(cfg: DictConfig, folder: RunFolder, console: Console) -> dict[str, float
     metrics = {name: value for name, value in metrics.items() if not math.isnan(value)}
     _draw(folder, results, chain.result)
     folder.write_users(users_table(log, people, results))
-    folder.write_report(page(cfg, sources, people, features.space, metrics, results, rejects))
+    folder.write_report(page(cfg, sources, people, features.space, metrics, results, of_strata, rejects))
     folder.write_metrics(metrics)
     return metrics
 
