@@ -44,8 +44,7 @@ def cold_start(trained: Trained) -> Results:
             counts, group_S[train.user], group_S[asked.user[asked_P.user]], asked_P.item
         ),
     )
-    picked = (np.diff(profiles.artist_offsets) > 0) & (np.diff(profiles.language_offsets) > 0)
-    status = {"completed": np.flatnonzero(picked), "not_completed": np.flatnonzero(~picked)}
+    status = {"completed": np.flatnonzero(profiles.completed), "not_completed": np.flatnonzero(~profiles.completed)}
     results = {
         f"cold_start/{kind}/{name}": {metric: result.among(users) for metric, result in of_all.items()}
         for kind, users in status.items()

@@ -6,12 +6,15 @@ from omegaconf import DictConfig
 from rich.table import Table
 
 from experiments.tables import cell, markdown_table, short, simple_table
+from experiments.user_representation.since_registration import DAYS
 from experiments.user_representation.sources import People, Sources
 from experiments.user_representation.tasks import Results
 from experiments.user_representation.told import PAPER, TASKS, metric_title, ours, representation_title
 from urep_jax.data.user_features.space import FeatureSpace
 from urep_jax.evaluation.by_user import ByUser
 from urep_jax.evaluation.paired import paired_difference
+
+_KINDS = (("completed", "completed"), ("not completed", "not_completed"))
 
 
 def terminal_tables(cfg: DictConfig, metrics: Mapping[str, float]) -> list[Table]:
@@ -65,6 +68,10 @@ By country, plan and the days since they were there first:
 ## New users: the first {hours} hours
 
 {_cold(metrics, results)}
+
+### Days later
+
+{_since(metrics)}
 
 ## Whom users begin to follow in the next {days} days
 
@@ -145,6 +152,18 @@ def _strata(metrics: Mapping[str, float], of_strata: Mapping[str, Mapping[str, B
         users = f"{len(own['z_u'].user):,}"
         rows.append([name.replace("/", ": "), users, cell(metrics, f"strata/{name}/z_u/auc"), told])
     return markdown_table(rows)
+
+
+def _since(metrics: Mapping[str, float]) -> str:
+    """AUC of the next days by the days since the registration."""
+    rows = [["days since the registration", *(f"{r}, {kind}" for kind, _ in _KINDS for r in ("z_u", "average"))]]
+    for days in DAYS:
+        keys = [f"since_registration/{days}/{kind}/{r}/auc" for _, kind in _KINDS for r in ("z_u", "average")]
+        if any(key in metrics for key in keys):
+            rows.append([str(days), *(cell(metrics, key) for key in keys)])
+    if len(rows) == 1:
+        return "Too few new users are there to be asked about later."
+    return f"AUC of listening in the days that follow.\n\n{markdown_table(rows)}"
 
 
 def _missing(results: Results) -> str:

@@ -19,6 +19,7 @@ from experiments.user_representation.future import future_listening
 from experiments.user_representation.page import page
 from experiments.user_representation.representations import principal_components
 from experiments.user_representation.settings import Settings
+from experiments.user_representation.since_registration import since_registration
 from experiments.user_representation.sources import TRAIN, find_people, load_sources
 from experiments.user_representation.strata import by_stratum
 from experiments.user_representation.tasks import Results, Trained
@@ -67,7 +68,7 @@ def run(cfg: DictConfig, folder: RunFolder, console: Console) -> dict[str, float
     components = principal_components(features, settings.model.width, settings.seed)
     trained = Trained(sources, people, chain, components, settings, folder.path, console)
     results: Results = {}
-    for task in (future_listening, cold_start, artist_preference, clusters):
+    for task in (future_listening, cold_start, since_registration, artist_preference, clusters):
         results |= task(trained)
 
     of_strata = by_stratum(sources, people, results)

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
-from jaxtyping import Bool, Float32, Int
+from jaxtyping import Bool, Float32, Float64, Int
 from rich.console import Console
 from scipy.sparse import csr_array
 from sklearn.decomposition import PCA
@@ -24,7 +24,7 @@ from urep_jax.data.labelled_pairs import LabelledPairs
 from urep_jax.data.moments import Moments
 from urep_jax.data.user_features.profiles import NOT_KNOWN
 from urep_jax.evaluation.by_user import ByUser
-from urep_jax.evaluation.future_listening import future_pairs
+from urep_jax.evaluation.future_listening import future_pairs, told_apart
 
 Results = dict[str, Mapping[str, ByUser]]
 """Metrics by task and representation, such as `future_listening/z_u`."""
@@ -115,11 +115,18 @@ class Trained:
 
     def classified(
         self, task: str, pairs: Pairs, vectors: Vectors, items: Float32[np.ndarray, "V I"] | None = None
-    ) -> Results:
-        """What one classifier makes of each representation; `items` are tracks by default."""
+    ) -> dict[str, Mapping[str, ByUser]]:
+        """How well one classifier tells pairs apart by each representation; `items` are tracks by default."""
+        odds = self.odds(task, pairs, vectors, items)
+        return {name: told_apart(odds_P, pairs.test, pairs.user) for name, odds_P in odds.items()}
+
+    def odds(
+        self, task: str, pairs: Pairs, vectors: Vectors, items: Float32[np.ndarray, "V I"] | None = None
+    ) -> dict[str, Float64[np.ndarray, "P"]]:
+        """The log-odds that it gives to the pairs of tested users."""
         items = self.items[0] if items is None else items
         ids = self.sources.log.sequence_ids.take(pairs.user)
-        found: Results = {}
+        found = {}
         for name, of_users in vectors.items():
             path = self.folder / "transfer" / task / name
             train = WatchedFit(path, f"{task.replace('_', ' ')} by {name}", transfer.UNIT, self.console)

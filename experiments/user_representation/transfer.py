@@ -57,8 +57,8 @@ def classify(
     user_ids: pa.StringArray,
     settings: Settings,
     train: WatchedFit,
-) -> Mapping[str, ByUser]:
-    """Train the classifier on users' vectors and items', and tell pairs of tested users apart.
+) -> Float64[np.ndarray, "P"]:
+    """Train the classifier on users' vectors and items'; returns the log-odds of the pairs of tested users.
 
     Args:
         pairs: which users went for which items, and others.
@@ -71,20 +71,20 @@ def classify(
     model = dataclasses.replace(settings.classifier, user_width=users.shape[1], item_width=items.shape[1])
     training = settings.transfer
 
-    def judged(params: Params, asked: LabelledPairs) -> Mapping[str, ByUser]:
+    def odds(params: Params, asked: LabelledPairs) -> Float64[np.ndarray, "P"]:
         odds_P = _odds(params, jnp.asarray(users[asked.user]), jnp.asarray(items[asked.item]), model)
-        return told_apart(np.asarray(odds_P, np.float64), asked, pairs.user)
+        return np.asarray(odds_P, np.float64)
 
     batches = PairBatches(pairs.train, users, items, user_ids, training.batch_size, settings.seed)
     found = train(
         preference_objective(model),
         adam(training.learning_rate),
         batches,
-        lambda params: (judged(params, pairs.validation)["auc"].value, {}),
+        lambda params: (told_apart(odds(params, pairs.validation), pairs.validation, pairs.user)["auc"].value, {}),
         training.fit,
         {"system": "user_representation", "model": dataclasses.asdict(model)},
     )
-    return judged(found.params, pairs.test)
+    return odds(found.params, pairs.test)
 
 
 def calibrated(pairs: Pairs, score: Callable[[LabelledPairs], Float64[np.ndarray, "P"]]) -> Mapping[str, ByUser]:

@@ -58,6 +58,8 @@ def test_the_whole_chain(command: Command, tmp_path: Path, monkeypatch: pytest.M
             assert metrics[f"{task}/{name}/accuracy_ci95"] > 0
     for name in ("with", "without", "popularity"):
         assert 0 <= metrics[f"artist_preference/{name}/auc"] <= 1
+    for days in (0, 7):
+        assert 0 <= metrics[f"since_registration/{days}/not_completed/z_u/auc"] <= 1
     plans = [metrics[f"strata/plan/{plan}/z_u/auc"] for plan in ("free", "premium")]
     assert min(plans) <= metrics["future_listening/z_u/auc"] <= max(plans), "a mean of both"
     for kind in ("favourite_artists", "artist_country", "onboarding"):

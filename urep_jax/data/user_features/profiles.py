@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-from jaxtyping import Float32, Int32, Int64
+from jaxtyping import Bool, Float32, Int32, Int64
 
 from urep_jax.data.ragged import offsets_of
 
@@ -51,6 +51,11 @@ class Profiles:
     language_offsets: Int64[np.ndarray, "S+1"]
     languages: Int32[np.ndarray, "_"]
     language_ids: pa.StringArray
+
+    @property
+    def completed(self) -> Bool[np.ndarray, "S"]:
+        """Who completed the onboarding: picked artists, and languages."""
+        return (np.diff(self.artist_offsets) > 0) & (np.diff(self.language_offsets) > 0)
 
 
 def read_profiles(
