@@ -26,14 +26,16 @@ def represent(chain: Chain, components: PCA, asked: Moments, *, new: bool = Fals
     x = chain.features.of(asked)
     average = averages_of_picked(chain.features, x) if new else averages(chain.features, x)
     vectors = {"z_u": chain.z(x), "average": average, "pca": components.transform(x).astype(np.float32)}
-    # Without modalities, or the longest window, there is nothing to be averaged.
+    # Without modalities, or windows, there is nothing to be averaged.
     return {name: of_users for name, of_users in vectors.items() if of_users.shape[1]}
 
 
 def averages(features: Features, x: Float32[np.ndarray, "N F"]) -> Float32[np.ndarray, "N D"]:
     """Average embeddings of what users listened to in the longest window, of each modality (Table 1)."""
-    longest = features.space.cfg.windows[-1]
-    return _vectors(features, x, lambda name: name.endswith(f"/{longest}d"))
+    cfg = features.space.cfg
+    # An ablation may have left out the longest.
+    longest = [f"/{days}d" for days in cfg.windows if f"{days}d" not in cfg.without][-1:]
+    return _vectors(features, x, lambda name: name.endswith(tuple(longest)))
 
 
 def averages_of_picked(features: Features, x: Float32[np.ndarray, "N F"]) -> Float32[np.ndarray, "N D"]:
