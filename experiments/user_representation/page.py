@@ -6,10 +6,10 @@ from omegaconf import DictConfig
 from rich.table import Table
 
 from experiments.tables import cell, markdown_table, short, simple_table
+from experiments.user_representation.paper import PAPER, TASKS, metric_title, ours, representation_title
 from experiments.user_representation.since_registration import DAYS
 from experiments.user_representation.sources import People, Sources
 from experiments.user_representation.tasks import Results
-from experiments.user_representation.told import PAPER, TASKS, metric_title, ours, representation_title
 from urep_jax.data.user_features.space import FeatureSpace
 from urep_jax.evaluation.by_user import ByUser
 from urep_jax.evaluation.paired import paired_difference
@@ -169,7 +169,7 @@ def _since(metrics: Mapping[str, float]) -> str:
 def _missing(results: Results) -> str:
     if "future_listening/lightfm" in results:
         return ""
-    return "\nLightFM isn't installed: `pip install 'urep_jax[baselines]'` puts it beside these.\n"
+    return "\nLightFM isn't installed: `pip install -e '.[baselines]'` puts it beside these.\n"
 
 
 def _follows(metrics: Mapping[str, float], results: Results) -> str:

@@ -17,6 +17,7 @@ from experiments.user_representation.cold_start import cold_start
 from experiments.user_representation.encoders import Encoded
 from experiments.user_representation.future import future_listening
 from experiments.user_representation.page import page
+from experiments.user_representation.paper import TASKS, representation_title
 from experiments.user_representation.representations import principal_components
 from experiments.user_representation.settings import Settings
 from experiments.user_representation.since_registration import since_registration
@@ -24,7 +25,6 @@ from experiments.user_representation.sources import TRAIN, find_people, load_sou
 from experiments.user_representation.strata import by_stratum
 from experiments.user_representation.tasks import Results, Trained
 from experiments.user_representation.together import histories
-from experiments.user_representation.told import TASKS, representation_title
 from experiments.user_representation.users import users_table
 from experiments.watch import WatchedFit
 from urep_jax.data.user_features.space import save_space

@@ -23,7 +23,7 @@ def lightfm_vectors(
         Kula 2015; the loss, Weston et al. 2011. Generalized User Representations compares with it in Table 1.
 
     Raises:
-        ImportError: without the package `lightfm-next`, which `pip install 'urep_jax[baselines]'` brings.
+        ImportError: without the package `lightfm-next`, which `pip install -e '.[baselines]'` brings.
     """
     # An extra: whoever asks for it has it, and nobody else pays for its import.
     from lightfm import LightFM

@@ -15,7 +15,7 @@ from experiments.report.intervals import (
 )
 from experiments.report.runs import Repeat, Run, sweep_of
 from experiments.tables import FUTURE, markdown_table
-from experiments.user_representation.told import (
+from experiments.user_representation.paper import (
     PAPER,
     PAPER_WITHOUT,
     TASKS,

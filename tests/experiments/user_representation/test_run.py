@@ -161,3 +161,12 @@ def test_users_without_modalities_have_no_average(command: Command, tmp_path: Pa
     assert "future_listening/z_u/auc" in metrics
     assert not [name for name in metrics if "/average/" in name]
     assert not [name for name in metrics if name.startswith("unexplained/z_u/collaborative")]
+
+
+def test_without_the_longest_window_averages_are_of_the_next(command: Command, tmp_path: Path) -> None:
+    said = command(*SMALL, "features.without=[182d]", "transfer.epochs=1")
+    assert said.status == 0, said.err
+    metrics = json.loads((tmp_path / "run" / "metrics.json").read_text())
+    for task in ("future_listening", "cold_start/not_completed"):
+        assert 0 < metrics[f"{task}/average/auc"] < 1
+    assert "unexplained/z_u/collaborative/182d" not in metrics
