@@ -1,14 +1,11 @@
 """How well users are known the longer they have been there, through the fading of the onboarding (RQ2, §4.3)."""
 
-from collections.abc import Mapping
-
 import numpy as np
 
 from experiments.user_representation.representations import Vectors, represent
 from experiments.user_representation.tasks import Results, Trained
 from urep_jax.core.types import SECONDS_PER_DAY
 from urep_jax.data.moments import Moments
-from urep_jax.evaluation.by_user import ByUser
 from urep_jax.evaluation.future_listening import told_apart
 
 DAYS = (0, 1, 7, 30, 90, 180)
@@ -37,12 +34,12 @@ def since_registration(trained: Trained) -> Results:
     wanted: Vectors = {name: vectors[name] for name in ("z_u", "average") if name in vectors}
     completed_S = trained.sources.profiles.completed
     found: Results = {}
+    row_P = pairs.test.user
     for name, odds_P in trained.odds("since_registration", pairs, wanted).items():
         for days in DAYS:
             for kind, told in (("completed", True), ("not_completed", False)):
-                row_P = pairs.test.user
                 here_P = (days_N[row_P] == days) & (completed_S[asked.user[row_P]] == told)
-                results: Mapping[str, ByUser] = told_apart(odds_P[here_P], pairs.test.where(here_P), asked.user)
+                results = told_apart(odds_P[here_P], pairs.test.where(here_P), asked.user)
                 # An interval wants two users.
                 if len(results["auc"].user) > 1:
                     found[f"since_registration/{days}/{kind}/{name}"] = results

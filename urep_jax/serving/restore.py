@@ -119,14 +119,14 @@ def model_config(run_folder: str | os.PathLike[str]) -> Mapping[str, Any]:
         ValueError: if it is a run of another system, or was written by a version that this one does not read.
     """
     folder = Path(run_folder)
+    if (folder / "autoencoder").is_dir():
+        raise ValueError(f"{folder} holds user representations; take urep_jax.restore_encoder for it")
     checkpoints = folder / "checkpoints"
     _check_folder(folder, checkpoints)
     return _current(folder, read_config(checkpoints))
 
 
 def _check_folder(folder: Path, checkpoints: Path) -> None:
-    if checkpoints == folder / "checkpoints" and (folder / "autoencoder").is_dir():
-        raise ValueError(f"{folder} holds user representations; take urep_jax.restore_encoder for it")
     if not folder.is_dir():
         raise FileNotFoundError(f"{folder} is no folder; name a run's folder, which the run prints at its end")
     if checkpoints.is_dir() and any(checkpoints.iterdir()):
