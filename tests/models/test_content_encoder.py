@@ -32,6 +32,15 @@ def test_scores_are_scaled_cosines() -> None:
     np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-4)
 
 
+@pytest.mark.parametrize(("bands", "frames"), [(6, 8), (5, 7), (1, 2)])
+def test_a_dense_layer_on_neighbourhoods_is_a_convolution(bands: int, frames: int) -> None:
+    x = jax.random.normal(jax.random.key(0), (2, bands, frames, 3))
+    kernel = jax.random.normal(jax.random.key(1), (3, 3, 3, 4))
+    expected = jax.lax.conv_general_dilated(x, kernel, (2, 2), "SAME", dimension_numbers=("NHWC", "HWIO", "NHWC"))
+    found = content_encoder.neighbourhoods(x) @ kernel.reshape(-1, 4)
+    np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-5)
+
+
 def test_the_papers_width_from_a_whole_spectrogram() -> None:
     """30 seconds in 96 bands, by shapes alone."""
     full = ContentEncoderConfig((96, 1_292), hidden=(32, 64, 128, 256))

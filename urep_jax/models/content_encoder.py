@@ -72,17 +72,35 @@ def score(params: Params, centre: Float[Array, "*B M D"], context: Float[Array, 
 
 
 class _Network(nn.Module):
+    """Dense layers, or convolutions, SELU after each; it keeps their scale, so that none needs a norm."""
+
     cfg: ContentEncoderConfig
 
     @nn.compact
     def __call__(self, x: Float[Array, "N ..."]) -> Float[Array, "N D"]:
-        if len(self.cfg.shape) == 1:
-            for i, width in enumerate(self.cfg.hidden):
-                x = nn.gelu(nn.Dense(width, name=f"dense_{i}")(x))
-        else:
-            x = x[..., None]
-            for i, channels in enumerate(self.cfg.hidden):
-                x = nn.gelu(nn.LayerNorm(name=f"norm_{i}")(nn.Conv(channels, (3, 3), (2, 2), name=f"conv_{i}")(x)))
+        is_spectrogram = len(self.cfg.shape) == 2
+        x = x[..., None] if is_spectrogram else x
+        for i, width in enumerate(self.cfg.hidden):
+            x = neighbourhoods(x) if is_spectrogram else x
+            x = nn.selu(nn.Dense(width, kernel_init=nn.initializers.lecun_normal(), name=f"dense_{i}")(x))
+        if is_spectrogram:
             # How loud and how lively each channel is over the whole track, wherever in it.
             x = jnp.concatenate([x.mean(axis=(1, 2)), x.max(axis=(1, 2))], axis=1)
         return nn.Dense(self.cfg.width, name="out")(x)
+
+
+def neighbourhoods(x_NxHxWxC: Float[Array, "N H W C"]) -> Float[Array, "N _ _ 9*C"]:
+    """The 3 x 3 places around every second one, side by side, zeros beyond the edges: half the height and width.
+
+    A dense layer on them is a convolution of stride 2; on a CPU its gradient takes half the time of a convolution's.
+    """
+    _, H, W, _ = x_NxHxWxC.shape
+    padded = jnp.pad(x_NxHxWxC, ((0, 0), _beyond(H), _beyond(W), (0, 0)))
+    last_H, last_W = H + H % 2 - 1, W + W % 2 - 1
+    shifted = [padded[:, i : i + last_H : 2, j : j + last_W : 2] for i in range(3) for j in range(3)]
+    return jnp.concatenate(shifted, axis=-1)
+
+
+def _beyond(size: int) -> tuple[int, int]:
+    """Zeros before and after, as TensorFlow and Flax pad."""
+    return (1, 1) if size % 2 else (0, 1)
