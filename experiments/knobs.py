@@ -278,13 +278,17 @@ def _own(experiment: str, places: Sequence[Path]) -> _Own:
             below.append(_own(entry, places))
             chosen = below[-1].chosen | chosen
     own = {str(key): value for key, value in values.items() if key not in _NO_KNOBS}
-    knobs = {key: value for key, value in own.items() if key not in groups()}
-    for one in below:
-        knobs = one.knobs | knobs
-    of_groups = [{key: value for key, value in own.items() if key in groups()}]
-    whole = OmegaConf.to_container(OmegaConf.merge(*(one.of_groups for one in below), *of_groups), resolve=False)
+    knobs, of_groups = ({key: own[key] for key in own if (key in groups()) is of} for of in (False, True))
+    return _Own(
+        _merged([*(one.knobs for one in below), knobs]), _merged([*(one.of_groups for one in below), of_groups]), chosen
+    )
+
+
+def _merged(parts: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    """Configs upon each other, the last on top."""
+    whole = OmegaConf.to_container(OmegaConf.merge(*parts), resolve=False)
     assert isinstance(whole, dict)
-    return _Own(knobs, {str(key): value for key, value in whole.items()}, chosen)
+    return {str(key): value for key, value in whole.items()}
 
 
 def _default_experiment() -> str:

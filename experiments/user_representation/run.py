@@ -10,17 +10,13 @@ from experiments.data import left_out, made
 from experiments.folder import RunFolder
 from experiments.user_representation import chain as chains
 from experiments.user_representation import encoders
-from experiments.user_representation.artist_preference import artist_preference
+from experiments.user_representation.all_tasks import chosen
 from experiments.user_representation.chain import make_features, train_autoencoder
-from experiments.user_representation.clusters import clusters
-from experiments.user_representation.cold_start import cold_start
 from experiments.user_representation.encoders import Encoded
-from experiments.user_representation.future import future_listening
 from experiments.user_representation.page import page
 from experiments.user_representation.paper import TASKS, representation_title
 from experiments.user_representation.representations import principal_components
 from experiments.user_representation.settings import Settings
-from experiments.user_representation.since_registration import since_registration
 from experiments.user_representation.sources import TRAIN, find_people, load_sources
 from experiments.user_representation.strata import by_stratum
 from experiments.user_representation.tasks import Results, Trained
@@ -35,7 +31,7 @@ from urep_jax.training.fit import Fit
 def run(cfg: DictConfig, folder: RunFolder, console: Console) -> dict[str, float]:
     """Train, test and report; returns what `metrics.json` holds."""
     # What is wrong with a config is known before hours go into data.
-    settings = Settings.from_config(cfg)
+    settings, tasks = Settings.from_config(cfg), chosen(cfg.evaluation.tasks)
     if not cfg.data.get("modalities"):
         raise ValueError(
             f"data.modalities of {cfg.data.name} names none, but users are made of what they listen to; name one, as "
@@ -68,8 +64,8 @@ def run(cfg: DictConfig, folder: RunFolder, console: Console) -> dict[str, float
     components = principal_components(features, settings.model.width, settings.seed)
     trained = Trained(sources, people, chain, components, settings, folder.path, console)
     results: Results = {}
-    for task in (future_listening, cold_start, since_registration, artist_preference, clusters):
-        results |= task(trained)
+    for task in tasks.values():
+        results |= task.run(trained)
 
     of_strata = by_stratum(sources, people, results)
     held = features.validation

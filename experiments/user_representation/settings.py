@@ -113,6 +113,8 @@ class Settings:
                     "leave it null"
                 )
         train, transfer = cfg.train, cfg.transfer
+        # Which tasks there are is known to those who do them.
+        asked = {str(knob): value for knob, value in cfg.evaluation.items() if knob != "tasks"}
         return cls(
             features=FeatureConfig(
                 tuple(cfg.features.windows), cfg.features.onboarding_days, tuple(cfg.features.without)
@@ -133,6 +135,6 @@ class Settings:
                 transfer.batch_size,
                 transfer.learning_rate,
             ),
-            asked=Asked(**{**cfg.evaluation, "shares": tuple(cfg.evaluation.shares)}),
+            asked=Asked(**{**asked, "shares": tuple(asked["shares"])}),
             seed=cfg.seed,
         )

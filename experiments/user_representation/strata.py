@@ -21,10 +21,12 @@ _LEAST = 10
 def by_stratum(sources: Sources, people: People, results: Results) -> Mapping[str, Mapping[str, ByUser]]:
     """Future listening's AUC of each stratum and representation, such as `plan/premium` and `z_u`.
 
-    Strata of fewer than ten tested users are left out.
+    Strata of fewer than ten tested users are left out. Nothing is told where future listening wasn't asked for.
     """
     task = "future_listening/"
     found = {name.removeprefix(task): one["auc"] for name, one in results.items() if name.startswith(task)}
+    if not found:
+        return {}
     by_name = {name: {r: one.among(users) for r, one in found.items()} for name, users in _strata(sources, people)}
     return {name: own for name, own in by_name.items() if min(len(one.user) for one in own.values()) >= _LEAST}
 

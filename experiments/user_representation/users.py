@@ -17,7 +17,8 @@ def users_table(log: EventLog, people: People, results: Results) -> pa.Table:
     | `part` | 0, 1 or 2: whether the user trains, validates or tests |
     | `TASK/REPRESENTATION/METRIC` | a result; null where the user has none |
     """
-    user_U = np.unique(np.concatenate([one.user for found in results.values() for one in found.values()]))
+    tested = (one.user for found in results.values() for one in found.values())
+    user_U = np.unique(np.concatenate([np.zeros(0, np.int64), *tested]))
     columns: dict[str, pa.Array] = {
         "user_id": log.sequence_ids.take(user_U),
         "part": pa.array(people.part[user_U]),

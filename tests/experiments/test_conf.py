@@ -14,6 +14,7 @@ from omegaconf import DictConfig, OmegaConf
 from experiments.folder import flatten
 from experiments.knobs import CONF, KnobError, check_overrides, groups, knobs_of, options
 from experiments.negative_feedback.recipe import Ablation, Recipe
+from experiments.user_representation.all_tasks import ALL
 from experiments.user_representation.settings import Settings
 from tests.data.test_sequences import whole
 from tests.training.tiny import tiny_log
@@ -99,6 +100,14 @@ def test_another_systems_knob_of_the_data_is_refused() -> None:
         check_overrides(["experiment=negative_feedback", "data=streaming", "data.modalities.audio.width=3"])
     with pytest.raises(ValueError, match=r"data\.protocol is pairs, but .* leave it null"):
         Settings.from_config(composed("experiment=user_representation", "data.protocol=pairs"))
+
+
+def test_an_entry_that_changes_one_knob_of_several_leaves_the_others() -> None:
+    check_overrides(["experiment=user_representation_every_task", "evaluation.days=30"])
+    both = [composed(f"experiment=user_representation{name}").evaluation for name in ("", "_every_task")]
+    assert both[0].tasks == ["future_listening", "cold_start", "clusters"]
+    assert both[1].tasks == list(ALL)
+    assert {**both[0], "tasks": []} == {**both[1], "tasks": []}
 
 
 @pytest.mark.parametrize("name", options("recipe"))

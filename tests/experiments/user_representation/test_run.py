@@ -44,7 +44,8 @@ SMALL = (
 
 
 def test_the_whole_chain(command: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    said = command(*SMALL)
+    every = ("experiment=user_representation_every_task", *SMALL[1:])
+    said = command(*every)
     assert said.status == 0, said.err
     run = tmp_path / "run"
     metrics = json.loads((run / "metrics.json").read_text())
@@ -96,10 +97,10 @@ def test_the_whole_chain(command: Command, tmp_path: Path, monkeypatch: pytest.M
     assert re.search(r"^ +user \d+ +artist", told, re.MULTILINE), "the user, and what they listen to most"
     assert len(re.findall(r"^ +-?[01]\.\d\d  (?:user|artist) \d+", told, re.MULTILINE)) == 16, "eight of either"
 
-    again = command(*SMALL)
+    again = command(*every)
     assert "this run has ended before; its results are" in again.out
     assert "future listening: z_u" in again.out
-    other = command(*SMALL, "model.width=9")
+    other = command(*every, "model.width=9")
     assert other.status == 1
     assert "model.width was 8 and is now 9" in other.err
 
@@ -135,6 +136,10 @@ def _embed(command: Command, tmp_path: Path, encoder: UserEncoder) -> None:
         (("data=radio",), "data.modalities of radio names none"),
         (("evaluation.shares=[0.5,0.6]",), r"evaluation.shares is [0.5, 0.6], but must be three shares"),
         (("evaluation.days=300",), "leaves no established user to train on, 300 days before its end"),
+        (
+            ("evaluation.tasks=[clusters,karaoke]",),
+            "evaluation.tasks names 'karaoke', but must be some of future_listening, cold_start",
+        ),
         (("features.without=[shoes]",), "features.without names shoes, but must be some of"),
         (
             ("data.modalities.audio.shape=[9,9]",),
@@ -152,6 +157,17 @@ def test_what_is_wrong_is_told(command: Command, knobs: tuple[str, ...], told: s
     said = command(*kept, *knobs)
     assert said.status == 1
     assert told in said.err
+
+
+def test_what_was_not_asked_for_is_not_told(command: Command, tmp_path: Path) -> None:
+    said = command(*SMALL, "evaluation.tasks=[clusters]")
+    assert said.status == 0, said.err
+    metrics = json.loads((tmp_path / "run" / "metrics.json").read_text())
+    tasks = {name.split("/")[0] for name in metrics}
+    assert tasks == {"clusters", "continuation", "unexplained", "validation_loss"}
+    report = (tmp_path / "run" / "report.md").read_text()
+    assert "## Clusters" in report
+    assert "## Future listening" not in report
 
 
 def test_users_without_modalities_have_no_average(command: Command, tmp_path: Path) -> None:

@@ -1,0 +1,47 @@
+"""The tasks on top of representations by the names that `evaluation.tasks` gives them."""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import NamedTuple
+
+from experiments.user_representation import sections
+from experiments.user_representation.artist_preference import artist_preference
+from experiments.user_representation.clusters import clusters
+from experiments.user_representation.cold_start import cold_start
+from experiments.user_representation.future import future_listening
+from experiments.user_representation.sections import Told
+from experiments.user_representation.since_registration import since_registration
+from experiments.user_representation.tasks import Results, Trained
+
+
+class Task(NamedTuple):
+    """A task.
+
+    Attributes:
+        run: does it.
+        section: tells of it in the report.
+    """
+
+    run: Callable[[Trained], Results]
+    section: Callable[[Told], str]
+
+
+ALL: Mapping[str, Task] = {
+    "future_listening": Task(future_listening, sections.future_listening),
+    "cold_start": Task(cold_start, sections.cold_start),
+    "since_registration": Task(since_registration, sections.since_registration),
+    "artist_preference": Task(artist_preference, sections.artist_preference),
+    "clusters": Task(clusters, sections.clusters),
+}
+"""In the order in which they are done and told."""
+
+
+def chosen(names: Sequence[str]) -> dict[str, Task]:
+    """The tasks of these names, in the order of `ALL`.
+
+    Raises:
+        ValueError: if a name is none of a task.
+    """
+    for name in names:
+        if name not in ALL:
+            raise ValueError(f"evaluation.tasks names {name!r}, but must be some of {', '.join(ALL)}")
+    return {name: task for name, task in ALL.items() if name in names}

@@ -1,0 +1,134 @@
+"""What `report.md` tells of each task."""
+
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+from omegaconf import DictConfig
+
+from experiments.tables import cell, markdown_table, short
+from experiments.user_representation.paper import PAPER, TASKS, metric_title, ours, representation_title
+from experiments.user_representation.since_registration import DAYS
+from experiments.user_representation.tasks import Results
+from urep_jax.evaluation.by_user import ByUser
+from urep_jax.evaluation.paired import paired_difference
+
+_KINDS = (("completed", "completed"), ("not completed", "not_completed"))
+
+
+class Told(NamedTuple):
+    """What a section is made from.
+
+    Attributes:
+        cfg: the resolved config.
+        metrics: what `metrics.json` holds.
+        results: of each user.
+        of_strata: future listening's, by stratum and representation.
+    """
+
+    cfg: DictConfig
+    metrics: Mapping[str, float]
+    results: Results
+    of_strata: Mapping[str, Mapping[str, ByUser]]
+
+
+def future_listening(told: Told) -> str:
+    """Table 1, and by strata."""
+    missing = ""
+    if "future_listening/lightfm" not in told.results:
+        missing = "\nLightFM isn't installed: `pip install -e '.[baselines]'` puts it beside these.\n"
+    return f"""## Future listening: the next {told.cfg.evaluation.days} days
+
+{task_table(told, "future_listening", ("accuracy", "auc"))}
+{missing}
+![future listening](figures/future_listening.png)
+
+By country, plan and the days since they were there first:
+
+{_strata(told)}"""
+
+
+def cold_start(told: Told) -> str:
+    """Table 2."""
+    found = []
+    for kind, name in _KINDS:
+        task = f"cold_start/{name}"
+        if f"{task}/z_u" in told.results:
+            table = task_table(told, task, ("accuracy", "auc"))
+            users = len(told.results[f"{task}/z_u"]["auc"].user)
+            picture = f"![onboarding {kind}](figures/{task.replace('/', '_')}.png)"
+            found.append(f"Onboarding {kind}, {users:,} tested users:\n\n{table}\n\n{picture}")
+    body = "\n\n".join(found) or "The data tells of no new users."
+    return f"## New users: the first {told.cfg.evaluation.hours} hours\n\n{body}"
+
+
+def since_registration(told: Told) -> str:
+    """AUC of the next days by the days since the registration."""
+    rows = [["days since the registration", *(f"{r}, {kind}" for kind, _ in _KINDS for r in ("z_u", "average"))]]
+    for days in DAYS:
+        keys = [f"since_registration/{days}/{kind}/{r}/auc" for _, kind in _KINDS for r in ("z_u", "average")]
+        if any(key in told.metrics for key in keys):
+            rows.append([str(days), *(cell(told.metrics, key) for key in keys)])
+    body = "Too few new users are there to be asked about later."
+    if len(rows) > 1:
+        body = f"AUC of listening in the days that follow.\n\n{markdown_table(rows)}"
+    return f"## New users, days later\n\n{body}"
+
+
+def artist_preference(told: Told) -> str:
+    """Table 3."""
+    body = "The data doesn't tell since when users follow artists."
+    if "artist_preference/with" in told.results:
+        table = task_table(told, "artist_preference", ("auc",))
+        users = len(told.results["artist_preference/with"]["auc"].user)
+        body = (
+            f"{users:,} tested users; one classifier on z_u, or on static, activity and listening history based "
+            f"features instead.\n\n{table}\n\n![artist preference](figures/artist_preference.png)"
+        )
+    return f"## Whom users begin to follow in the next {told.cfg.evaluation.days} days\n\n{body}"
+
+
+def clusters(told: Told) -> str:
+    """Table 4."""
+    found = []
+    for task, (metric, title) in TASKS.items():
+        if task.startswith("clusters/") and any(name.startswith(f"{task}/") for name in told.results):
+            picture = f"![{title}](figures/{task.replace('/', '_')}.png)"
+            words = title.split(", ")[1].capitalize()
+            found.append(f"{words}:\n\n{task_table(told, task, (metric,))}\n\n{picture}")
+    body = "\n\n".join(found) or "The data tells of no artists, and of no onboarding."
+    return f"## Clusters of similar users\n\n{body}"
+
+
+def task_table(told: Told, task: str, wanted: Sequence[str]) -> str:
+    """A row for each representation: its metrics, and how far z_u is ahead of it in them."""
+    rows = [["", *(metric_title(metric) for metric in wanted), *(f"z_u over it, {metric_title(m)}" for m in wanted)]]
+    for name in (key.removeprefix(f"{task}/") for key in told.results if key.startswith(f"{task}/")):
+        row = [representation_title(name), *(cell(told.metrics, f"{task}/{name}/{metric}") for metric in wanted)]
+        gains = ("" if name == ours(task) else _gain(told.results, task, name, metric) for metric in wanted)
+        rows.append([*row, *gains])
+    return markdown_table(rows)
+
+
+def _gain(results: Results, task: str, name: str, metric: str) -> str:
+    """How far z_u is ahead, as a difference and as a share, and as the paper has it."""
+    own, other = results[f"{task}/{ours(task)}"][metric], results[f"{task}/{name}"][metric]
+    gain = paired_difference(own, other)
+    told = f"{_signed(gain.mean)} ±{short(gain.ci95, 3)} ({100 * gain.mean / other.value:+.1f} %"
+    paper = PAPER.get(task, {}).get(name, {}).get(metric)
+    told += f"; paper {100 * paper:+.1f} %)" if paper is not None else ")"
+    return told.replace("-", "−")
+
+
+def _signed(value: float) -> str:
+    return ("+" if value >= 0 else "") + short(value, 3)
+
+
+def _strata(told: Told) -> str:
+    """z_u's AUC in each stratum, and how far it is ahead of the average there."""
+    rows = [["", "users", "z_u, AUC", "over average embeddings"]]
+    for name, own in told.of_strata.items():
+        gain = paired_difference(own["z_u"], own["average"]) if "average" in own else None
+        ahead = "–" if gain is None else f"{_signed(gain.mean)} ±{short(gain.ci95, 3)}"
+        users = f"{len(own['z_u'].user):,}"
+        rows.append([name.replace("/", ": "), users, cell(told.metrics, f"strata/{name}/z_u/auc"), ahead])
+    return markdown_table(rows)
