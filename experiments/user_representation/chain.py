@@ -9,14 +9,14 @@ import jax.numpy as jnp
 import numpy as np
 import pyarrow as pa
 from jaxtyping import Float, Float32
-from sklearn.decomposition import PCA
 
+from experiments.user_representation.components import Components
 from experiments.user_representation.settings import Settings
 from experiments.user_representation.sources import TRAIN, VALIDATION, People, Sources
 from experiments.watch import WatchedFit
 from urep_jax.data.moments import Moments
 from urep_jax.data.user_features.batches import UserBatches
-from urep_jax.data.user_features.groups import Group, columns_of
+from urep_jax.data.user_features.groups import FeatureConfig, Group, columns_of
 from urep_jax.data.user_features.inputs import Inputs
 from urep_jax.data.user_features.modality import Modality
 from urep_jax.data.user_features.space import FeatureSpace, fit_space
@@ -31,6 +31,10 @@ from urep_jax.training.optimizers import adam, learning_rates
 
 UNIT = "likeness"
 """By what epochs of the autoencoder are compared: Eq. 2 on users who validate, with a minus: more is better."""
+
+
+LONGEST = "longest"
+"""What stands for the longest window where groups are given weights."""
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -78,11 +82,13 @@ class Chain:
 
     Attributes:
         features: what x_u are.
+        weights: of features in the loss.
         model: size of the autoencoder.
         result: its training.
     """
 
     features: Features
+    weights: Float[np.ndarray, "F"]
     model: AutoencoderConfig
     result: Fit
 
@@ -95,10 +101,9 @@ class Chain:
         decoded = np.asarray(_decoded(self.result.params, jnp.asarray(x), self.model))
         return unexplained(x, decoded, self.features.space.groups)
 
-    def unexplained_by(self, components: PCA, x: Float32[np.ndarray, "N F"]) -> Mapping[str, float]:
+    def unexplained_by(self, components: Components, x: Float32[np.ndarray, "N F"]) -> Mapping[str, float]:
         """The same for principal components."""
-        decoded = components.inverse_transform(components.transform(x))
-        return unexplained(x, decoded, self.features.space.groups)
+        return unexplained(x, components.back(x), self.features.space.groups)
 
 
 def train_autoencoder(features: Features, settings: Settings, user_ids: pa.StringArray, train: WatchedFit) -> Chain:
@@ -112,7 +117,7 @@ def train_autoencoder(features: Features, settings: Settings, user_ids: pa.Strin
     """
     space = features.space
     model = dataclasses.replace(settings.model, num_features=space.width)
-    weights_F = weights_of(space.groups, settings.group_weights)
+    weights_F = weights_of(space.groups, settings.group_weights, space.cfg)
     training = settings.training
     batches = UserBatches(
         features.train.__getitem__, user_ids.take(features.moments.user), training.batch_size, settings.seed
@@ -127,25 +132,28 @@ def train_autoencoder(features: Features, settings: Settings, user_ids: pa.Strin
     num_steps = training.fit.epochs * batches.steps_per_epoch
     rates = learning_rates(training.learning_rate, training.schedule, training.warmup, num_steps)
     config = stored_encoder_config(model)
-    return Chain(features, model, train(objective, adam(rates), batches, validate, training.fit, config))
+    return Chain(features, weights_F, model, train(objective, adam(rates), batches, validate, training.fit, config))
 
 
-def weights_of(groups: tuple[Group, ...], weights: Mapping[str, float]) -> Float[np.ndarray, "F"]:
+def weights_of(groups: tuple[Group, ...], weights: Mapping[str, float], cfg: FeatureConfig) -> Float[np.ndarray, "F"]:
     """The weight of each feature in the loss, by the tags of its group; 1 where no tag has one.
+
+    `longest` stands for the longest window that isn't left out.
 
     Raises:
         ValueError: if no group has a tag, or a weight is below 0.
     """
     tags = sorted({tag for group in groups for tag in group.tags})
     for tag, weight in weights.items():
-        if tag not in tags:
-            raise ValueError(f"train.group_weights names {tag!r}, but must be some of {', '.join(tags)}")
+        if tag not in (*tags, LONGEST):
+            raise ValueError(f"train.group_weights names {tag!r}, but must be some of {', '.join((LONGEST, *tags))}")
         if not weight >= 0:
             raise ValueError(f"train.group_weights gives {tag!r} {weight}, but must be at least 0")
     num_features = sum(group.width for group in groups)
     found_F = np.ones(num_features, np.float32)
     for group, own in zip(groups, columns_of(groups, num_features), strict=True):
-        found_F[own] = np.prod([weights[tag] for tag in group.tags if tag in weights])
+        own_tags = (*group.tags, LONGEST) if cfg.longest in group.tags else group.tags
+        found_F[own] = np.prod([weights[tag] for tag in own_tags if tag in weights])
     return found_F
 
 

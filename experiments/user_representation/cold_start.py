@@ -5,6 +5,7 @@ import dataclasses
 import numpy as np
 
 from experiments.user_representation.representations import represent
+from experiments.user_representation.sources import TRAIN
 from experiments.user_representation.tasks import Results, Trained
 from experiments.user_representation.transfer import Pairs, calibrated
 from urep_jax.baselines.demographic_popularity import demographic_popularity
@@ -23,12 +24,14 @@ def cold_start(trained: Trained) -> Results:
         return {}
     drawn = trained.listened(asked, settings.asked.hours * 3600, "cold_start")
     pairs = trained.pairs(drawn, asked.user)
-    # New users are few: the one classifier learns from what established ones go for as well.
-    established = trained.learnt_from
-    known = trained.listened(established, settings.asked.days * SECONDS_PER_DAY, "cold_start/established")
+    # New users are few: the one classifier learns from their first days, and from what established ones go for as well.
+    days, established = settings.asked.days * SECONDS_PER_DAY, trained.learnt_from
+    learning = trained.listened(asked, days, "cold_start/days")
+    learning = learning.where(trained.people.part[asked.user[learning.user]] == TRAIN)
+    known = trained.listened(established, days, "cold_start/established")
     known = dataclasses.replace(known, user=known.user + len(asked))
     user = np.append(asked.user, established.user)
-    both = Pairs(LabelledPairs.join([pairs.train, known]), pairs.validation, pairs.test, user)
+    both = Pairs(LabelledPairs.join([learning, known]), pairs.validation, pairs.test, user)
     ours = represent(trained.chain, trained.components, asked, new=True)
     theirs = represent(trained.chain, trained.components, established)
     vectors = {name: np.concatenate([of_new, theirs[name]]) for name, of_new in ours.items()}

@@ -14,17 +14,19 @@ from urep_jax.core.types import SECONDS_PER_DAY
 
 _SWEEPS = 30
 """Of the factorisation; further ones change little."""
+_EPOCHS = 3
+"""Of LightFM: users who train are there once for each of their weeks."""
 
 
 def future_listening(trained: Trained) -> Results:
     """`future_listening/<r>`: how well tracks that users listen to are told from others, by each representation."""
-    log, asked, settings = trained.sources.log, trained.people.established, trained.settings
+    log, asked, settings = trained.sources.log, trained.established, trained.settings
     drawn = trained.listened(asked, settings.asked.days * SECONDS_PER_DAY, "future_listening")
     pairs = trained.pairs(drawn, asked.user)
     counts = play_counts(log, asked.user, asked.time)
     vectors = represent(trained.chain, trained.components, asked)
     if importlib.util.find_spec("lightfm"):
-        vectors["lightfm"] = lightfm_vectors(counts, width=settings.model.width, seed=settings.seed)
+        vectors["lightfm"] = lightfm_vectors(counts, width=settings.model.width, seed=settings.seed, epochs=_EPOCHS)
     vectors["nmf"] = nmf_vectors(counts, width=settings.model.width, seed=settings.seed, sweeps=_SWEEPS)
     found = trained.classified("future_listening", pairs, vectors)
     plays_V = np.log1p(trained.training_plays.sum(axis=0))

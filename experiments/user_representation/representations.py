@@ -4,9 +4,9 @@ from collections.abc import Callable
 
 import numpy as np
 from jaxtyping import Float32
-from sklearn.decomposition import PCA
 
 from experiments.user_representation.chain import Chain, Features
+from experiments.user_representation.components import Components
 from urep_jax.data.moments import Moments
 from urep_jax.data.user_features.groups import columns_of
 
@@ -14,7 +14,7 @@ Vectors = dict[str, Float32[np.ndarray, "N _"]]
 """A vector of each user, by the name of the representation."""
 
 
-def represent(chain: Chain, components: PCA, asked: Moments, *, new: bool = False) -> Vectors:
+def represent(chain: Chain, components: Components, asked: Moments, *, new: bool = False) -> Vectors:
     """`z_u`, `average` and `pca` of users at moments; no `average` without the features that it is made of.
 
     Args:
@@ -25,17 +25,15 @@ def represent(chain: Chain, components: PCA, asked: Moments, *, new: bool = Fals
     """
     x = chain.features.of(asked)
     average = averages_of_picked(chain.features, x) if new else averages(chain.features, x)
-    vectors = {"z_u": chain.z(x), "average": average, "pca": components.transform(x).astype(np.float32)}
+    vectors = {"z_u": chain.z(x), "average": average, "pca": components.of(x)}
     # Without modalities, or windows, there is nothing to be averaged.
     return {name: of_users for name, of_users in vectors.items() if of_users.shape[1]}
 
 
 def averages(features: Features, x: Float32[np.ndarray, "N F"]) -> Float32[np.ndarray, "N D"]:
     """Average embeddings of what users listened to in the longest window, of each modality (Table 1)."""
-    cfg = features.space.cfg
-    # An ablation may have left out the longest.
-    longest = [f"/{days}d" for days in cfg.windows if f"{days}d" not in cfg.without][-1:]
-    return _vectors(features, x, lambda name: name.endswith(tuple(longest)))
+    longest = features.space.cfg.longest
+    return _vectors(features, x, lambda name: name.endswith(f"/{longest}"))
 
 
 def averages_of_picked(features: Features, x: Float32[np.ndarray, "N F"]) -> Float32[np.ndarray, "N D"]:
@@ -59,12 +57,6 @@ def curated(features: Features, x: Float32[np.ndarray, "N F"]) -> Float32[np.nda
         if {"static", "activity", "devices"}.intersection(group.tags)
     ]
     return np.concatenate([averages(features, x), *kept], axis=1)
-
-
-def principal_components(features: Features, width: int, seed: int) -> PCA:
-    """PCA of the autoencoder's width, fitted to what it learns from."""
-    train = features.train
-    return PCA(min(width, *train.shape), random_state=seed).fit(train)
 
 
 def _vectors(

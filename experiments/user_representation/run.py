@@ -12,10 +12,10 @@ from experiments.user_representation import chain as chains
 from experiments.user_representation import encoders
 from experiments.user_representation.all_tasks import chosen
 from experiments.user_representation.chain import make_features, train_autoencoder
+from experiments.user_representation.components import principal_components
 from experiments.user_representation.encoders import Encoded
 from experiments.user_representation.page import page
 from experiments.user_representation.paper import TASKS, representation_title
-from experiments.user_representation.representations import principal_components
 from experiments.user_representation.settings import Settings
 from experiments.user_representation.sources import TRAIN, find_people, load_sources
 from experiments.user_representation.strata import by_stratum
@@ -61,7 +61,7 @@ def run(cfg: DictConfig, folder: RunFolder, console: Console) -> dict[str, float
         save_space(features.space, folder.path / "features")
     train = watched_fit("autoencoder", "autoencoder", chains.UNIT)
     chain = train_autoencoder(features, settings, log.sequence_ids, train)
-    components = principal_components(features, settings.model.width, settings.seed)
+    components = principal_components(features.train, chain.weights, settings.model.width, settings.seed)
     trained = Trained(sources, people, chain, components, settings, folder.path, console)
     results: Results = {}
     for task in tasks.values():

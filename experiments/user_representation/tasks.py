@@ -9,10 +9,10 @@ import numpy as np
 from jaxtyping import Bool, Float32, Float64, Int
 from rich.console import Console
 from scipy.sparse import csr_array
-from sklearn.decomposition import PCA
 
 from experiments.user_representation import transfer
 from experiments.user_representation.chain import Chain
+from experiments.user_representation.components import Components
 from experiments.user_representation.representations import Vectors
 from experiments.user_representation.settings import Settings
 from experiments.user_representation.sources import TEST, TRAIN, VALIDATION, People, Sources
@@ -47,7 +47,7 @@ class Trained:
     sources: Sources
     people: People
     chain: Chain
-    components: PCA
+    components: Components
     settings: Settings
     folder: Path
     console: Console
@@ -76,6 +76,13 @@ class Trained:
         by_track = csr_array((np.ones(len(has_V), np.float32), (artist_V[has_V], has_V)), shape=shape)
         tracks_A = np.maximum(by_track.sum(axis=1), 1.0)
         return np.asarray(by_track @ vectors / tracks_A[:, None], np.float32)
+
+    @property
+    def established(self) -> Moments:
+        """Established users: those who train at all their moments, all others when users are asked about."""
+        people = self.people
+        others = people.established.where(people.part[people.established.user] != TRAIN)
+        return Moments.join([people.of(people.weekly, TRAIN), others])
 
     @property
     def learnt_from(self) -> Moments:

@@ -68,6 +68,12 @@ class FeatureConfig:
         if self.onboarding_days < 0:
             raise ValueError(f"onboarding_days is {self.onboarding_days}, but must be at least 0")
 
+    @property
+    def longest(self) -> str | None:
+        """The tag of the longest window that isn't left out; None if all are."""
+        tags = [f"{days}d" for days in self.windows]
+        return next((tag for tag in reversed(tags) if tag not in self.without), None)
+
 
 def switched_on(groups: Sequence[Group], without: Iterable[str]) -> list[bool]:
     """Which groups have none of these tags.
