@@ -20,6 +20,7 @@ from matplotlib.ticker import MaxNLocator
 _BASELINES = (
     *map(model_title, ("popularity", "like_rate", "item_knn", "ease", "logistic_factors", "oracle")),
     *("demographic popularity", "average embeddings", "PCA", "NMF", "LightFM", "curated features"),
+    *("z_u, as found", "curated features, as found"),
 )
 """Drawn in ink; what is of our own training stands out."""
 

@@ -5,9 +5,11 @@ from typing import NamedTuple
 
 from experiments.user_representation import sections
 from experiments.user_representation.artist_preference import artist_preference
+from experiments.user_representation.candidates import candidates
 from experiments.user_representation.clusters import clusters
 from experiments.user_representation.cold_start import cold_start
 from experiments.user_representation.future import future_listening
+from experiments.user_representation.ranker import ranker
 from experiments.user_representation.sections import Told
 from experiments.user_representation.since_registration import since_registration
 from experiments.user_representation.tasks import Results, Trained
@@ -31,6 +33,8 @@ ALL: Mapping[str, Task] = {
     "since_registration": Task(since_registration, sections.since_registration),
     "artist_preference": Task(artist_preference, sections.artist_preference),
     "clusters": Task(clusters, sections.clusters),
+    "candidates": Task(candidates, sections.candidates),
+    "ranker": Task(ranker, sections.ranker),
 }
 """In the order in which they are done and told."""
 

@@ -7,7 +7,7 @@ from rich.table import Table
 
 from experiments.tables import cell, markdown_table, simple_table
 from experiments.user_representation.all_tasks import chosen
-from experiments.user_representation.paper import TASKS, representation_title
+from experiments.user_representation.paper import TASKS, metric_title, representation_title
 from experiments.user_representation.sections import Told
 from experiments.user_representation.sources import People, Sources
 from experiments.user_representation.tasks import Results
@@ -26,6 +26,12 @@ def terminal_tables(cfg: DictConfig, metrics: Mapping[str, float]) -> list[Table
             told = f"{task.replace('_', ' ')}: {representation_title(name)}"
             rows.append([told, cell(metrics, f"{key}/accuracy"), cell(metrics, f"{key}/auc")])
     tables = [simple_table(rows, title, caption)] if len(rows) > 1 else []
+    rows = [["", *(metric_title(TASKS[task][0]) for task in ("candidates", "ranker"))]]
+    for name in dict.fromkeys(name for task in ("candidates", "ranker") for name in _representations(metrics, task)):
+        cells = (cell(metrics, f"{task}/{name}/{TASKS[task][0]}") for task in ("candidates", "ranker"))
+        rows.append([representation_title(name), *cells])
+    if len(rows) > 1:
+        tables.append(simple_table(rows, "candidates, and their order", caption))
     near = _cluster_rows(metrics)
     if len(near) > 1:
         tables.append(simple_table(near, "clusters of similar users: nDCG", caption))
@@ -79,9 +85,9 @@ NDCG@500 of sets (playlists, artists or histories) whose last fifth was held bac
 
 
 def _representations(metrics: Mapping[str, float], task: str) -> list[str]:
-    ends = (f"/{metric}" for metric in ("auc", "ndcg@50"))
-    found = [key for end in ends for key in metrics if key.startswith(f"{task}/") and key.endswith(end)]
-    return [key.removeprefix(f"{task}/").rpartition("/")[0] for key in found]
+    end = f"/{TASKS[task][0]}"
+    found = [key for key in metrics if key.startswith(f"{task}/") and key.endswith(end)]
+    return [key.removeprefix(f"{task}/").removesuffix(end) for key in found]
 
 
 def _cluster_rows(metrics: Mapping[str, float]) -> list[list[str]]:

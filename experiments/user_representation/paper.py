@@ -7,6 +7,8 @@ TASKS = {
     "cold_start/completed": ("auc", "test AUC of new users' first hours, onboarding completed"),
     "cold_start/not_completed": ("auc", "test AUC of new users' first hours, onboarding not completed"),
     "artist_preference": ("auc", "test AUC of whom users begin to follow"),
+    "candidates": ("recall@100", "test recall@100 of listening in the next days"),
+    "ranker": ("ndcg@10", "test nDCG@10 of the candidates that are ranked first"),
     "clusters/favourite_artists": ("ndcg@50", "nDCG@50, same favourite artists"),
     "clusters/artist_country": ("ndcg@50", "nDCG@50, same country of most listened artists"),
     "clusters/onboarding": ("ndcg@50", "nDCG@50, same onboarding"),
@@ -46,9 +48,12 @@ _TITLES = {
     "lightfm": "LightFM",
     "with": "z_u",
     "without": "curated features",
+    "curated": "curated features",
+    "z_u_towers": "z_u, as found",
+    "curated_towers": "curated features, as found",
 }
 
-_METRICS = {"auc": "AUC", "ndcg@50": "nDCG@50"}
+_METRICS = {"auc": "AUC", "recall_new@100": "recall@100", "ndcg_new@100": "nDCG@100"}
 
 
 def representation_title(name: str) -> str:
@@ -58,7 +63,7 @@ def representation_title(name: str) -> str:
 
 def metric_title(metric: str) -> str:
     """What a person is told of a metric."""
-    return _METRICS.get(metric, metric)
+    return _METRICS.get(metric, metric.replace("ndcg", "nDCG"))
 
 
 def ours(task: str) -> str:

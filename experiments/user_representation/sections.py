@@ -99,6 +99,38 @@ def clusters(told: Told) -> str:
     return f"## Clusters of similar users\n\n{body}"
 
 
+def candidates(told: Told) -> str:
+    """Candidate generation."""
+    users = len(told.results["candidates/z_u"]["recall@100"].user)
+    index = told.metrics.get("candidates/z_u/index_recall@100")
+    by_index = "" if index is None else f" Through {told.cfg.two_tower.index}, {100 * index:.1f} % are found again."
+    return f"""## Candidates for the next {told.cfg.evaluation.days} days
+
+{users:,} tested users; the hundred items nearest by two towers, trained for each kind of user vector on what others
+listened to in the weeks before.{by_index}
+
+{task_table(told, "candidates", ("recall@100", "ndcg@100"))}
+
+Only items that the user hadn't listened to yet:
+
+{task_table(told, "candidates", ("recall_new@100", "ndcg_new@100"))}
+
+![candidates](figures/candidates.png)"""
+
+
+def ranker(told: Told) -> str:
+    """Item ranking."""
+    users = len(told.results["ranker/z_u"]["ndcg@10"].user)
+    return f"""## The order of candidates
+
+{users:,} tested users; the first ten of the hundred candidates, beside all that they listen to. Towers and ranker have
+z_u, or curated features instead; "as found" is the towers' own order.
+
+{task_table(told, "ranker", ("ndcg@10",))}
+
+![ranker](figures/ranker.png)"""
+
+
 def task_table(told: Told, task: str, wanted: Sequence[str]) -> str:
     """A row for each representation: its metrics, and how far z_u is ahead of it in them."""
     rows = [["", *(metric_title(metric) for metric in wanted), *(f"z_u over it, {metric_title(m)}" for m in wanted)]]

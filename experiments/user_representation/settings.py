@@ -8,6 +8,9 @@ from omegaconf import DictConfig
 from urep_jax.data.user_features.groups import FeatureConfig
 from urep_jax.models.autoencoder import AutoencoderConfig
 from urep_jax.models.preference import PreferenceConfig
+from urep_jax.models.ranker import RankerConfig
+from urep_jax.models.two_tower import TwoTowerConfig
+from urep_jax.serving.neighbours import check_index
 from urep_jax.training.fit import FitConfig
 from urep_jax.training.optimizers import ScheduleName
 
@@ -74,6 +77,29 @@ class Asked:
 
 
 @dataclasses.dataclass(frozen=True)
+class TwoTower:
+    """What finds candidates.
+
+    Attributes:
+        model: the towers, for vectors of width 1.
+        block: pairs that are each other's negatives.
+        training: how they learn; rows of a step are blocks.
+        index: what faiss is to look through besides, such as HNSW32; None for nothing.
+    """
+
+    model: TwoTowerConfig
+    block: int
+    training: Training
+    index: str | None
+
+    def __post_init__(self) -> None:
+        if self.block < 2:
+            raise ValueError(f"two_tower.block is {self.block}, but must be at least 2: negatives are in the block")
+        if self.index is not None:
+            check_index(self.index, self.model.width)
+
+
+@dataclasses.dataclass(frozen=True)
 class Settings:
     """The knobs.
 
@@ -85,6 +111,9 @@ class Settings:
         training: of the autoencoder.
         classifier: what is trained on representations, for vectors of width 1.
         transfer: its training.
+        two_tower: what finds candidates.
+        ranker: what orders them, for vectors of width 1.
+        ranking: its training.
         asked: who is evaluated, when, and on what.
         seed: names all random streams.
     """
@@ -96,6 +125,9 @@ class Settings:
     training: Training
     classifier: PreferenceConfig
     transfer: Training
+    two_tower: TwoTower
+    ranker: RankerConfig
+    ranking: Training
     asked: Asked
     seed: int
 
@@ -112,7 +144,7 @@ class Settings:
                     f"data.{knob} is {cfg.data[knob]}, but user representations are tested as evaluation=... says; "
                     "leave it null"
                 )
-        train, transfer = cfg.train, cfg.transfer
+        train, transfer, towers, ranker = cfg.train, cfg.transfer, cfg.two_tower, cfg.ranker
         # Which tasks there are is known to those who do them.
         asked = {str(knob): value for knob, value in cfg.evaluation.items() if knob != "tasks"}
         return cls(
@@ -122,19 +154,24 @@ class Settings:
             model=AutoencoderConfig(1, cfg.model.width, tuple(cfg.model.hidden), cfg.model.dropout),
             squared=train.squared,
             group_weights={str(tag): float(weight) for tag, weight in (train.group_weights or {}).items()},
-            training=Training(
-                FitConfig(train.epochs, train.patience, cfg.seed, train.parallel, train.checkpoint_every),
-                train.batch_size,
-                train.learning_rate,
-                train.schedule,
-                train.warmup,
-            ),
+            training=_training(cfg, train),
             classifier=PreferenceConfig(1, 1, transfer.width, transfer.hidden, transfer.dropout),
-            transfer=Training(
-                FitConfig(transfer.epochs, transfer.patience, cfg.seed, train.parallel, train.checkpoint_every),
-                transfer.batch_size,
-                transfer.learning_rate,
+            transfer=_training(cfg, transfer),
+            two_tower=TwoTower(
+                TwoTowerConfig(1, 1, towers.width, tuple(towers.hidden)),
+                towers.block,
+                _training(cfg, towers),
+                towers.index,
             ),
+            ranker=RankerConfig(1, 1, ranker.width, ranker.hidden),
+            ranking=_training(cfg, ranker),
             asked=Asked(**{**asked, "shares": tuple(asked["shares"])}),
             seed=cfg.seed,
         )
+
+
+def _training(cfg: DictConfig, own: DictConfig) -> Training:
+    """How one model learns: what it says itself, and what is said of all."""
+    fit = FitConfig(own.epochs, own.patience, cfg.seed, cfg.train.parallel, cfg.train.checkpoint_every)
+    further = {knob: own[knob] for knob in ("schedule", "warmup") if knob in own}
+    return Training(fit, own.batch_size, own.learning_rate, **further)

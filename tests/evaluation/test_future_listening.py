@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from tests.data.user_features.listeners import ITEMS, NOW, log_of
 from urep_jax.core.types import SECONDS_PER_DAY, Feedback
 from urep_jax.data.labelled_pairs import LabelledPairs
-from urep_jax.evaluation.future_listening import future_pairs, told_apart
+from urep_jax.evaluation.future_listening import future_items, future_pairs, told_apart
 
 
 @settings(max_examples=30, deadline=None)
@@ -55,6 +55,21 @@ def test_only_wanted_items_are_asked_about() -> None:
     pairs = future_pairs(log, users, time, NOW, np.random.default_rng(0), where=where)
     assert len(pairs)
     assert pairs.item.max() < 5
+
+
+def test_all_that_follows_is_what_pairs_are_made_of() -> None:
+    log = log_of(0)
+    users = np.arange(log.num_sequences)
+    time, where = np.full(len(users), NOW // 2), np.arange(ITEMS) != 2
+    listened = future_items(log, users, time, SECONDS_PER_DAY, where=where).toarray()
+    for row, user in enumerate(users):
+        events = np.arange(log.offsets[user], log.offsets[user + 1])
+        inside = (log.timestamp[events] >= NOW // 2) & (log.timestamp[events] < NOW // 2 + SECONDS_PER_DAY)
+        inside &= np.isin(log.feedback[events], (Feedback.PLAY, Feedback.UP)) & (log.item[events] != 2)
+        assert np.flatnonzero(listened[row]).tolist() == sorted(set(log.item[events[inside]].tolist()))
+    assert set(np.unique(listened)) == {0.0, 1.0}
+    with pytest.raises(ValueError, match="seconds is 0, but must be at least 1"):
+        future_items(log, users, time, 0)
 
 
 def test_answers_are_counted_by_user() -> None:

@@ -1,6 +1,6 @@
 """Two towers: their shapes, and that the nearest items are those that a user goes for, popular or not."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -10,11 +10,12 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
+from tests.training.test_fit import Killed, assert_same
 from urep_jax.data.chosen_items import ChosenBatches
 from urep_jax.losses.in_batch import in_batch_softmax
 from urep_jax.models import two_tower
 from urep_jax.models.two_tower import TwoTowerConfig
-from urep_jax.training.fit import FitConfig, fit
+from urep_jax.training.fit import Fit, FitConfig, Progress, fit
 from urep_jax.training.optimizers import adam
 from urep_jax.training.two_tower import two_tower_objective
 
@@ -53,6 +54,33 @@ def test_the_nearest_items_are_those_that_other_users_like_too(tmp_path: Path) -
     source = batches(*chosen(range(100)))
     params = fit(two_tower_objective(CFG), adam(0.01), source, validate, FitConfig(15, 15), tmp_path, {}).params
     assert agreement(params, range(100, USERS)) > 0.85
+
+
+def test_of_shuffled_choices_nothing_is_learnt(tmp_path: Path) -> None:
+    user, item = chosen(range(100))
+    source = batches(user, RNG.permutation(item))
+    cfg = FitConfig(15, 15)
+    params = fit(two_tower_objective(CFG), adam(0.01), source, lambda params: (0.0, {}), cfg, tmp_path, {}).params
+    # Of five dimensions: by chance a correlation is about 0.1 here.
+    assert abs(agreement(params, range(100, USERS))) < 0.3
+
+
+def test_killed_it_ends_where_it_would_have_ended(tmp_path: Path) -> None:
+    user, item = chosen(range(30))
+
+    def trained(folder: Path, watch: Callable[[Progress], None] = lambda _: None) -> Fit:
+        cfg = FitConfig(3, 3)
+        source = batches(user, item)
+        return fit(two_tower_objective(CFG), adam(0.01), source, lambda _: (0.0, {}), cfg, folder, {}, watch)
+
+    def kill(progress: Progress) -> None:
+        if progress.step == 12:
+            raise Killed
+
+    whole = trained(tmp_path / "whole")
+    with pytest.raises(Killed):
+        trained(tmp_path / "killed", kill)
+    assert_same(trained(tmp_path / "killed"), whole)
 
 
 def test_the_loss_is_that_of_its_blocks_and_empty_places_count_for_nothing() -> None:

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 
 import numpy as np
 from jaxtyping import Bool, Float, Int, Int64
+from scipy.sparse import csr_array
 
 from urep_jax.core.types import LISTENED
 from urep_jax.data.labelled_pairs import LabelledPairs
@@ -50,6 +51,49 @@ def future_pairs(
     Raises:
         ValueError: if a number is out of range.
     """
+    row_E, item_E = _listened(log, user, time, seconds, where)
+    return with_others(row_E, item_E, len(user), rng, most=most)
+
+
+def future_items(
+    log: EventLog,
+    user: Int[np.ndarray, "N"],
+    time: Int64[np.ndarray, "N"],
+    seconds: int,
+    *,
+    where: Bool[np.ndarray, "V"] | None = None,
+) -> csr_array:
+    """All items that users listen to in the `seconds` from a moment on.
+
+    Args:
+        log: the log.
+        user: its numbers of users.
+        time: from when on, for each of them; seconds since 1970, UTC.
+        seconds: for how long, at least 1.
+        where: which items count; all of them by default.
+
+    Returns:
+        N x V of 0 and 1, float32.
+
+    Raises:
+        ValueError: if `seconds` is below 1.
+    """
+    row_E, item_E = _listened(log, user, time, seconds, where)
+    shape = (len(user), log.num_items)
+    listened = csr_array((np.ones(len(row_E), np.float32), (row_E, item_E)), shape=shape)
+    listened.sum_duplicates()
+    listened.data[:] = 1.0
+    return listened
+
+
+def _listened(
+    log: EventLog,
+    user: Int[np.ndarray, "N"],
+    time: Int64[np.ndarray, "N"],
+    seconds: int,
+    where: Bool[np.ndarray, "V"] | None,
+) -> tuple[Int64[np.ndarray, "E"], Int[np.ndarray, "E"]]:
+    """Row and item of each listening; skips and downs are none."""
     if seconds < 1:
         raise ValueError(f"seconds is {seconds}, but must be at least 1")
     start_N, stop_N = events_before(log, user, time), events_before(log, user, time + seconds)
@@ -58,7 +102,7 @@ def future_pairs(
     counts_E = np.isin(log.feedback[event_E], LISTENED)
     if where is not None:
         counts_E &= where[item_E]
-    return with_others(row_E[counts_E], item_E[counts_E], len(user), rng, most=most)
+    return row_E[counts_E], item_E[counts_E]
 
 
 def told_apart(

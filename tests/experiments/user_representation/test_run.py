@@ -38,13 +38,14 @@ SMALL = (
         "data.modalities.shows.min_items=2",
     ),
     *("train.epochs=2", "train.batch_size=64", "model.width=8", "model.hidden=[32]", "transfer.epochs=2"),
+    *("two_tower.block=32", "two_tower.epochs=2", "ranker.batch_size=16", "ranker.epochs=2"),
     *("evaluation.shares=[0.5,0.2,0.3]", "evaluation.weeks=2", "evaluation.days=30"),
 )
 """Small enough to be trained in half a minute."""
 
 
 def test_the_whole_chain(command: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    every = ("experiment=user_representation_every_task", *SMALL[1:])
+    every = ("experiment=user_representation_every_task", *SMALL[1:], "two_tower.index=HNSW32")
     said = command(*every)
     assert said.status == 0, said.err
     run = tmp_path / "run"
@@ -59,6 +60,7 @@ def test_the_whole_chain(command: Command, tmp_path: Path, monkeypatch: pytest.M
             assert metrics[f"{task}/{name}/accuracy_ci95"] > 0
     for name in ("with", "without", "popularity"):
         assert 0 <= metrics[f"artist_preference/{name}/auc"] <= 1
+    _candidates(metrics, run)
     for days in (0, 7):
         assert 0 <= metrics[f"since_registration/{days}/not_completed/z_u/auc"] <= 1
     plans = [metrics[f"strata/plan/{plan}/z_u/auc"] for plan in ("free", "premium")]
@@ -79,11 +81,20 @@ def test_the_whole_chain(command: Command, tmp_path: Path, monkeypatch: pytest.M
     assert auc.mean() == pytest.approx(metrics["future_listening/z_u/auc"], abs=1e-6)
     assert not users.filter(np.asarray(users["part"]) == 0)["future_listening/z_u/auc"].drop_null().to_pylist()
     report = (run / "report.md").read_text()
-    for picture in ("future_listening", "cold_start_not_completed", "clusters_onboarding", "training"):
+    assert re.search(r"Through HNSW32, \d+\.\d % are found again\.", report)
+    for picture in (
+        "future_listening",
+        "candidates",
+        "ranker",
+        "cold_start_not_completed",
+        "clusters_onboarding",
+        "training",
+    ):
         assert f"(figures/{picture}.png)" in report
         assert (run / "figures" / f"{picture}.png").stat().st_size > 1_000
     assert "future listening: z_u" in said.out
     assert "clusters of similar users" in said.out
+    assert re.search(r"candidates, and their order\s+recall@100 +nDCG@10", said.out)
 
     encoder = restore_encoder(run)
     assert {modality.name for modality in encoder.features.artists} == {"collaborative", "audio", "shows"}
@@ -92,6 +103,7 @@ def test_the_whole_chain(command: Command, tmp_path: Path, monkeypatch: pytest.M
     with pytest.raises(ValueError, match=r"holds user representations; take urep_jax\.restore_encoder"):
         restore(run)
 
+    _ranked_by_another(command, tmp_path)
     _embed(command, tmp_path, encoder)
     told = execute("users.ipynb", run, monkeypatch)
     assert re.search(r"^ +user \d+ +artist", told, re.MULTILINE), "the user, and what they listen to most"
@@ -103,6 +115,44 @@ def test_the_whole_chain(command: Command, tmp_path: Path, monkeypatch: pytest.M
     other = command(*every, "model.width=9")
     assert other.status == 1
     assert "model.width was 8 and is now 9" in other.err
+
+
+def _candidates(metrics: dict[str, float], run: Path) -> None:
+    """Towers and rankers, and what z_u finds for all users."""
+    for name in ("z_u", "curated", "average", "popularity"):
+        for metric in ("recall@100", "ndcg@100", "recall_new@100", "ndcg_new@100"):
+            assert 0 < metrics[f"candidates/{name}/{metric}"] < 1
+    assert metrics["candidates/z_u/index_recall@100"] > 0.9
+    for name in ("z_u", "curated", "z_u_towers", "curated_towers", "popularity"):
+        assert 0 < metrics[f"ranker/{name}/ndcg@10"] < 1
+    for training in ("two_tower/z_u", "two_tower/curated", "two_tower/average", "ranker/z_u", "ranker/curated"):
+        assert (run / training / "history.jsonl").is_file()
+    found = pq.read_table(run / "candidates.parquet")
+    assert found.column_names == ["user_id", "item_id", "score"]
+    user, score = found["user_id"].to_numpy(), found["score"].to_numpy()
+    assert len(set(user)) == 150
+    assert (np.unique(user, return_counts=True)[1] == 100).all()
+    assert (np.diff(score)[user[1:] == user[:-1]] <= 0).all(), "best first"
+    assert found.group_by(["user_id", "item_id"]).aggregate([]).num_rows == len(found), "each at most once"
+
+
+def _ranked_by_another(command: Command, tmp_path: Path) -> None:
+    """The negative-feedback recommender, trained on the same log, ranks what the two towers found."""
+    data = ("data=streaming", *(knob for knob in SMALL if knob.lstrip("+").startswith("data.source")))
+    small = ("max_length=20", "model.width=8", "model.blocks=1", "train.epochs=1", "train.strata=1", "baselines=[]")
+    said = command("experiment=negative_feedback", *data, *small, folder=tmp_path / "recommender")
+    assert said.status == 0, said.err
+    call = (f"task.run={tmp_path / 'recommender'}", f"task.candidates={tmp_path / 'run' / 'candidates.parquet'}")
+    said = command("task=rank", *data, *call, folder=tmp_path / "ranked")
+    assert said.status == 0, said.err
+    given, ranked = pq.read_table(tmp_path / "run" / "candidates.parquet"), pq.read_table(tmp_path / "ranked/ranking")
+    pairs = [
+        set(zip(*(one[name].to_pylist() for name in ("user_id", "item_id")), strict=True)) for one in (given, ranked)
+    ]
+    assert pairs[0] == pairs[1], "all of them, and nothing else"
+    one = ranked.filter(np.asarray(ranked["user_id"]) == given["user_id"][0].as_py())
+    assert one["place"].to_pylist() == list(range(1, 101))
+    assert len(set(one["score"].drop_null().to_pylist())) > 10, "the model knows them, and tells them apart"
 
 
 def _embed(command: Command, tmp_path: Path, encoder: UserEncoder) -> None:
@@ -139,6 +189,12 @@ def _embed(command: Command, tmp_path: Path, encoder: UserEncoder) -> None:
         (
             ("evaluation.tasks=[clusters,karaoke]",),
             "evaluation.tasks names 'karaoke', but must be some of future_listening, cold_start",
+        ),
+        (("two_tower.index=Flet",), "index is 'Flet', but must be what faiss can make of 64 numbers a vector"),
+        (("two_tower.block=1",), "two_tower.block is 1, but must be at least 2"),
+        (
+            ("evaluation.tasks=[candidates]", "evaluation.weeks=1"),
+            "candidates are learnt from weeks before the one that is asked about, but there is none",
         ),
         (("features.without=[shoes]",), "features.without names shoes, but must be some of"),
         (
