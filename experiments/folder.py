@@ -42,6 +42,7 @@ class RunFolder:
     | `users.parquet` | the results of each tested user |
     | `report.md` | the results, to be read |
     | `.lock` | held while a process works here |
+    | `candidates.parquet` | what two towers find for all users, where that was asked |
     | `recommendations/`, `ranking/`, `users/` | what `task=recommend`, `task=rank` and `task=embed_users` make |
 
     Args:

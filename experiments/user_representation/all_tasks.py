@@ -1,7 +1,9 @@
 """The tasks on top of representations by the names that `evaluation.tasks` gives them."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from typing import NamedTuple
+
+from omegaconf import DictConfig
 
 from experiments.user_representation import sections
 from experiments.user_representation.artist_preference import artist_preference
@@ -39,13 +41,18 @@ ALL: Mapping[str, Task] = {
 """In the order in which they are done and told."""
 
 
-def chosen(names: Sequence[str]) -> dict[str, Task]:
-    """The tasks of these names, in the order of `ALL`.
+def chosen(evaluation: DictConfig) -> dict[str, Task]:
+    """The tasks that `evaluation.tasks` names, in the order of `ALL`.
 
     Raises:
-        ValueError: if a name is none of a task.
+        ValueError: if a name is none of a task, or a task lacks the weeks that it learns from.
     """
-    for name in names:
+    for name in evaluation.tasks:
         if name not in ALL:
             raise ValueError(f"evaluation.tasks names {name!r}, but must be some of {', '.join(ALL)}")
-    return {name: task for name, task in ALL.items() if name in names}
+        if name in ("candidates", "ranker") and evaluation.weeks < 2:
+            raise ValueError(
+                f"evaluation.weeks is {evaluation.weeks}, but must be at least 2 for {name}, which is learnt from the "
+                "weeks before the one that is asked about"
+            )
+    return {name: task for name, task in ALL.items() if name in evaluation.tasks}

@@ -54,7 +54,7 @@ def page(
     dropped = f"\n{rejects}.\n" if rejects else ""
     days = cfg.evaluation.days
     told = Told(cfg, metrics, results, of_strata)
-    sections = "\n\n".join(task.section(told) for task in chosen(cfg.evaluation.tasks).values())
+    sections = "\n\n".join(task.section(told) for task in chosen(cfg.evaluation).values())
     return f"""# User representations on {simulated}{log.name}
 
 {log.num_events:,} events of {log.num_sequences:,} users with {log.num_items:,} items. {len(people.established):,}

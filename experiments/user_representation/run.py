@@ -31,7 +31,7 @@ from urep_jax.training.fit import Fit
 def run(cfg: DictConfig, folder: RunFolder, console: Console) -> dict[str, float]:
     """Train, test and report; returns what `metrics.json` holds."""
     # What is wrong with a config is known before hours go into data.
-    settings, tasks = Settings.from_config(cfg), chosen(cfg.evaluation.tasks)
+    settings, tasks = Settings.from_config(cfg), chosen(cfg.evaluation)
     if not cfg.data.get("modalities"):
         raise ValueError(
             f"data.modalities of {cfg.data.name} names none, but users are made of what they listen to; name one, as "

@@ -81,7 +81,7 @@ def the_week(trained: Trained) -> Week:
     """What candidates are learnt from, and judged by.
 
     Raises:
-        ValueError: if there is no week before the one that is asked about.
+        ValueError: if nobody who trains was there a week before users are asked about.
     """
     log, people, seconds = trained.sources.log, trained.people, trained.settings.asked.days * SECONDS_PER_DAY
     end = int(log.timestamp.max()) + 1
@@ -104,8 +104,8 @@ def _earlier(people: People) -> Moments:
     earlier = weekly.where(weekly.time < people.now)
     if not len(earlier):
         raise ValueError(
-            "candidates are learnt from weeks before the one that is asked about, but there is none; take "
-            "evaluation.weeks of at least 2, or a longer log"
+            "no user to train on was there a week before users are asked about; lower evaluation.established_days, or "
+            "take a longer log"
         )
     return earlier
 

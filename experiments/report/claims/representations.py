@@ -171,6 +171,13 @@ TABLES = (
         "artist_preference",
     ),
     _claim(
+        "candidates",
+        "§4.1: candidates by two towers, and their order",
+        "z_u serves candidate generation and item ranking, which would each have features of their own; no numbers.",
+        "candidates",
+        "ranker",
+    ),
+    _claim(
         "clusters",
         "Table 4: similar users",
         "those who have artists, their country or an onboarding in common lie closer by z_u than by average "

@@ -194,7 +194,7 @@ def _embed(command: Command, tmp_path: Path, encoder: UserEncoder) -> None:
         (("two_tower.block=1",), "two_tower.block is 1, but must be at least 2"),
         (
             ("evaluation.tasks=[candidates]", "evaluation.weeks=1"),
-            "candidates are learnt from weeks before the one that is asked about, but there is none",
+            "evaluation.weeks is 1, but must be at least 2 for candidates, which is learnt from the weeks before",
         ),
         (("features.without=[shoes]",), "features.without names shoes, but must be some of"),
         (
