@@ -8,6 +8,7 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
+from experiments.folder import RunFolder
 from tests.experiments.command import Command
 from tests.notebooks import execute
 from urep_jax.data.user_features.space import load_space
@@ -224,6 +225,19 @@ def test_what_was_not_asked_for_is_not_told(command: Command, tmp_path: Path) ->
     report = (tmp_path / "run" / "report.md").read_text()
     assert "## Clusters" in report
     assert "## Future listening" not in report
+
+
+def test_until_a_run_has_ended_other_tasks_may_be_asked(tmp_path: Path) -> None:
+    config = {"evaluation": {"tasks": ["clusters"], "days": 7}}
+    RunFolder(tmp_path, config)
+    (tmp_path / "encoders").mkdir()
+    more = {"evaluation": {"tasks": ["clusters", "candidates"], "days": 7}}
+    RunFolder(tmp_path, more)
+    with pytest.raises(ValueError, match=r"evaluation\.days was 7 and is now 8"):
+        RunFolder(tmp_path, {"evaluation": {"tasks": ["clusters"], "days": 8}})
+    RunFolder(tmp_path, more).write_metrics({})
+    with pytest.raises(ValueError, match=r"evaluation\.tasks was \['clusters', 'candidates'\] and is now"):
+        RunFolder(tmp_path, config)
 
 
 def test_users_without_modalities_have_no_average(command: Command, tmp_path: Path) -> None:
