@@ -22,7 +22,10 @@ _PACKAGES = ("urep_jax", "jax", "jaxlib", "flax", "optax", "orbax-checkpoint", "
 _MAY_DIFFER = ("workspace", "profile")
 _ONLY_TESTED = ("baselines", "metrics", "evaluation.tasks")
 """What a run that has not ended may still be asked: it doesn't change what is trained."""
-_WORK = ("checkpoints", "encoders", "recommendations", "candidates.parquet", "ranking", "users", "metrics.json")
+_WORK = (
+    *("checkpoints", "encoders", "recommendations", "candidates.parquet", "ranking", "users", "items"),
+    "metrics.json",
+)
 
 
 class RunFolder:
@@ -32,7 +35,7 @@ class RunFolder:
     |---|---|
     | `config.yaml` | the resolved config |
     | `versions.json` | packages, devices, git commit |
-    | `data.json` | which log it is, by a digest of all that it holds |
+    | `data.json` | which log it is, by a digest of all that it holds; or which audio files |
     | `checkpoints/` | Orbax checkpoints: the latest, and the best |
     | `history.jsonl` | one line for each epoch, while it trains |
     | `events.out.tfevents.*` | the same for TensorBoard |
@@ -44,6 +47,7 @@ class RunFolder:
     | `.lock` | held while a process works here |
     | `candidates.parquet` | what two towers find for all users, where that was asked |
     | `recommendations/`, `ranking/`, `users/` | what `task=recommend`, `task=rank` and `task=embed_users` make |
+    | `items/`, `rejects.csv` | what `task=embed_audio` and `train_audio` make of files, and what they can't read |
 
     Args:
         path: made if missing.
@@ -97,9 +101,24 @@ class RunFolder:
         Raises:
             ValueError: if the run began on another one.
         """
-        path = self.path / "data.json"
         now = {"name": log.name, "events": log.num_events, "digest": log.digest()}
-        now |= {"inputs": dict(inputs)} if inputs else {}
+        self._claim(now | ({"inputs": dict(inputs)} if inputs else {}), "events")
+
+    def claim_files(self, files: int, digest: str, inputs: Mapping[str, Any] | None = None) -> None:
+        """Note which files the run is about, as `claim_data` does with a log.
+
+        Args:
+            files: how many.
+            digest: of all that the run makes of them.
+            inputs: what else it is made from, plain JSON values.
+
+        Raises:
+            ValueError: if the run began on others.
+        """
+        self._claim({"files": files, "digest": digest} | ({"inputs": dict(inputs)} if inputs else {}), "files")
+
+    def _claim(self, now: dict[str, Any], unit: str) -> None:
+        path = self.path / "data.json"
         if path.exists() and self._has_begun:
             before = json.loads(path.read_text())
             if before.get("inputs") != now.get("inputs"):
@@ -110,8 +129,8 @@ class RunFolder:
                 )
             if before != now:
                 raise ValueError(
-                    f"{self.path} holds a run on other data: {before['events']:,} events with digest "
-                    f"{before['digest']}, now {now['events']:,} with {now['digest']}. Bring the old data back to "
+                    f"{self.path} holds a run on other data: {before[unit]:,} {unit} with digest "
+                    f"{before['digest']}, now {now[unit]:,} with {now['digest']}. Bring the old data back to "
                     "continue it, or give the new run a folder of its own with hydra.run.dir=..."
                 )
         write_whole(path, json.dumps(now, indent=1))

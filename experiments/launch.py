@@ -15,9 +15,11 @@ from experiments.data import print_stats
 from experiments.errors import fail
 from experiments.folder import RunFolder, alone_in
 from experiments.sweep import Job
+from experiments.tables import cell
+from urep_jax.data.audio.extra import ExtraMissing
 from urep_jax.training.fit import Diverged, Interrupted
 
-_USER_ERRORS = (ValueError, FileNotFoundError, Diverged)
+_USER_ERRORS = (ValueError, FileNotFoundError, Diverged, ExtraMissing)
 
 
 def launch(cfg: DictConfig, folder: Path) -> None:
@@ -83,6 +85,9 @@ def _run(cfg: DictConfig, folder: Path, console: Console) -> dict[str, float]:
         for table in tables(cfg, metrics):
             console.print(table)
     else:
-        console.print(", ".join(f"{value:,.0f} {name}" for name, value in metrics.items()))
+        # A count has a plain name; a result, one with its place before it.
+        counts = [f"{value:,.0f} {name}" for name, value in metrics.items() if "/" not in name]
+        results = [f"{name} {cell(metrics, name)}" for name in metrics if "/" in name and not name.endswith("_ci95")]
+        console.print(", ".join([*counts, *results]))
     console.print(f"run folder: {folder}", soft_wrap=True)
     return metrics

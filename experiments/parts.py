@@ -21,10 +21,15 @@ def write_parts(folder: Path, parts: int, make: Callable[[int], pa.Table], conso
     folder.mkdir(exist_ok=True)
     rows = 0
     for number in track(range(parts), folder.name, console=console, transient=True):
-        path = folder / f"part-{number:05d}.parquet"
+        path = part_file(folder, number)
         if not path.exists():
             draft = folder / f".{path.name}.draft"
             pq.write_table(make(number), draft, compression="zstd")
             draft.replace(path)
         rows += pq.read_metadata(path).num_rows
     return rows
+
+
+def part_file(folder: Path, number: int) -> Path:
+    """Where a part lies."""
+    return folder / f"part-{number:05d}.parquet"

@@ -29,12 +29,14 @@ if TYPE_CHECKING:
     from urep_jax.core.types import Feedback
     from urep_jax.data.ingest import ingest
     from urep_jax.data.log import EventLog, load_log
+    from urep_jax.serving.content_encoder import ContentEncoder
     from urep_jax.serving.events import events_of
     from urep_jax.serving.recommender import Ranking, Recommender, Unknown
-    from urep_jax.serving.restore import restore, restore_encoder
+    from urep_jax.serving.restore import restore, restore_content_encoder, restore_encoder
     from urep_jax.serving.user_encoder import UserEncoder
 
 __all__ = [
+    "ContentEncoder",
     "EventLog",
     "Feedback",
     "Ranking",
@@ -45,10 +47,12 @@ __all__ = [
     "ingest",
     "load_log",
     "restore",
+    "restore_content_encoder",
     "restore_encoder",
 ]
 
 _HOMES = {
+    "ContentEncoder": "serving.content_encoder",
     "EventLog": "data.log",
     "Feedback": "core.types",
     "Ranking": "serving.recommender",
@@ -59,6 +63,7 @@ _HOMES = {
     "ingest": "data.ingest",
     "load_log": "data.log",
     "restore": "serving.restore",
+    "restore_content_encoder": "serving.restore",
     "restore_encoder": "serving.restore",
 }
 

@@ -1,12 +1,9 @@
 """Modality encoders by config: which tracks belong together, and how their vectors are learnt."""
 
 import dataclasses
-from collections.abc import Callable, Mapping
-from functools import partial
-from typing import Any, NamedTuple
+from collections.abc import Mapping
+from typing import NamedTuple
 
-import jax
-import jax.numpy as jnp
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -14,9 +11,11 @@ from jaxtyping import Float32
 
 from experiments.user_representation.together import Together, sets_of_items
 from experiments.watch import WatchedFit
+from urep_jax.data.audio.spectrogram import SpectrogramConfig
 from urep_jax.data.cases import Cases, Split
 from urep_jax.data.co_occurrences import CoOccurrenceBatches, CoOccurrenceConfig, frequent_items
 from urep_jax.data.content_blocks import ContentBatches
+from urep_jax.data.content_scale import fit_content_scale
 from urep_jax.data.continuation_split import ContinuationSplit
 from urep_jax.data.log import EventLog
 from urep_jax.data.negatives import negative_sampler
@@ -25,9 +24,10 @@ from urep_jax.data.vocabulary import build_vocabulary, item_counts
 from urep_jax.evaluation.by_user import ByUser
 from urep_jax.evaluation.continuation import continuation
 from urep_jax.evaluation.vector_scorer import vector_scorer
-from urep_jax.models import content_encoder
 from urep_jax.models.content_encoder import ContentEncoderConfig
 from urep_jax.models.skip_gram import SkipGramConfig, item_vectors
+from urep_jax.serving.content_encoder import check_sound, encode_content
+from urep_jax.serving.restore import stored_content_config
 from urep_jax.training.content_encoder import content_encoder_objective
 from urep_jax.training.fit import FitConfig
 from urep_jax.training.objective import Params
@@ -82,7 +82,13 @@ class Encoder:
 
     def split(self, log: EventLog, seed: int) -> Split:
         """A twentieth of the sets validates, another tests."""
-        return ContinuationSplit(0.05, 0.05, min_tracks=self.min_items, seed=seed)(log)
+        split = ContinuationSplit(0.05, 0.05, min_tracks=self.min_items, seed=seed)(log)
+        if not len(split.validation):
+            raise ValueError(
+                f"a twentieth of the sets of {self.min_items} items or more validates, but {log.name} has too few of "
+                "them, fewer than 11; lower min_items, or name more in together"
+            )
+        return split
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -122,7 +128,7 @@ class Collaborative(Encoder):
             batches,
             lambda params: (continued(params, split.validation).value, {}),
             self.fit_config(like),
-            _config(model),
+            {"system": "user_representation", "model": dataclasses.asdict(model)},
         ).params
         vectors = item_vectors(found, vocabulary.item_rows(vocabulary.item_ids))
         return Encoded(Modality(name, vocabulary.item_ids, vectors), continued(found, split.test))
@@ -136,15 +142,26 @@ class Content(Encoder):
         column: of the items table, a list of numbers for each item that has some.
         shape: how these numbers lie: (bands, frames) of a spectrogram, or (numbers,).
         hidden: of its layers (`ContentEncoderConfig`).
+        sound: how spectrograms were made from audio files, kept with the encoder so that it can be used on others;
+            null: they were not.
+
+    Raises:
+        ValueError: if `sound` makes spectrograms of another shape.
     """
 
     column: str
     shape: tuple[int, ...]
     hidden: tuple[int, ...] = (16, 32, 64)
+    sound: SpectrogramConfig | None = None
+
+    def __post_init__(self) -> None:
+        check_sound(self.sound, tuple(self.shape))
 
     def __call__(self, name: str, tables: Mapping[str, pa.Table], like: FitConfig, train: WatchedFit) -> Encoded:
         """Learn, and encode."""
         ids, content = self._content(name, tables)
+        scale = fit_content_scale(content)
+        content = scale(content)
         log = sets_of_items(self.together, tables, self.most_sets, like.seed, only=ids)
         split = self.split(log, like.seed)
         vocabulary = build_vocabulary(log, split)
@@ -153,11 +170,10 @@ class Content(Encoder):
             log, split, vocabulary, CoOccurrenceConfig(subsample=0), self.batch_size, like.seed
         )
         batches = ContentBatches(blocks, content[_places(vocabulary.item_ids, ids)], self.k_negatives)
-        encode = jax.jit(lambda params, x: content_encoder.encode(params, x, model))
         place_V = _places(log.item_ids, ids)
 
         def vectors(params: Params) -> Float32[np.ndarray, "N D"]:
-            return _in_portions(partial(encode, params), content)
+            return encode_content(params, content, model)
 
         def continued(params: Params, cases: Cases) -> ByUser:
             return _continued(vectors(params)[place_V], log, cases)
@@ -168,14 +184,14 @@ class Content(Encoder):
             batches,
             lambda params: (continued(params, split.validation).value, {}),
             self.fit_config(like),
-            _config(model),
+            stored_content_config(model, scale, self.sound),
         ).params
         return Encoded(Modality(name, ids, vectors(found)), continued(found, split.test))
 
     def _content(
         self, name: str, tables: Mapping[str, pa.Table]
     ) -> tuple[pa.StringArray, Float32[np.ndarray, "N ..."]]:
-        """What is known of each item of which something is, on one scale.
+        """What is known of each item of which something is.
 
         Raises:
             ValueError: if the items table has no such column, or a list is of another length.
@@ -194,15 +210,7 @@ class Content(Encoder):
                 f"{lengths[lengths != size][0]} in {self.column!r}; give it the right shape"
             )
         content = pc.list_flatten(lists).to_numpy(zero_copy_only=False).astype(np.float32).reshape(-1, *self.shape)
-        # A spectrogram is of one scale; numbers are each of their own.
-        axis = None if len(self.shape) > 1 else 0
-        spread = np.maximum(content.std(axis=axis), 1e-6)
-        return known["item_id"].combine_chunks(), (content - content.mean(axis=axis)) / spread
-
-
-def _config(model: SkipGramConfig | ContentEncoderConfig) -> dict[str, Any]:
-    """What checkpoints of an encoder keep beside its parameters."""
-    return {"system": "user_representation", "model": dataclasses.asdict(model)}
+        return known["item_id"].combine_chunks(), content
 
 
 def _places(wanted: pa.StringArray, ids: pa.StringArray) -> np.ndarray:
@@ -213,14 +221,3 @@ def _places(wanted: pa.StringArray, ids: pa.StringArray) -> np.ndarray:
 
 def _continued(vectors_VxD: Float32[np.ndarray, "V D"], log: EventLog, cases: Cases) -> ByUser:
     return continuation(vector_scorer(vectors_VxD, log, cases), log, cases)["ndcg@500"]
-
-
-def _in_portions(encode: Callable[[Any], Any], content: np.ndarray, portion: int = 512) -> Float32[np.ndarray, "N D"]:
-    """Encode any number of items in one shape."""
-    pieces = []
-    for first in range(0, len(content), portion):
-        piece = content[first : first + portion]
-        missing = portion - len(piece)
-        whole = np.pad(piece, ((0, missing), *((0, 0),) * (content.ndim - 1)))
-        pieces.append(np.asarray(encode(jnp.asarray(whole)))[: len(piece)])
-    return np.concatenate(pieces)

@@ -9,12 +9,16 @@ from typing import Any
 import jax
 
 from urep_jax.core.mesh import data_mesh, replicated
+from urep_jax.data.audio.spectrogram import SpectrogramConfig
+from urep_jax.data.content_scale import ContentScale, content_scale
 from urep_jax.data.sequences import SequenceConfig
 from urep_jax.data.user_features.space import load_space
 from urep_jax.data.vocabulary import load_vocabulary
-from urep_jax.models import autoencoder, transformer
+from urep_jax.models import autoencoder, content_encoder, transformer
 from urep_jax.models.autoencoder import AutoencoderConfig
+from urep_jax.models.content_encoder import ContentEncoderConfig
 from urep_jax.models.transformer import TransformerConfig
+from urep_jax.serving.content_encoder import ContentEncoder
 from urep_jax.serving.recommender import Recommender
 from urep_jax.serving.user_encoder import UserEncoder
 from urep_jax.training.checkpoints import read_best_params, read_config
@@ -26,6 +30,9 @@ FORMAT = 2
 ENCODER_SYSTEM = "user_representation"
 ENCODER_FORMAT = 1
 """Of the config in an autoencoder's checkpoint."""
+
+CONTENT_FORMAT = 1
+"""Of the config in a content encoder's checkpoint. Without a number, the scale isn't told."""
 
 
 def stored_config(model: TransformerConfig, sequences: SequenceConfig) -> dict[str, Any]:
@@ -106,6 +113,52 @@ def restore_encoder(run_folder: str | os.PathLike[str]) -> UserEncoder:
     cfg = AutoencoderConfig(**model)
     _, params = read_best_params(checkpoints, jax.eval_shape(lambda: autoencoder.init(jax.random.key(0), cfg)))
     return UserEncoder(load_space(folder / "features"), jax.device_put(params, replicated(data_mesh())), cfg)
+
+
+def stored_content_config(
+    model: ContentEncoderConfig, scale: ContentScale, sound: SpectrogramConfig | None
+) -> dict[str, Any]:
+    """What checkpoints of a content encoder keep beside its parameters, so that it can be put to use on other items."""
+    return {
+        "system": ENCODER_SYSTEM,
+        "format": CONTENT_FORMAT,
+        "model": dataclasses.asdict(model),
+        "scale": scale.plain(),
+        "sound": None if sound is None else dataclasses.asdict(sound),
+    }
+
+
+def restore_content_encoder(run_folder: str | os.PathLike[str], name: str) -> ContentEncoder:
+    """A content encoder of a run that trained one, with the scale of what it was trained on.
+
+    Args:
+        run_folder: the folder of a run of user representations, or of `task=train_audio`.
+        name: of the modality, such as `audio`.
+
+    Raises:
+        FileNotFoundError: if there is no such folder, or nothing was trained yet.
+        ValueError: if the run has no such encoder, it reads no content, or was written by a version that this one does
+            not read.
+    """
+    folder = Path(run_folder)
+    there = sorted(path.name for path in (folder / "encoders").glob("*"))
+    if there and name not in there:
+        raise ValueError(f"{folder} has no encoder {name!r}, but {', '.join(there)}; name one of them")
+    checkpoints = folder / "encoders" / name / "checkpoints"
+    _check_folder(folder, checkpoints)
+    config = read_config(checkpoints)
+    if "shape" not in config["model"]:
+        raise ValueError(f"{name!r} of {folder} has learnt from logs, and reads no content; name another encoder")
+    if config.get("format") != CONTENT_FORMAT:
+        raise ValueError(
+            f"{folder} was written in format {config.get('format')}, but this version reads {CONTENT_FORMAT}; train it "
+            "again, or restore it with the version that wrote it (see versions.json)"
+        )
+    model = {**config["model"], "shape": tuple(config["model"]["shape"]), "hidden": tuple(config["model"]["hidden"])}
+    cfg = ContentEncoderConfig(**model)
+    _, params = read_best_params(checkpoints, jax.eval_shape(lambda: content_encoder.init(jax.random.key(0), cfg)))
+    sound = config["sound"] and SpectrogramConfig(**config["sound"])
+    return ContentEncoder(name, params, cfg, content_scale(config["scale"]), sound)
 
 
 def model_config(run_folder: str | os.PathLike[str]) -> Mapping[str, Any]:

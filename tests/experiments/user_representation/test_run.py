@@ -5,14 +5,17 @@ import re
 from pathlib import Path
 
 import numpy as np
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import pytest
+from omegaconf import DictConfig, OmegaConf
 
+from experiments.data import load_tables
 from experiments.folder import RunFolder
 from tests.experiments.command import Command
 from tests.notebooks import execute
 from urep_jax.data.user_features.space import load_space
-from urep_jax.serving.restore import restore, restore_encoder
+from urep_jax.serving.restore import restore, restore_content_encoder, restore_encoder
 from urep_jax.serving.user_encoder import UserEncoder
 
 SMALL = (
@@ -106,6 +109,7 @@ def test_the_whole_chain(command: Command, tmp_path: Path, monkeypatch: pytest.M
 
     _ranked_by_another(command, tmp_path)
     _embed(command, tmp_path, encoder)
+    _encode_content(command, tmp_path)
     told = execute("users.ipynb", run, monkeypatch)
     assert re.search(r"^ +user \d+ +artist", told, re.MULTILINE), "the user, and what they listen to most"
     assert len(re.findall(r"^ +-?[01]\.\d\d  (?:user|artist) \d+", told, re.MULTILINE)) == 16, "eight of either"
@@ -179,6 +183,31 @@ def _embed(command: Command, tmp_path: Path, encoder: UserEncoder) -> None:
     assert command(*call, folder=folder).status == 0
     assert parts[0].stat().st_mtime_ns == before
     assert pq.read_table(folder / "users").equals(whole)
+
+
+def _encode_content(command: Command, tmp_path: Path) -> None:
+    """An encoder that is restored makes of the items what it made of them in the run, on the scale that it kept."""
+    run = tmp_path / "run"
+    cfg = OmegaConf.load(run / "config.yaml")
+    assert isinstance(cfg, DictConfig)
+    items = load_tables(cfg)["items"]
+    for modality in load_space(run / "features").modalities:
+        if modality.name == "collaborative":
+            continue
+        encoder = restore_content_encoder(run, modality.name)
+        known = items.filter(pc.is_in(items["item_id"], value_set=modality.item_ids))
+        content = np.array(known[cfg.data.modalities[modality.name].column].to_pylist(), np.float32)
+        vectors = encoder.encode(content.reshape(-1, *encoder.cfg.shape))
+        np.testing.assert_allclose(vectors, modality.vectors, atol=1e-5)
+        assert encoder.space_id.startswith(f"{modality.name}-")
+    for name, told in {
+        "audio": "'audio' of .* was not trained on audio files",
+        "collaborative": "'collaborative' of .* has learnt from logs, and reads no content",
+        "smell": "has no encoder 'smell', but audio, collaborative, shows; name one of them",
+    }.items():
+        said = command("task=embed_audio", f"task.run={run}", f"task.encoder={name}", folder=tmp_path / "none")
+        assert said.status == 1
+        assert re.search(told, said.err)
 
 
 @pytest.mark.parametrize(
