@@ -14,6 +14,7 @@ from tests.data.audio.sounds import chord, noise, tone, write
 from tests.experiments.command import Command
 from urep_jax.data.audio.decode import read_excerpt
 from urep_jax.data.audio.spectrogram import SpectrogramConfig, log_mel
+from urep_jax.data.ingest.companions import write_companion
 from urep_jax.serving.restore import restore_content_encoder
 
 SOUND = SpectrogramConfig(bands=16, frames=8, sample_rate=8_000, window=512, hop=256)
@@ -81,6 +82,9 @@ def test_an_encoder_of_sounds_is_trained_and_put_to_use(
     np.testing.assert_array_equal(
         mel[0].reshape(SOUND.shape), log_mel(read_excerpt(music / items["item_id"][0].as_py(), SOUND), SOUND)
     )
+
+    assert write_companion("items", run / "items", tmp_path / "items.parquet") == 72, "logs can have them as companions"
+    assert pq.read_table(tmp_path / "items.parquet").to_pylist() == items.to_pylist()
 
     others, out = tmp_path / "others", tmp_path / "embedded"
     make_sounds(others, 4, 1)

@@ -36,7 +36,7 @@ def test_help_is_the_projects_own(command: Command) -> None:
         (["model.depth=3"], ["model has no knob 'depth'", "width, blocks, heads"]),
         (["+model.depth=3"], ["model has no knob 'depth'"]),
         (["+data.path=logs"], ["data has no knob 'path' with data=radio, but with data=interactions, data=movielens"]),
-        (["++task.run=RUN"], ["task has no knob 'run' with task=train, but with task=embed_users, task=rank or"]),
+        (["++task.run=RUN"], ["task has no knob 'run' with task=train, but with task=embed_audio, task=embed_u"]),
         (["+p_hard=0"], ["+p_hard adds what is there already; leave out the +"]),
         (["~p_hard"], ["~p_hard takes away what the experiment reads"]),
         (["~sweep"], ["~sweep names a group, which always has one option: sweep=NAME"]),

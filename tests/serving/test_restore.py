@@ -143,5 +143,5 @@ def test_importing_the_library_costs_nothing() -> None:
         "assert set(urep_jax.__all__) <= set(dir(urep_jax)); [getattr(urep_jax, name) for name in urep_jax.__all__]"
     )
     subprocess.run([sys.executable, "-c", program], cwd=ROOT, check=True)
-    with pytest.raises(AttributeError, match="no attribute 'resotre'; its names are EventLog, "):
+    with pytest.raises(AttributeError, match="no attribute 'resotre'; its names are ContentEncoder, EventLog, "):
         _ = urep_jax.resotre
