@@ -67,9 +67,15 @@ def load_data(cfg: DictConfig, console: Console) -> tuple[EventLog, Split]:
     """The log, and which of its events train, validate and test.
 
     Raises:
-        ValueError: if the split leaves nobody to train on, to validate on or to test.
+        ValueError: if the log holds no up, down or skip, or the split leaves nobody to train on, to validate on or to
+            test.
     """
     log = load_log(cfg, console)
+    if not np.isin(log.feedback, (Feedback.UP, Feedback.DOWN, Feedback.SKIP)).any():
+        raise ValueError(
+            f"{log.name} tells of {'plays only' if log.num_events else 'no events'}, but negative_feedback learns from "
+            "ups, downs and skips; where the data set has data.source.played, set it to up, or take another experiment"
+        )
     split_by = made(cfg.data.split)
     split: Split = split_by(log)
     console.print(

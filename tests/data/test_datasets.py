@@ -198,6 +198,12 @@ def test_companion_types(tmp_path: Path) -> None:
     ]
 
 
+def test_dates_of_companions_may_be_spelled_out(tmp_path: Path) -> None:
+    (tmp_path / "a.tsv").write_text("user_id\tregistered_at\n7\tFeb 1, 2006\n8\t2006-02-01\n9\t\n")
+    write_companion("users", tmp_path / "a.tsv", tmp_path / "out.parquet", text=TextFormat(delimiter="\t"))
+    assert pq.read_table(tmp_path / "out.parquet")["registered_at"].to_pylist() == [1138752000, 1138752000, None]
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from tests.data.ingested import GOOD, HEADER, NOW, read, rejects, told, write_csv
 from tests.logs import DAY
 from urep_jax.core.types import Feedback
-from urep_jax.data.ingest import Clock, IngestError, Part, Thresholds, ingest
+from urep_jax.data.ingest import Clock, IngestError, Part, TextFormat, Thresholds, ingest
 from urep_jax.data.log import EventLog, load_log
 
 LATER = 10 * DAY
@@ -106,7 +106,9 @@ def test_where_leaves_rows_out_before_they_are_judged(tmp_path: Path, kind: str)
 
 def test_where_is_checked(tmp_path: Path) -> None:
     source = write_csv(tmp_path / "e.csv", ROWS, CONTEXT)
-    with pytest.raises(IngestError, match=r"e\.csv has no column 'mood'; its columns are 'user_id'.*where or clock"):
+    with pytest.raises(
+        IngestError, match=r"e\.csv has no column 'mood'; its columns are 'user_id'.*in where, clock or"
+    ):
         read(source, tmp_path / "log", where={"mood": ["glad"]})
 
 
@@ -133,6 +135,32 @@ def test_of_many_values_the_most_frequent_are_told(tmp_path: Path) -> None:
         IngestError, match=r"of 40 rows .* holds 'c11' \(18\), 'c0' \(2\), ('c\d+' \(2\), ){6}\.\.\.; name"
     ):
         ingest(parts, tmp_path / "log", now=NOW)
+
+
+# Items that go by names
+
+NAMED = ("user_id", "timestamp", "song", "artist_id", "artist", "title")
+NAMES = {"columns": {"item_id": "song"}, "item_names": [["artist_id", "artist"], ["title"]], "feedback": "play"}
+
+
+@pytest.mark.parametrize("kind", ["tsv", "parquet"])
+def test_without_an_id_an_item_goes_by_names(tmp_path: Path, kind: str) -> None:
+    names = [("s", "a", "X", "T"), ("", "a", "X", "T"), ("", "", "X", "T"), ("", "", "X T", "U"), ("", "", "X", "T U")]
+    rows = [("u", str(time), *row) for time, row in enumerate([*names, ("", "", "X", ""), ("", "", "", "T")])]
+    source = tmp_path / f"e.{kind}"
+    if kind == "tsv":
+        source.write_text("\n".join("\t".join(row) for row in [NAMED, *rows]) + "\n")
+    else:
+        pq.write_table(pa.table(dict(zip(NAMED, zip(*rows, strict=True), strict=True))), source)
+    log, report = read(source, tmp_path / "log", text=TextFormat(delimiter="\t"), **NAMES)
+    assert [item for _, item, _, _ in told(log)] == ["s", "a\tT", "X\tT", "X T\tU", "X\tT U"]
+    assert report.reasons == {"the item id is missing": 2}
+
+
+def test_columns_of_names_are_looked_for(tmp_path: Path) -> None:
+    source = write_csv(tmp_path / "e.csv", [("u", 1, "s", "a", "X")], NAMED[:5])
+    with pytest.raises(IngestError, match=r"e\.csv has no column 'title'.*item_names"):
+        read(source, tmp_path / "log", **NAMES)
 
 
 # Time in parts

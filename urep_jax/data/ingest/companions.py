@@ -28,6 +28,9 @@ _SQL_TYPES = {
     pa.list_(pa.string()): "VARCHAR[]",
 }
 
+_SPELLED = "%b %d, %Y"
+"""A date as it is spelled out: `Feb 1, 2006`."""
+
 
 def write_companion(
     table: str,
@@ -40,8 +43,9 @@ def write_companion(
 ) -> int:
     """Read a companion table and write it as one Parquet file under the library's column names.
 
-    The columns of the schema take its types; ids become strings, times seconds. Lists in text files are split at `|`.
-    Further columns pass through. These tables are small and every row of them counts: the first bad row is an error.
+    The columns of the schema take its types; ids become strings, times and dates seconds (`2006-02-01`, and as well
+    `Feb 1, 2006`). Lists in text files are split at `|`. Further columns pass through. These tables are small and every
+    row of them counts: the first bad row is an error.
 
     Args:
         table: one of `schema.COMPANIONS`.
@@ -125,7 +129,7 @@ def _typed(raw: str, column: Column, is_list: bool) -> str:
         return f"string_split({raw}, '|')"
     if sql_type == "BIGINT":
         # Every whole number of this size in the companions is a moment, so dates are understood as well.
-        moment = f"floor(epoch(TRY_CAST({raw} AS TIMESTAMPTZ)))"
+        moment = f"floor(epoch(coalesce(TRY_CAST({raw} AS TIMESTAMPTZ), try_strptime({raw}, {literal(_SPELLED)}))))"
         return f"TRY_CAST(CASE WHEN TRY_CAST({raw} AS DOUBLE) IS NULL THEN {moment} ELSE {raw}::DOUBLE END AS BIGINT)"
     return f"TRY_CAST({raw} AS {sql_type})"
 

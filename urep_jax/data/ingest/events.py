@@ -211,7 +211,7 @@ def _read_file(db: duckdb.DuckDBPyConnection, path: Path, number: int, part: Par
     if is_parquet(path):
         types = parquet_columns(db, path)
         wanted = part.find(path, tuple(types))
-        fields = parquet_fields(path, types, wanted)
+        fields = part.named(parquet_fields(path, types, wanted))
         query = checked(fields, wanted, checks, number, constants=part.constants, kept=part.kept)
         try:
             added = _scalar(db, "INSERT INTO checked " + query)
@@ -220,7 +220,7 @@ def _read_file(db: duckdb.DuckDBPyConnection, path: Path, number: int, part: Par
         return set(wanted), _scalar(db, count_rows(path)) - added
     found = text_columns(path, part.text)
     wanted = part.find(path, found)
-    fields = text_fields(found, wanted, part.text)
+    fields = part.named(text_fields(found, wanted, part.text))
     query = checked(fields, wanted, checks, number, constants=part.constants, kept=part.kept)
     left_out = 0
     # Each piece is committed by itself: what one transaction has written stays in memory until its end.

@@ -9,6 +9,7 @@ from urep_jax.core.types import FEEDBACK_WORDS
 from urep_jax.data.ingest.fields import find_columns, lacking
 from urep_jax.data.ingest.files import TextFormat
 from urep_jax.data.ingest.filters import Filter
+from urep_jax.data.ingest.names import joined
 from urep_jax.data.ingest.rules import UNDO, Checks, Clock, Thresholds, check_words, event_checks
 from urep_jax.data.ingest.schema import EVENTS
 
@@ -26,6 +27,8 @@ class Part:
         clock: put the time together from a date, an hour and a place in the sequence.
         percent: whether `played_ratio` is told in percent; more than 100 counts as 100.
         where: read only rows that hold, in each of these columns, one of these values, as they stand in the file.
+        item_names: what an item without an id goes by: of each group of columns the first that isn't empty, joined by
+            tabs. Without any, or where a group is empty, its row is rejected.
         text: how text files are laid out.
 
     Raises:
@@ -40,6 +43,7 @@ class Part:
     clock: Clock | None = None
     percent: bool = False
     where: Mapping[str, Sequence[str | int]] = dataclasses.field(default_factory=dict)
+    item_names: Sequence[Sequence[str]] = ()
     text: TextFormat = dataclasses.field(default_factory=TextFormat)
 
     def __post_init__(self) -> None:
@@ -78,6 +82,17 @@ class Part:
             for number, (column, values) in enumerate(self.where.items())
         ]
 
+    def named(self, fields: str) -> str:
+        """SQL over raw columns, in which items without an id go by their names."""
+        if not self.item_names:
+            return fields
+        return f"SELECT * REPLACE (coalesce(item_id, {joined(self._raw_names)}) AS item_id) FROM ({fields})"
+
+    @property
+    def _raw_names(self) -> list[list[str]]:
+        """The columns of `item_names`, as SQL over raw columns knows them."""
+        return [[f"name {column}" for column in group] for group in self.item_names]
+
     def find(self, path: Path, found: tuple[str, ...]) -> dict[str, str]:
         """Which columns of a file are read, by the names that values and rules know them by.
 
@@ -97,7 +112,8 @@ class Part:
         further = {kept.raw: kept.column for kept in self.filters}
         if self.clock:
             further |= {"hour": self.clock.hour, "place": self.clock.place}
+        further |= {f"name {column}": column for group in self.item_names for column in group}
         missing = [column for column in further.values() if column not in found]
         if missing:
-            raise lacking(path, ", ".join(map(repr, missing)), found, "name one of them in where or clock")
+            raise lacking(path, ", ".join(map(repr, missing)), found, "name one of them in where, clock or item_names")
         return {column: source for column, source in wanted.items() if column not in self.constants} | further
