@@ -19,6 +19,9 @@ from urep_jax.data.log import EventLog
 from urep_jax.data.prepare import builder_of, prepare
 from urep_jax.data.stats import format_table1, table1
 
+_PLACES = ("path", "songs")
+"""Knobs that say where data lies."""
+
 
 def load_log(cfg: DictConfig, console: Console) -> EventLog:
     """The log that `cfg.data` describes. How many of its rows were left out is told, if there are any.
@@ -58,8 +61,9 @@ def _left_out(builder: EventsBuilder[Any]) -> str:
 
 
 def _builder(cfg: DictConfig) -> EventsBuilder[Any]:
-    if cfg.data.get("path") == "":
-        raise ValueError(f"{cfg.data.name} needs data.path=..., the file or folder where the data is")
+    for name in _PLACES:
+        if cfg.data.get(name) == "":
+            raise ValueError(f"{cfg.data.name} needs data.{name}=..., the file or folder where the data is")
     return builder_of(made(cfg.data.source), cfg.workspace)
 
 
@@ -110,18 +114,18 @@ def print_stats(cfg: DictConfig, console: Console) -> None:
 
 
 def find(path: str) -> Path:
-    """Where `data.path` leads: a relative path is looked up in the folder that `UREP_DATA` names, if it is set."""
+    """Where `data.path` or `data.songs` lead: relative ones below the folder that `UREP_DATA` names, if it is set."""
     folder = os.environ.get("UREP_DATA")
     return (Path(folder) / path if folder else Path(path)).absolute()
 
 
 def made(node: DictConfig) -> Any:
-    """What a `_target_` of the config describes, its `path` looked up by `find`.
+    """What a `_target_` of the config describes, its `path` and `songs` looked up by `find`.
 
     Raises:
         ValueError: if its constructor refuses a value, in its words.
     """
-    found = {} if node.get("path") is None else {"path": str(find(node.path))}
+    found = {name: str(find(node[name])) for name in _PLACES if node.get(name) is not None}
     try:
         return instantiate(node, **found, _convert_="all")
     except InstantiationException as error:

@@ -58,7 +58,8 @@ def prepare(source: EventsConfig | EventsBuilder[Any], workspace: str | os.PathL
 
 
 def _write_cache(builder: EventsBuilder[Any], folder: Path) -> None:
-    examples = builder.as_data_source(split=SPLIT)
+    # A set of tables alone has no examples.
+    examples: Any = builder.as_data_source(split=SPLIT) if SPLIT in builder.info.splits else ()
     meta, ids = builder.meta(), builder.ids()
     optional = [name for name in OPTIONAL_COLUMNS if name in meta["columns"]]
     with LogWriter(folder, optional) as writer:

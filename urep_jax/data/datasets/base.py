@@ -203,7 +203,8 @@ class EventsBuilder(tfds.core.GeneratorBasedBuilder, Generic[ConfigT], skip_regi
                 shutil.move(self._scratch / name, folder / name)
         meta = {"name": log.name, "granularity": log.granularity, "columns": [name for name, _ in log.columns()]}
         (folder / _META_FILE).write_text(json.dumps(meta, indent=1))
-        return {SPLIT: self._generate_examples(log)}
+        # TFDS takes no split without an example.
+        return {SPLIT: self._generate_examples(log)} if log.num_sequences else {}
 
     def _generate_examples(self, log: EventLog) -> Iterator[tuple[int, dict[str, Any]]]:
         columns = dict(log.columns())
