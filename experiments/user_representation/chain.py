@@ -145,7 +145,8 @@ def weights_of(groups: tuple[Group, ...], weights: Mapping[str, float], cfg: Fea
     """
     tags = sorted({tag for group in groups for tag in group.tags})
     for tag, weight in weights.items():
-        if tag not in (*tags, LONGEST):
+        # What an ablation leaves out may have a weight all the same.
+        if tag not in (*tags, *cfg.without, LONGEST):
             raise ValueError(f"train.group_weights names {tag!r}, but must be some of {', '.join((LONGEST, *tags))}")
         if not weight >= 0:
             raise ValueError(f"train.group_weights gives {tag!r} {weight}, but must be at least 0")
