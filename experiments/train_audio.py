@@ -10,7 +10,7 @@ from rich.console import Console
 from experiments.audio_parts import open_audio, write_audio
 from experiments.data import made
 from experiments.folder import RunFolder
-from experiments.user_representation.encoders import UNIT, Content
+from experiments.user_representation.encoders import NDCG, UNIT, Content
 from experiments.watch import WatchedFit
 from urep_jax.evaluation.by_user import flat
 from urep_jax.training.fit import FitConfig
@@ -36,7 +36,7 @@ def train_audio(cfg: DictConfig, folder: RunFolder, console: Console) -> dict[st
     like = FitConfig(cfg.train.epochs, cfg.train.patience, cfg.seed, cfg.train.parallel, cfg.train.checkpoint_every)
     train = WatchedFit(folder.path / "encoders" / NAME, NAME, UNIT, console, cfg.profile)
     found = encoder(NAME, {"items": pq.read_table(folder.path / "items")}, like, train)
-    results = flat({f"continuation/{NAME}/ndcg@500": found.continued})
+    results = flat({f"continuation/{NAME}/{NDCG}": found.continued()[NDCG]})
     # Of one artist there is no interval.
     metrics = {"files": float(rows), **{name: value for name, value in results.items() if not math.isnan(value)}}
     folder.write_metrics(metrics)

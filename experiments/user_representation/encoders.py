@@ -29,25 +29,33 @@ from urep_jax.models.skip_gram import SkipGramConfig, item_vectors
 from urep_jax.serving.content_encoder import check_sound, encode_content
 from urep_jax.serving.restore import stored_content_config
 from urep_jax.training.content_encoder import content_encoder_objective
-from urep_jax.training.fit import FitConfig
+from urep_jax.training.fit import Fit, FitConfig
 from urep_jax.training.objective import Params
 from urep_jax.training.optimizers import adam
 from urep_jax.training.skip_gram import skip_gram_objective
 
-UNIT = "NDCG@500"
+NDCG, UNIT = "ndcg@500", "NDCG@500"
 """By what epochs of encoders are compared: the continuation of held-out sets."""
 
 
 class Encoded(NamedTuple):
-    """What an encoder made.
+    """What an encoder made, and of what.
 
     Attributes:
         modality: vectors of all items that it can tell of.
-        continued: how well the vectors continue sets that were held out: NDCG@500.
+        sets: the sets of items that it learnt from, as a log of playlists.
+        split: which of them validate and test, and where their ends begin.
+        fit: its training.
     """
 
     modality: Modality
-    continued: ByUser
+    sets: EventLog
+    split: Split
+    fit: Fit
+
+    def continued(self) -> Mapping[str, ByUser]:
+        """How well the vectors continue the sets that test."""
+        return _continued(self.modality.of(self.sets.item_ids).vectors, self.sets, self.split.test)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -118,20 +126,14 @@ class Collaborative(Encoder):
         model = SkipGramConfig(len(vocabulary.item_ids), self.width)
         rows_V = vocabulary.item_rows(log.item_ids)
 
-        def continued(params: Params, cases: Cases) -> ByUser:
-            return _continued(item_vectors(params, rows_V), log, cases)
+        def validate(params: Params) -> tuple[float, Mapping[str, float]]:
+            return _continued(item_vectors(params, rows_V), log, split.validation)[NDCG].value, {}
 
         objective = skip_gram_objective(model, sampler, self.k_negatives, self.batch_size)
-        found = train(
-            objective,
-            adam(self.learning_rate),
-            batches,
-            lambda params: (continued(params, split.validation).value, {}),
-            self.fit_config(like),
-            {"system": "user_representation", "model": dataclasses.asdict(model)},
-        ).params
-        vectors = item_vectors(found, vocabulary.item_rows(vocabulary.item_ids))
-        return Encoded(Modality(name, vocabulary.item_ids, vectors), continued(found, split.test))
+        config = {"system": "user_representation", "model": dataclasses.asdict(model)}
+        found = train(objective, adam(self.learning_rate), batches, validate, self.fit_config(like), config)
+        vectors = item_vectors(found.params, vocabulary.item_rows(vocabulary.item_ids))
+        return Encoded(Modality(name, vocabulary.item_ids, vectors), log, split, found)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -175,18 +177,13 @@ class Content(Encoder):
         def vectors(params: Params) -> Float32[np.ndarray, "N D"]:
             return encode_content(params, content, model)
 
-        def continued(params: Params, cases: Cases) -> ByUser:
-            return _continued(vectors(params)[place_V], log, cases)
+        def validate(params: Params) -> tuple[float, Mapping[str, float]]:
+            return _continued(vectors(params)[place_V], log, split.validation)[NDCG].value, {}
 
-        found = train(
-            content_encoder_objective(model),
-            adam(self.learning_rate),
-            batches,
-            lambda params: (continued(params, split.validation).value, {}),
-            self.fit_config(like),
-            stored_content_config(model, scale, self.sound),
-        ).params
-        return Encoded(Modality(name, ids, vectors(found)), continued(found, split.test))
+        objective = content_encoder_objective(model)
+        config = stored_content_config(model, scale, self.sound)
+        found = train(objective, adam(self.learning_rate), batches, validate, self.fit_config(like), config)
+        return Encoded(Modality(name, ids, vectors(found.params)), log, split, found)
 
     def _content(
         self, name: str, tables: Mapping[str, pa.Table]
@@ -219,5 +216,5 @@ def _places(wanted: pa.StringArray, ids: pa.StringArray) -> np.ndarray:
     return place
 
 
-def _continued(vectors_VxD: Float32[np.ndarray, "V D"], log: EventLog, cases: Cases) -> ByUser:
-    return continuation(vector_scorer(vectors_VxD, log, cases), log, cases)["ndcg@500"]
+def _continued(vectors_VxD: Float32[np.ndarray, "V D"], log: EventLog, cases: Cases) -> Mapping[str, ByUser]:
+    return continuation(vector_scorer(vectors_VxD, log, cases), log, cases)

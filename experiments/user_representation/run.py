@@ -9,11 +9,10 @@ from experiments import figures
 from experiments.data import left_out, made
 from experiments.folder import RunFolder
 from experiments.user_representation import chain as chains
-from experiments.user_representation import encoders
 from experiments.user_representation.all_tasks import chosen
 from experiments.user_representation.chain import make_features, train_autoencoder
 from experiments.user_representation.components import principal_components
-from experiments.user_representation.encoders import Encoded
+from experiments.user_representation.encoders import NDCG, UNIT, Encoded
 from experiments.user_representation.page import page
 from experiments.user_representation.paper import TASKS, representation_title
 from experiments.user_representation.settings import Settings
@@ -54,7 +53,7 @@ def run(cfg: DictConfig, folder: RunFolder, console: Console) -> dict[str, float
 
     encoded: dict[str, Encoded] = {}
     for name, encoder in by_config.items():
-        train = watched_fit(f"encoders/{name}", name, encoders.UNIT)
+        train = watched_fit(f"encoders/{name}", name, UNIT)
         encoded[name] = encoder(name, tables, settings.training.fit, train)
     with console.status("making features"):
         features = make_features(sources, people, tuple(one.modality for one in encoded.values()), settings)
@@ -73,7 +72,7 @@ def run(cfg: DictConfig, folder: RunFolder, console: Console) -> dict[str, float
     metrics = {
         **flat({f"{name}/{metric}": one for name, found in results.items() for metric, one in found.items()}),
         **flat({f"strata/{name}/{r}/auc": one for name, own in of_strata.items() for r, one in own.items()}),
-        **flat({f"continuation/{name}/ndcg@500": one.continued for name, one in encoded.items()}),
+        **flat({f"continuation/{name}/{NDCG}": one.continued()[NDCG] for name, one in encoded.items()}),
         **{f"unexplained/{r}/{group}": lost for r, of_group in back.items() for group, lost in of_group.items()},
         "validation_loss": -chain.result.best.validation,
     }
