@@ -55,7 +55,8 @@ def page(
 
 Some playlists lose their last fifth. An encoder ranks all tracks that the rest doesn't hold by nearness to the mean of
 what the rest holds; a baseline is fitted to the same playlists, and ranks by its own scores. A track without a vector
-counts as not found. "Over it" is how far the encoder is ahead, playlist by playlist. {_BY_PLAYLISTS}.
+counts as not found. Nearly all others were in training too, so that a large encoder of content may know them by heart
+rather than by their content. "Over it" is how far the encoder is ahead, playlist by playlist. {_BY_PLAYLISTS}.
 
 Neighbours are the {cfg.neighbours} tracks nearest by cosine, of those with a vector whose label is known; by chance is
 what tracks drawn at random would have in common. {_BY_TRACKS}, as if tracks had nothing to do with each other.

@@ -12,9 +12,9 @@ from urep_jax.data.datasets.million_playlist.songs import FEATURES
 TRACKS, GENRES = 120, 4
 SMALL = (
     *("experiment=modality_encoders", "data=million_playlist_songs"),
-    *("+data.modalities.collaborative.epochs=6", "+data.modalities.collaborative.batch_size=8"),
+    *("data.modalities.collaborative.epochs=6", "+data.modalities.collaborative.batch_size=8"),
     *("+data.modalities.collaborative.width=16", "data.modalities.collaborative.learning_rate=0.03"),
-    *("+data.modalities.sound.epochs=3", "+data.modalities.sound.batch_size=8", "+data.modalities.sound.width=16"),
+    *("data.modalities.sound.epochs=3", "+data.modalities.sound.batch_size=8", "+data.modalities.sound.width=16"),
 )
 """Small enough to be trained in seconds."""
 
@@ -97,7 +97,7 @@ def test_what_learns_from_something_else_is_left_out(
         "    _target_: experiments.user_representation.encoders.Collaborative\n    together: [histories, playlists]\n"
     )
     own = (f"--config-dir={tmp_path}", "experiment=modality_encoders", "data=mine", published[0])
-    said = command(*own, "+data.modalities.collaborative.epochs=1", "baselines=[]")
+    said = command(*own, "data.modalities.collaborative.epochs=1", "baselines=[]")
     assert said.status == 0, said.err
     assert "heard is left out: it learns from histories and playlists" in said.out
     metrics = json.loads((tmp_path / "run" / "metrics.json").read_text())
