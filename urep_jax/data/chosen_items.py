@@ -2,12 +2,11 @@
 
 from typing import NamedTuple
 
-import grain
 import numpy as np
 import pyarrow as pa
 from jaxtyping import Bool, Float32, Int32, Int64
 
-from urep_jax.data.epochs import Epochs, in_order
+from urep_jax.data.epochs import RowBatches
 
 
 class ChosenBatch(NamedTuple):
@@ -28,7 +27,7 @@ class ChosenBatch(NamedTuple):
     is_pair: Bool[np.ndarray, "B M"]
 
 
-class ChosenBatches:
+class ChosenBatches(RowBatches[ChosenBatch]):
     """Every batch of a training, by step: an epoch visits each pair once, in an order of its own.
 
     Blocks are whole on whatever device they lie, so that a pair's negatives don't depend on how many devices there are.
@@ -64,31 +63,15 @@ class ChosenBatches:
             raise ValueError(f"block is {block}, but must be at least 2: a pair's negatives are in its block")
         if batch_size < 1:
             raise ValueError(f"batch_size is {batch_size}, but must be at least 1")
-        self.user, self.item, self.users, self.items, self.user_ids = user, item, users, items, user_ids
-        self.block, self.batch_size = block, batch_size
-        self.epochs = Epochs(len(user), block * batch_size, seed)
+        super().__init__(user, user_ids, block * batch_size, seed)
+        # Devices share blocks, not pairs.
+        self.batch_size = batch_size
+        self.user, self.item, self.users, self.items, self.block = user, item, users, items, block
         with np.errstate(divide="ignore"):
             self._log_q = np.log(np.bincount(item, minlength=len(items)) / len(item)).astype(np.float32)
 
-    @property
-    def steps_per_epoch(self) -> int:
-        """Batches of one epoch."""
-        return self.epochs.steps
-
-    def sequence_ids(self, step: int) -> list[str]:
-        """The source's ids of the users in batch `step`, for messages."""
-        ids: list[str] = self.user_ids.take(np.unique(self.user[self.epochs.members(step)])).to_pylist()
-        return ids
-
-    def __getitem__(self, step: int) -> ChosenBatch:
-        """Batch number `step`, counted from 0 over all epochs."""
-        members, shape = self.epochs.members(step), (self.batch_size, self.block)
-        is_pair = (np.arange(self.batch_size * self.block) < len(members)).reshape(shape)
-        # Empty places repeat the first pair, and don't count.
-        pair = np.pad(members, (0, is_pair.size - len(members)), constant_values=members[0]).reshape(shape)
+    def batch(self, row: Int64[np.ndarray, "B"], is_row: Bool[np.ndarray, "B"]) -> ChosenBatch:
+        """Blocks of a batch."""
+        pair, is_pair = row.reshape(-1, self.block), is_row.reshape(-1, self.block)
         user, item = self.user[pair], self.item[pair]
         return ChosenBatch(self.users[user], self.items[item], item.astype(np.int32), self._log_q[item], is_pair)
-
-    def iterate(self, num_steps: int) -> grain.DatasetIterator:
-        """A Grain iterator over the first `num_steps` batches; its state is the step, checkpointed with the model."""
-        return in_order(self.__getitem__, num_steps)

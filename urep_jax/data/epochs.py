@@ -1,12 +1,17 @@
-"""The order in which a training visits rows, and the Grain iterator over its batches."""
+"""The order in which a training visits rows, the batches that it makes of them, and the Grain iterator over these."""
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable
+from typing import Generic, TypeVar
 
 import grain
 import numpy as np
-from jaxtyping import Int64
+import pyarrow as pa
+from jaxtyping import Bool, Int64
 
 from urep_jax.core.streams import numpy_stream
+
+BatchT = TypeVar("BatchT")
 
 
 class Epochs:
@@ -43,3 +48,45 @@ def in_order(batch: Callable[[int], object], num_steps: int) -> grain.DatasetIte
     # One reading thread: a batch is made whole by NumPy, and more threads only contend for the interpreter.
     options = grain.ReadOptions(num_threads=1, prefetch_buffer_size=4)
     return iter(grain.MapDataset.range(num_steps).map(batch).to_iter_dataset(options))
+
+
+class RowBatches(ABC, Generic[BatchT]):
+    """Every batch of a training on rows, each of a user's, by step: an epoch visits each once, in an order of its own.
+
+    Args:
+        user: number of each row's user.
+        user_ids: the source's ids of these numbers, for messages.
+        batch_size: rows of a batch, at least 1; what is missing in an epoch's last one is filled up.
+        seed: names the run's random streams.
+    """
+
+    def __init__(self, user: Int64[np.ndarray, "N"], user_ids: pa.StringArray, batch_size: int, seed: int) -> None:
+        self.epochs = Epochs(len(user), batch_size, seed)
+        self.batch_size = batch_size
+        self._user_N, self._user_ids = user, user_ids
+
+    @abstractmethod
+    def batch(self, row: Int64[np.ndarray, "B"], is_row: Bool[np.ndarray, "B"]) -> BatchT:
+        """What a batch holds of its rows; those that are none repeat the first, and don't count."""
+
+    @property
+    def steps_per_epoch(self) -> int:
+        """Batches of one epoch."""
+        return self.epochs.steps
+
+    def sequence_ids(self, step: int) -> list[str]:
+        """The source's ids of the users in batch `step`, each once, for messages."""
+        user_B = self._user_N[self.epochs.members(step)]
+        _, first = np.unique(user_B, return_index=True)
+        ids: list[str] = self._user_ids.take(user_B[np.sort(first)]).to_pylist()
+        return ids
+
+    def __getitem__(self, step: int) -> BatchT:
+        """Batch number `step`, counted from 0 over all epochs."""
+        members, size = self.epochs.members(step), self.epochs.batch_size
+        row_B = np.pad(members, (0, size - len(members)), constant_values=members[0])
+        return self.batch(row_B, np.arange(size) < len(members))
+
+    def iterate(self, num_steps: int) -> grain.DatasetIterator:
+        """A Grain iterator over the first `num_steps` batches; its state is the step, checkpointed with the model."""
+        return in_order(self.__getitem__, num_steps)

@@ -4,12 +4,11 @@ import dataclasses
 from collections.abc import Sequence
 from typing import NamedTuple
 
-import grain
 import numpy as np
 import pyarrow as pa
 from jaxtyping import Bool, Float32, Int32, Int64
 
-from urep_jax.data.epochs import Epochs, in_order
+from urep_jax.data.epochs import RowBatches
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -62,7 +61,7 @@ class PairBatch(NamedTuple):
     row: Int32[np.ndarray, "B"]
 
 
-class PairBatches:
+class PairBatches(RowBatches[PairBatch]):
     """Every batch of a training on pairs, by step: an epoch visits each pair once, in an order of its own.
 
     Args:
@@ -88,29 +87,10 @@ class PairBatches:
     ) -> None:
         if not len(pairs):
             raise ValueError("there is no pair to train on; take more users, or a longer time")
-        self.pairs, self.users, self.items, self.user_ids = pairs, users, items, user_ids
-        self.batch_size = batch_size
-        self.epochs = Epochs(len(pairs), batch_size, seed)
+        super().__init__(pairs.user, user_ids, batch_size, seed)
+        self.pairs, self.users, self.items = pairs, users, items
 
-    @property
-    def steps_per_epoch(self) -> int:
-        """Batches of one epoch."""
-        return self.epochs.steps
-
-    def sequence_ids(self, step: int) -> list[str]:
-        """The source's ids of the users in batch `step`, for messages."""
-        ids: list[str] = self.user_ids.take(np.unique(self.pairs.user[self.epochs.members(step)])).to_pylist()
-        return ids
-
-    def __getitem__(self, step: int) -> PairBatch:
-        """Batch number `step`, counted from 0 over all epochs."""
-        members = self.epochs.members(step)
-        row_B = np.arange(self.batch_size, dtype=np.int32)
-        # Empty rows repeat the first pair, and don't count.
-        pair_B = np.pad(members, (0, self.batch_size - len(members)), constant_values=members[0])
-        user_B, item_B = self.pairs.user[pair_B], self.pairs.item[pair_B]
-        return PairBatch(self.users[user_B], self.items[item_B], self.pairs.label[pair_B], row_B < len(members), row_B)
-
-    def iterate(self, num_steps: int) -> grain.DatasetIterator:
-        """A Grain iterator over the first `num_steps` batches; its state is the step, checkpointed with the model."""
-        return in_order(self.__getitem__, num_steps)
+    def batch(self, row: Int64[np.ndarray, "B"], is_row: Bool[np.ndarray, "B"]) -> PairBatch:
+        """Pairs of a batch."""
+        user_B, item_B, label_B = self.pairs.user[row], self.pairs.item[row], self.pairs.label[row]
+        return PairBatch(self.users[user_B], self.items[item_B], label_B, is_row, np.arange(len(row), dtype=np.int32))

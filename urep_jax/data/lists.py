@@ -3,12 +3,11 @@
 import dataclasses
 from typing import NamedTuple
 
-import grain
 import numpy as np
 import pyarrow as pa
 from jaxtyping import Bool, Float32, Int64
 
-from urep_jax.data.epochs import Epochs, in_order
+from urep_jax.data.epochs import RowBatches
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -53,7 +52,7 @@ class ListBatch(NamedTuple):
     is_list: Bool[np.ndarray, "B"]
 
 
-class ListBatches:
+class ListBatches(RowBatches[ListBatch]):
     """Every batch of a training on lists, by step: an epoch visits each list once, in an order of its own.
 
     Args:
@@ -81,29 +80,11 @@ class ListBatches:
             raise ValueError("there is no list to train on; take more users, a longer time, or more candidates")
         if empty := np.count_nonzero(~lists.label.any(axis=1)):
             raise ValueError(f"{empty} lists have nothing that their user went for, and say nothing; leave them out")
-        self.lists, self.users, self.items, self.user_ids = lists, users, items, user_ids
-        self.batch_size = batch_size
-        self.epochs = Epochs(len(lists), batch_size, seed)
+        super().__init__(lists.user, user_ids, batch_size, seed)
+        self.lists, self.users, self.items = lists, users, items
 
-    @property
-    def steps_per_epoch(self) -> int:
-        """Batches of one epoch."""
-        return self.epochs.steps
-
-    def sequence_ids(self, step: int) -> list[str]:
-        """The source's ids of the users in batch `step`, for messages."""
-        ids: list[str] = self.user_ids.take(np.unique(self.lists.user[self.epochs.members(step)])).to_pylist()
-        return ids
-
-    def __getitem__(self, step: int) -> ListBatch:
-        """Batch number `step`, counted from 0 over all epochs."""
-        members, lists = self.epochs.members(step), self.lists
-        # Empty rows repeat the first list, and don't count.
-        row_B = np.pad(members, (0, self.batch_size - len(members)), constant_values=members[0])
-        is_list_B = np.arange(self.batch_size) < len(members)
-        user_BxU, item_BxMxI = self.users[lists.user[row_B]], self.items[lists.item[row_B]]
-        return ListBatch(user_BxU, item_BxMxI, lists.found[row_B], lists.label[row_B], is_list_B)
-
-    def iterate(self, num_steps: int) -> grain.DatasetIterator:
-        """A Grain iterator over the first `num_steps` batches; its state is the step, checkpointed with the model."""
-        return in_order(self.__getitem__, num_steps)
+    def batch(self, row: Int64[np.ndarray, "B"], is_row: Bool[np.ndarray, "B"]) -> ListBatch:
+        """Lists of a batch."""
+        lists = self.lists
+        user_BxU, item_BxMxI = self.users[lists.user[row]], self.items[lists.item[row]]
+        return ListBatch(user_BxU, item_BxMxI, lists.found[row], lists.label[row], is_row)

@@ -3,12 +3,11 @@
 from collections.abc import Callable
 from typing import NamedTuple
 
-import grain
 import numpy as np
 import pyarrow as pa
 from jaxtyping import Bool, Float32, Int32, Int64
 
-from urep_jax.data.epochs import Epochs, in_order
+from urep_jax.data.epochs import RowBatches
 
 Features = Callable[[Int64[np.ndarray, "B"]], Float32[np.ndarray, "B F"]]
 """`features(row)`: standardised x_u of some of the rows to train on; `x.__getitem__` where they are made already."""
@@ -28,7 +27,7 @@ class UserBatch(NamedTuple):
     row: Int32[np.ndarray, "B"]
 
 
-class UserBatches:
+class UserBatches(RowBatches[UserBatch]):
     """Every batch of a training, by step: an epoch visits each user and moment once, in an order of its own.
 
     Args:
@@ -44,27 +43,11 @@ class UserBatches:
     def __init__(self, features: Features, user_ids: pa.StringArray, batch_size: int, seed: int) -> None:
         if not len(user_ids):
             raise ValueError("there is no user to train on; train on more of the log, or on earlier moments")
-        self.features, self.user_ids, self.batch_size = features, user_ids, batch_size
-        self.epochs = Epochs(len(user_ids), batch_size, seed)
+        super().__init__(np.arange(len(user_ids)), user_ids, batch_size, seed)
+        self.features = features
 
-    @property
-    def steps_per_epoch(self) -> int:
-        """Batches of one epoch."""
-        return self.epochs.steps
-
-    def sequence_ids(self, step: int) -> list[str]:
-        """The source's ids of the users in batch `step`, for messages."""
-        ids: list[str] = self.user_ids.take(self.epochs.members(step)).to_pylist()
-        return ids
-
-    def __getitem__(self, step: int) -> UserBatch:
-        """Batch number `step`, counted from 0 over all epochs."""
-        members = self.epochs.members(step)
-        x_NxF = self.features(members)
-        missing = self.batch_size - len(members)
-        row_B = np.arange(self.batch_size, dtype=np.int32)
-        return UserBatch(np.pad(x_NxF, ((0, missing), (0, 0))), row_B < len(members), row_B)
-
-    def iterate(self, num_steps: int) -> grain.DatasetIterator:
-        """A Grain iterator over the first `num_steps` batches; its state is the step, checkpointed with the model."""
-        return in_order(self.__getitem__, num_steps)
+    def batch(self, row: Int64[np.ndarray, "B"], is_row: Bool[np.ndarray, "B"]) -> UserBatch:
+        """Users of a batch; empty rows are zeros."""
+        x_NxF = self.features(row[is_row])
+        x_BxF = np.pad(x_NxF, ((0, len(row) - len(x_NxF)), (0, 0)))
+        return UserBatch(x_BxF, is_row, np.arange(len(row), dtype=np.int32))
