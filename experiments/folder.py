@@ -159,10 +159,7 @@ class RunFolder:
 
     def write_users(self, users: pa.Table) -> None:
         """Write the results of each tested user."""
-        path = self.path / "users.parquet"
-        draft = path.with_name(f".{path.name}.draft")
-        pq.write_table(users, draft, compression="zstd")
-        draft.replace(path)
+        write_parquet(self.path / "users.parquet", users)
 
     def write_report(self, text: str) -> None:
         """Write the results for a person."""
@@ -199,6 +196,13 @@ def write_whole(path: Path, text: str) -> None:
     """Write a file so that it is there whole or not at all."""
     draft = path.with_name(f".{path.name}.draft")
     draft.write_text(text)
+    draft.replace(path)
+
+
+def write_parquet(path: Path, table: pa.Table) -> None:
+    """Write a table so that it is there whole or not at all."""
+    draft = path.with_name(f".{path.name}.draft")
+    pq.write_table(table, draft, compression="zstd")
     draft.replace(path)
 
 

@@ -8,6 +8,8 @@ import pyarrow.parquet as pq
 from rich.console import Console
 from rich.progress import track
 
+from experiments.folder import write_parquet
+
 
 def write_parts(folder: Path, parts: int, make: Callable[[int], pa.Table], console: Console) -> int:
     """Write what is missing of a folder of Parquet files, each whole or not at all; returns the rows of all of them.
@@ -23,9 +25,7 @@ def write_parts(folder: Path, parts: int, make: Callable[[int], pa.Table], conso
     for number in track(range(parts), folder.name, console=console, transient=True):
         path = part_file(folder, number)
         if not path.exists():
-            draft = folder / f".{path.name}.draft"
-            pq.write_table(make(number), draft, compression="zstd")
-            draft.replace(path)
+            write_parquet(path, make(number))
         rows += pq.read_metadata(path).num_rows
     return rows
 

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 
+from experiments.folder import write_parquet
 from experiments.user_representation.tasks import Results, Trained
 from experiments.user_representation.towers import CANDIDATES, RECALL, Finder, Week, finder_of, the_week, users_of
 from urep_jax.evaluation.by_user import ByUser
@@ -71,13 +71,9 @@ def _write(trained: Trained, found: Neighbours, path: Path) -> None:
     """
     log, is_there = trained.sources.log, found.item != NONE
     user, _ = np.nonzero(is_there)
-    table = pa.table(
-        {
-            "user_id": log.sequence_ids.take(user),
-            "item_id": log.item_ids.take(found.item[is_there]),
-            "score": found.score[is_there],
-        }
-    )
-    draft = path.with_name(f".{path.name}.draft")
-    pq.write_table(table, draft, compression="zstd")
-    draft.replace(path)
+    columns = {
+        "user_id": log.sequence_ids.take(user),
+        "item_id": log.item_ids.take(found.item[is_there]),
+        "score": found.score[is_there],
+    }
+    write_parquet(path, pa.table(columns))
