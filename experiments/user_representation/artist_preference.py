@@ -5,12 +5,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from experiments.user_representation.representations import curated
-from experiments.user_representation.sources import TEST, TRAIN, VALIDATION, Sources
+from experiments.user_representation.sources import Sources
 from experiments.user_representation.tasks import Results, Trained
 from experiments.user_representation.transfer import calibrated
 from urep_jax.core.streams import numpy_stream
 from urep_jax.core.types import SECONDS_PER_DAY
-from urep_jax.data.moments import Moments
 from urep_jax.evaluation.artist_preference import Follows, follow_pairs
 
 
@@ -24,9 +23,7 @@ def artist_preference(trained: Trained) -> Results:
     if follows is None:
         return {}
     people, settings = trained.people, trained.settings
-    asked = Moments.join(
-        [people.of(people.weekly, TRAIN), *(people.of(people.established, part) for part in (VALIDATION, TEST))]
-    )
+    asked = people.established_by_week
     drawn = follow_pairs(
         follows,
         asked.user,

@@ -20,7 +20,7 @@ _EPOCHS = 3
 
 def future_listening(trained: Trained) -> Results:
     """`future_listening/<r>`: how well tracks that users listen to are told from others, by each representation."""
-    log, asked, settings = trained.sources.log, trained.established, trained.settings
+    log, asked, settings = trained.sources.log, trained.people.established_by_week, trained.settings
     drawn = trained.listened(asked, settings.asked.days * SECONDS_PER_DAY, "future_listening")
     pairs = trained.pairs(drawn, asked.user)
     counts = play_counts(log, asked.user, asked.time)

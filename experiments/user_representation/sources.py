@@ -55,6 +55,11 @@ class People(NamedTuple):
         """The rows of users of a part."""
         return moments.where(self.part[moments.user] == part)
 
+    @property
+    def established_by_week(self) -> Moments:
+        """Established users: those who train at all their moments, all others when users are asked about."""
+        return Moments.join([self.of(self.weekly, TRAIN), *(self.of(self.established, p) for p in (VALIDATION, TEST))])
+
 
 def load_sources(cfg: DictConfig, console: Console) -> Sources:
     """The log that `cfg.data` describes, and what lies beside it."""

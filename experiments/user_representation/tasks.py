@@ -78,13 +78,6 @@ class Trained:
         return np.asarray(by_track @ vectors / tracks_A[:, None], np.float32)
 
     @property
-    def established(self) -> Moments:
-        """Established users: those who train at all their moments, all others when users are asked about."""
-        people = self.people
-        others = people.established.where(people.part[people.established.user] != TRAIN)
-        return Moments.join([people.of(people.weekly, TRAIN), others])
-
-    @property
     def learnt_from(self) -> Moments:
         """Established users who train, when users are asked about."""
         return self.people.of(self.people.established, TRAIN)
