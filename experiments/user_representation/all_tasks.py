@@ -23,10 +23,12 @@ class Task(NamedTuple):
     Attributes:
         run: does it.
         section: tells of it in the report.
+        weeks: that it needs at least.
     """
 
     run: Callable[[Trained], Results]
     section: Callable[[Told], str]
+    weeks: int = 1
 
 
 ALL: Mapping[str, Task] = {
@@ -35,8 +37,8 @@ ALL: Mapping[str, Task] = {
     "since_registration": Task(since_registration, sections.since_registration),
     "artist_preference": Task(artist_preference, sections.artist_preference),
     "clusters": Task(clusters, sections.clusters),
-    "candidates": Task(candidates, sections.candidates),
-    "ranker": Task(ranker, sections.ranker),
+    "candidates": Task(candidates, sections.candidates, weeks=2),
+    "ranker": Task(ranker, sections.ranker, weeks=2),
 }
 """In the order in which they are done and told."""
 
@@ -50,9 +52,9 @@ def chosen(evaluation: DictConfig) -> dict[str, Task]:
     for name in evaluation.tasks:
         if name not in ALL:
             raise ValueError(f"evaluation.tasks names {name!r}, but must be some of {', '.join(ALL)}")
-        if name in ("candidates", "ranker") and evaluation.weeks < 2:
+        if evaluation.weeks < (least := ALL[name].weeks):
             raise ValueError(
-                f"evaluation.weeks is {evaluation.weeks}, but must be at least 2 for {name}, which is learnt from the "
-                "weeks before the one that is asked about"
+                f"evaluation.weeks is {evaluation.weeks}, but must be at least {least} for {name}, which is learnt "
+                "from the weeks before the one that is asked about"
             )
     return {name: task for name, task in ALL.items() if name in evaluation.tasks}
