@@ -113,6 +113,17 @@ def print_stats(cfg: DictConfig, console: Console) -> None:
     console.print(format_table1(table1(load_log(cfg, console), cfg.get("max_length"))), markup=False)
 
 
+def refuse_split(cfg: DictConfig, tested: str) -> None:
+    """Refuse a `data.split` or `data.protocol` of an experiment that has no use for them; `tested` says how it tests.
+
+    Raises:
+        ValueError: naming the knob.
+    """
+    for knob in ("split", "protocol"):
+        if cfg.data.get(knob) is not None:
+            raise ValueError(f"data.{knob} is {cfg.data[knob]}, but {tested}; leave it null")
+
+
 def find(path: str) -> Path:
     """Where `data.path` or `data.songs` lead: relative ones below the folder that `UREP_DATA` names, if it is set."""
     folder = os.environ.get("UREP_DATA")

@@ -4,6 +4,7 @@ import dataclasses
 
 from omegaconf import DictConfig
 
+from experiments.data import refuse_split
 from urep_jax.baselines.item_knn import item_knn
 from urep_jax.baselines.popularity import popularity
 from urep_jax.training.fit import FitConfig
@@ -43,11 +44,7 @@ class Settings:
         Raises:
             ValueError: naming the knob that is wrong.
         """
-        for knob in ("split", "protocol"):
-            if cfg.data.get(knob) is not None:
-                raise ValueError(
-                    f"data.{knob} is {cfg.data[knob]}, but encoders are tested on the ends of playlists; leave it null"
-                )
+        refuse_split(cfg, "encoders are tested on the ends of playlists")
         return cls(
             FitConfig(seed=cfg.seed, parallel=cfg.parallel, checkpoint_every=cfg.checkpoint_every),
             tuple(cfg.baselines),

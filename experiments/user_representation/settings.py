@@ -5,6 +5,7 @@ from typing import get_args
 
 from omegaconf import DictConfig
 
+from experiments.data import refuse_split
 from urep_jax.data.user_features.groups import FeatureConfig
 from urep_jax.models.autoencoder import AutoencoderConfig
 from urep_jax.models.preference import PreferenceConfig
@@ -138,12 +139,7 @@ class Settings:
         Raises:
             ValueError: naming the knob that is wrong.
         """
-        for knob in ("split", "protocol"):
-            if cfg.data.get(knob) is not None:
-                raise ValueError(
-                    f"data.{knob} is {cfg.data[knob]}, but user representations are tested as evaluation=... says; "
-                    "leave it null"
-                )
+        refuse_split(cfg, "user representations are tested as evaluation=... says")
         train, transfer, towers, ranker = cfg.train, cfg.transfer, cfg.two_tower, cfg.ranker
         # Which tasks there are is known to those who do them.
         asked = {str(knob): value for knob, value in cfg.evaluation.items() if knob != "tasks"}
