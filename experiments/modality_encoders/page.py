@@ -22,8 +22,8 @@ def terminal_tables(cfg: DictConfig, metrics: Mapping[str, float]) -> list[Table
     rows = [["", *METRICS.values()]]
     pure = _purity_header(cfg)
     for name in names:
-        for model, title in {"": name, **{m: f"  {model_title(m)}" for m in cfg.baselines}}.items():
-            rows.append([title, *_cells(metrics, name, model)])
+        rows.append([name, *_cells(metrics, name)])
+        rows += [[f"  {model_title(model)}", *_cells(metrics, f"{name}/{model}")] for model in cfg.baselines]
         pure += [[f"{name}: {row[0]}", *row[1:]] for row in _purity_rows(metrics, name)]
     tables = [simple_table(rows, f"continuation of playlists on {cfg.data.name}", _BY_PLAYLISTS)]
     if len(pure) > 1:
@@ -83,17 +83,16 @@ Learnt from {together}: {sets.num_sequences:,} sets with {sets.num_events:,} pla
 """
 
 
-def _cells(metrics: Mapping[str, float], name: str, model: str) -> list[str]:
-    place = "/".join(filter(None, ("continuation", name, model)))
-    return [cell(metrics, f"{place}/{metric}") for metric in METRICS]
+def _cells(metrics: Mapping[str, float], who: str) -> list[str]:
+    return [cell(metrics, f"continuation/{who}/{metric}") for metric in METRICS]
 
 
 def _continuation(name: str, tested: Tested, metrics: Mapping[str, float]) -> str:
-    rows = [["", *METRICS.values(), f"over it, {METRICS[NDCG]}"]]
-    for model, results in tested.continued.items():
-        ahead = paired_difference(tested.continued[""][NDCG], results[NDCG])
-        told = "" if not model else f"{'+' * (ahead.mean >= 0)}{short(ahead.mean, 4)} ±{short(ahead.ci95, 4)}"
-        rows.append([model_title(model) if model else name, *_cells(metrics, name, model), told])
+    rows = [["", *METRICS.values(), f"over it, {METRICS[NDCG]}"], [name, *_cells(metrics, name), ""]]
+    for model, results in tested.baselines.items():
+        ahead = paired_difference(tested.continued[NDCG], results[NDCG])
+        told = f"{'+' * (ahead.mean >= 0)}{short(ahead.mean, 4)} ±{short(ahead.ci95, 4)}"
+        rows.append([model_title(model), *_cells(metrics, f"{name}/{model}"), told])
     return markdown_table(rows)
 
 

@@ -24,25 +24,22 @@ class Tested(NamedTuple):
     """The results of an encoder.
 
     Attributes:
-        continued: continuation of the playlists that test, one number each: the encoder's under an empty name, and the
-            baselines'.
+        continued: the encoder's continuation of the playlists that test, one number each.
+        baselines: that of each baseline.
         known: share of the tracks that are asked for that have a vector, 0 to 1.
         purity: of the tracks with a vector, by label; without labels that the items don't tell of.
     """
 
-    continued: Mapping[str, Mapping[str, ByUser]]
+    continued: Mapping[str, ByUser]
+    baselines: Mapping[str, Mapping[str, ByUser]]
     known: float
     purity: Mapping[str, Purity]
 
     def metrics(self, name: str) -> dict[str, float]:
         """The results as numbers; `name` is the modality's."""
-        found = flat(
-            {
-                "/".join(filter(None, ("continuation", name, model, metric))): result
-                for model, results in self.continued.items()
-                for metric, result in results.items()
-            }
-        )
+        places = {f"continuation/{name}": self.continued}
+        places |= {f"continuation/{name}/{model}": results for model, results in self.baselines.items()}
+        found = flat({f"{place}/{metric}": one for place, results in places.items() for metric, one in results.items()})
         found[f"known/{name}"] = self.known
         for label, purity in self.purity.items():
             share, chance = purity.means()
@@ -60,16 +57,17 @@ def assess(encoded: Encoded, items: pa.Table | None, settings: Settings) -> Test
         settings: which baselines, and how many neighbours.
     """
     sets, split, modality = encoded.sets, encoded.split, encoded.modality
-    continued = {"": encoded.continued()}
-    for name in settings.baselines:
-        continued[name] = continuation(BASELINES[name](sets, split)(sets, split.test), sets, split.test)
+    baselines = {
+        name: continuation(BASELINES[name](sets, split)(sets, split.test), sets, split.test)
+        for name in settings.baselines
+    }
     has_vector_V = modality.of(sets.item_ids).vectors.any(axis=1)
     purity = {}
     for label, column in LABELS.items():
         label_N = _labels(modality.item_ids, items, column)
         if np.sum((label_N != _UNKNOWN) & modality.vectors.any(axis=1)) > settings.neighbours:
             purity[label] = neighbour_purity(modality.vectors, label_N, k=settings.neighbours)
-    return Tested(continued, float(has_vector_V[split.test.item].mean()), purity)
+    return Tested(encoded.continued(), baselines, float(has_vector_V[split.test.item].mean()), purity)
 
 
 def _labels(item_ids: pa.StringArray, items: pa.Table | None, column: str) -> Int32[np.ndarray, "N"]:
