@@ -35,7 +35,7 @@ def test_help_is_the_projects_own(command: Command) -> None:
         (["p_hrd=0"], ["negative_feedback", "did you mean p_hard?", "p_task", "k_negatives", "max_length"]),
         (["model.depth=3"], ["model has no knob 'depth'", "width, blocks, heads"]),
         (["+model.depth=3"], ["model has no knob 'depth'"]),
-        (["+data.path=logs"], ["data has no knob 'path' with data=radio, but with data=interactions, data=movielens"]),
+        (["+data.path=logs"], ["data has no knob 'path' with data=radio, but with data=interactions, data=lastfm_1k"]),
         (["++task.run=RUN"], ["task has no knob 'run' with task=train, but with task=embed_audio, task=embed_u"]),
         (["+p_hard=0"], ["+p_hard adds what is there already; leave out the +"]),
         (["~p_hard"], ["~p_hard takes away what the experiment reads"]),
