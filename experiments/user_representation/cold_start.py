@@ -36,7 +36,7 @@ def cold_start(trained: Trained) -> Results:
     theirs = represent(trained.chain, trained.components, established)
     vectors = {name: np.concatenate([of_new, theirs[name]]) for name, of_new in ours.items()}
     found = trained.classified("cold_start", both, vectors)
-    # Popularity is what established users who train have listened to: none of it is of a new user.
+    # Popularity is what established users who train have listened to: none of it is of a user who tests.
     train, counts = trained.learnt_from, trained.training_plays
     plays_V = np.log1p(counts.sum(axis=0))
     found["popularity"] = calibrated(pairs, lambda asked_P: plays_V[asked_P.item])

@@ -54,13 +54,15 @@ class Trained:
 
     @functools.cached_property
     def items(self) -> tuple[Float32[np.ndarray, "V I"], Bool[np.ndarray, "V"]]:
-        """What classifiers read of items, all their vectors side by side and how often they are played; and which items
-        have any vector.
+        """What classifiers read of items, all their vectors side by side and how often they were played; and which
+        items have any vector.
 
-        Plays are of established users who train, before anybody is asked: log(1 + plays).
+        Plays, log(1 + plays), are those of `People.before_all`.
         """
         aligned = self.chain.features.inputs.modalities
-        columns = [scaled(np.log1p(self.training_plays.sum(axis=0))[:, None])]
+        before = self.people.before_all
+        plays_V = play_counts(self.sources.log, before.user, before.time).sum(axis=0)
+        columns = [scaled(np.log1p(plays_V)[:, None])]
         for one in aligned:
             vectors = scaled(one.vectors, np.flatnonzero(one.known))
             columns += [np.where(one.known[:, None], vectors, 0), one.known[:, None]]
@@ -84,7 +86,7 @@ class Trained:
 
     @functools.cached_property
     def training_plays(self) -> csr_array:
-        """How often each of them listened to each item."""
+        """How often each of them had listened to each item then."""
         train = self.learnt_from
         return play_counts(self.sources.log, train.user, train.time)
 

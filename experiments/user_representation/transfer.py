@@ -88,8 +88,11 @@ def classify(
 
 
 def calibrated(pairs: Pairs, score: Callable[[LabelledPairs], Float64[np.ndarray, "P"]]) -> Mapping[str, ByUser]:
-    """Tell pairs apart by a score that nothing is learnt of, but where odds are even, from users who train."""
-    fitted = LogisticRegression().fit(score(pairs.train)[:, None], pairs.train.label)
+    """Tell pairs apart by a score that nothing is learnt of, but where odds are even.
+
+    That is learnt from users who validate: what users who train are asked about may be what the score counts.
+    """
+    fitted = LogisticRegression().fit(score(pairs.validation)[:, None], pairs.validation.label)
     return told_apart(fitted.decision_function(score(pairs.test)[:, None]), pairs.test, pairs.user)
 
 
