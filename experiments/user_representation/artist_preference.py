@@ -32,13 +32,13 @@ def artist_preference(trained: Trained) -> Results:
         numpy_stream(settings.seed, "artist_preference"),
         most=settings.asked.most,
     )
-    pairs = trained.pairs(drawn, asked.user)
+    pairs = trained.pairs(drawn, asked)
     x = trained.chain.features.of(asked)
     vectors = {"with": trained.chain.z(x), "without": curated(trained.chain.features, x)}
-    artists, followers_A = trained.artists, np.zeros(len(trained.artists), np.int64)
+    found = trained.classified("artist_preference", pairs, vectors, trained.artists)
+    followers_A = np.zeros(len(trained.artists.known), np.int64)
     np.add.at(followers_A, follows.artist[follows.time < people.weekly.time.min()], 1)
-    found = trained.classified("artist_preference", pairs, vectors, artists)
-    found["popularity"] = calibrated(pairs, lambda asked_P: np.log1p(followers_A[asked_P.item]))
+    found["popularity"] = calibrated(pairs, lambda asked_P: np.log1p(followers_A[asked_P.item, None]))
     return {f"artist_preference/{name}": results for name, results in found.items()}
 
 

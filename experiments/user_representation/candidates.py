@@ -8,7 +8,7 @@ import pyarrow as pa
 
 from experiments.folder import write_parquet
 from experiments.user_representation.tasks import Results, Trained
-from experiments.user_representation.towers import CANDIDATES, RECALL, Finder, Week, finder_of, the_week, users_of
+from experiments.user_representation.towers import CANDIDATES, RECALL, Finder, Week, finders_of, the_week, users_of
 from urep_jax.evaluation.by_user import ByUser
 from urep_jax.evaluation.candidates import found_again, found_among
 from urep_jax.serving.neighbours import NONE, Neighbours, faiss_search
@@ -24,7 +24,7 @@ def candidates(trained: Trained) -> Results:
     week = the_week(trained)
     found: Results = {}
     for name, users in users_of(trained, week).items():
-        finder = finder_of(trained, week, name, users)
+        finder = finders_of(trained, week, name, users).now
         found[f"candidates/{name}"] = {**_judged(finder, week), **_by_index(finder, week, trained)}
         if name == "z_u":
             _write(trained, finder(week.end), trained.folder / "candidates.parquet")
@@ -33,9 +33,11 @@ def candidates(trained: Trained) -> Results:
 
 
 def popularity(trained: Trained, week: Week) -> Finder:
-    """Finds for everybody what established users who train have listened to most."""
-    plays_V = trained.training_plays.sum(axis=0, dtype=np.float32)
-    return Finder(np.ones((len(week.asked), 1), np.float32), plays_V[:, None], np.flatnonzero(trained.items[1]))
+    """Finds for everybody what was listened to most in the last four weeks."""
+    items = trained.items
+    every_V = np.arange(len(items.known))
+    recent_V = items.plays.before(np.full(len(every_V), trained.people.now), every_V)[:, 1]
+    return Finder(np.ones((len(week.asked), 1), np.float32), recent_V[:, None], np.flatnonzero(items.known))
 
 
 def _judged(finder: Finder, week: Week) -> Mapping[str, ByUser]:

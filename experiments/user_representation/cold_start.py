@@ -9,8 +9,10 @@ from experiments.user_representation.sources import TRAIN
 from experiments.user_representation.tasks import Results, Trained
 from experiments.user_representation.transfer import Pairs, calibrated
 from urep_jax.baselines.demographic_popularity import demographic_popularity
+from urep_jax.baselines.play_counts import play_counts
 from urep_jax.core.types import SECONDS_PER_DAY
 from urep_jax.data.labelled_pairs import LabelledPairs
+from urep_jax.data.moments import Moments
 
 
 def cold_start(trained: Trained) -> Results:
@@ -23,29 +25,28 @@ def cold_start(trained: Trained) -> Results:
     if not len(asked):
         return {}
     drawn = trained.listened(asked, settings.asked.hours * 3600, "cold_start")
-    pairs = trained.pairs(drawn, asked.user)
+    pairs = trained.pairs(drawn, asked)
     # New users are few: the one classifier learns from their first days, and from what established ones go for as well.
     days, established = settings.asked.days * SECONDS_PER_DAY, trained.learnt_from
     learning = trained.listened(asked, days, "cold_start/days")
     learning = learning.where(trained.people.part[asked.user[learning.user]] == TRAIN)
     known = trained.listened(established, days, "cold_start/established")
     known = dataclasses.replace(known, user=known.user + len(asked))
-    user = np.append(asked.user, established.user)
-    both = Pairs(LabelledPairs.join([learning, known]), pairs.validation, pairs.test, user)
+    everybody = Moments.join([asked, established])
+    both = Pairs(LabelledPairs.join([learning, known]), pairs.validation, pairs.test, everybody)
     ours = represent(trained.chain, trained.components, asked, new=True)
     theirs = represent(trained.chain, trained.components, established)
     vectors = {name: np.concatenate([of_new, theirs[name]]) for name, of_new in ours.items()}
     found = trained.classified("cold_start", both, vectors)
-    # Popularity is what established users who train have listened to: none of it is of a user who tests.
-    train, counts = trained.learnt_from, trained.training_plays
-    plays_V = np.log1p(counts.sum(axis=0))
-    found["popularity"] = calibrated(pairs, lambda asked_P: plays_V[asked_P.item])
-    group_S = _demographic(trained)
+    found["popularity"] = trained.by_popularity(pairs)
+    # What established users who train have listened to: none of it is of a user who validates or tests.
+    train, group_S = trained.learnt_from, _demographic(trained)
+    counts = play_counts(trained.sources.log, train.user, train.time)
     found["demographic_popularity"] = calibrated(
         pairs,
         lambda asked_P: demographic_popularity(
             counts, group_S[train.user], group_S[asked.user[asked_P.user]], asked_P.item
-        ),
+        )[:, None],
     )
     status = {"completed": np.flatnonzero(profiles.completed), "not_completed": np.flatnonzero(~profiles.completed)}
     results = {

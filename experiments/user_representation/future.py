@@ -2,11 +2,8 @@
 
 import importlib.util
 
-import numpy as np
-
 from experiments.user_representation.representations import represent
 from experiments.user_representation.tasks import Results, Trained
-from experiments.user_representation.transfer import calibrated
 from urep_jax.baselines.lightfm import lightfm_vectors
 from urep_jax.baselines.nmf import nmf_vectors
 from urep_jax.baselines.play_counts import play_counts
@@ -22,13 +19,12 @@ def future_listening(trained: Trained) -> Results:
     """`future_listening/<r>`: how well tracks that users listen to are told from others, by each representation."""
     log, asked, settings = trained.sources.log, trained.people.established_by_week, trained.settings
     drawn = trained.listened(asked, settings.asked.days * SECONDS_PER_DAY, "future_listening")
-    pairs = trained.pairs(drawn, asked.user)
+    pairs = trained.pairs(drawn, asked)
     counts = play_counts(log, asked.user, asked.time)
     vectors = represent(trained.chain, trained.components, asked)
     if importlib.util.find_spec("lightfm"):
         vectors["lightfm"] = lightfm_vectors(counts, width=settings.model.width, seed=settings.seed, epochs=_EPOCHS)
     vectors["nmf"] = nmf_vectors(counts, width=settings.model.width, seed=settings.seed, sweeps=_SWEEPS)
     found = trained.classified("future_listening", pairs, vectors)
-    plays_V = np.log1p(trained.training_plays.sum(axis=0))
-    found["popularity"] = calibrated(pairs, lambda asked: plays_V[asked.item])
+    found["popularity"] = trained.by_popularity(pairs)
     return {f"future_listening/{name}": results for name, results in found.items()}

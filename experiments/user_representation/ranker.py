@@ -11,7 +11,7 @@ from jaxtyping import Float, Float32
 
 from experiments.user_representation.candidates import popularity
 from experiments.user_representation.tasks import Results, Trained
-from experiments.user_representation.towers import Finder, Week, finder_of, the_week, users_of
+from experiments.user_representation.towers import Finder, Week, earlier_items, finders_of, the_week, users_of
 from experiments.watch import WatchedFit
 from urep_jax.data.lists import ListBatches, Lists
 from urep_jax.evaluation.by_user import ByUser
@@ -42,8 +42,9 @@ def ranker(trained: Trained) -> Results:
     found: Results = {}
     # Of users without static, activity and listening features there is nothing to be curated.
     for name in (name for name in ("z_u", "curated") if name in vectors):
-        finder = finder_of(trained, week, name, vectors[name])
-        lists = {part: _lists(week, finder, getattr(week, part)) for part in ("train", "validation", "test")}
+        finders = finders_of(trained, week, name, vectors[name])
+        lists = {part: _lists(week, finders.now, getattr(week, part)) for part in ("validation", "test")}
+        lists["train"] = _lists(week, finders.earlier, week.train)
         found[f"ranker/{name}"] = {_NDCG: _ranked(trained, week, name, vectors[name], lists)}
         found[f"ranker/{name}_towers"] = {_NDCG: _ndcg(lists["test"].found, lists["test"], week)}
     most_played = _lists(week, popularity(trained, week), week.test)
@@ -72,18 +73,18 @@ def _ranked(
     trained: Trained, week: Week, name: str, users: Float32[np.ndarray, "N U"], lists: Mapping[str, Lists]
 ) -> ByUser:
     """Train a ranker, or go on where an earlier call stopped; how it orders tested users' lists."""
-    settings, items = trained.settings, trained.items[0]
-    model = dataclasses.replace(settings.ranker, user_width=users.shape[1], item_width=items.shape[1])
+    settings, now = trained.settings, trained.items.at(trained.people.now)
+    model = dataclasses.replace(settings.ranker, user_width=users.shape[1], item_width=trained.items.width)
     mean, spread = lists["train"].found.mean(), max(lists["train"].found.std(), 1e-6)
     lists = {part: dataclasses.replace(one, found=(one.found - mean) / spread) for part, one in lists.items()}
 
     def ndcg(params: Params, part: str) -> ByUser:
-        return _ndcg(_scores(params, users, items, lists[part], model), lists[part], week)
+        return _ndcg(_scores(params, users, now, lists[part], model), lists[part], week)
 
     ids, training = trained.sources.log.sequence_ids.take(week.asked.user), settings.ranking
     # A list that holds nothing that its user goes for says nothing.
     learnt_from = lists["train"].where(lists["train"].label.any(axis=1))
-    batches = ListBatches(learnt_from, users, items, ids, training.batch_size, settings.seed)
+    batches = ListBatches(learnt_from, users, earlier_items(trained), ids, training.batch_size, settings.seed)
     train = WatchedFit(trained.folder / "ranker" / name, f"ranker by {name}", _NDCG, trained.console)
     fitted = train(
         ranker_objective(model),

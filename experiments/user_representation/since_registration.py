@@ -29,7 +29,7 @@ def since_registration(trained: Trained) -> Results:
     if not len(asked):
         return {}
     drawn = trained.listened(asked, settings.asked.days * SECONDS_PER_DAY, "since_registration")
-    pairs = trained.pairs(drawn, asked.user)
+    pairs = trained.pairs(drawn, asked)
     vectors = represent(trained.chain, trained.components, asked)
     wanted: Vectors = {name: vectors[name] for name in ("z_u", "average") if name in vectors}
     completed_S = trained.sources.profiles.completed

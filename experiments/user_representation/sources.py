@@ -56,16 +56,6 @@ class People(NamedTuple):
         return moments.where(self.part[moments.user] == part)
 
     @property
-    def before_all(self) -> Moments:
-        """Users who train, before anybody is asked; those who are new to the log aren't among them.
-
-        What they listened to until then isn't asked about: a classifier that reads how often items were played would
-        otherwise learn that what was played is played.
-        """
-        first = self.of(self.weekly.where(self.weekly.time == self.weekly.time.min()), TRAIN)
-        return first.where(~np.isin(first.user, self.new.user))
-
-    @property
     def established_by_week(self) -> Moments:
         """Established users: those who train at all their moments, all others when users are asked about."""
         return Moments.join([self.of(self.weekly, TRAIN), *(self.of(self.established, p) for p in (VALIDATION, TEST))])

@@ -2,16 +2,17 @@
 
 import dataclasses
 from functools import partial
+from typing import NamedTuple
 
 import jax
 import numpy as np
 from jaxtyping import Float32, Int64
 from scipy.sparse import csr_array
 
+from experiments.user_representation.items import scaled
 from experiments.user_representation.representations import Vectors, averages, curated
 from experiments.user_representation.sources import TEST, TRAIN, VALIDATION, People
 from experiments.user_representation.tasks import Trained
-from experiments.user_representation.transfer import scaled
 from experiments.watch import WatchedFit
 from urep_jax.baselines.play_counts import play_counts
 from urep_jax.core.types import SECONDS_PER_DAY
@@ -51,6 +52,18 @@ class Week:
     end: slice
     wanted: csr_array
     heard: csr_array
+
+
+class Finders(NamedTuple):
+    """Trained towers.
+
+    Attributes:
+        earlier: finds what users who train are given, by items as they were known before anybody is asked.
+        now: finds what all others are given, by items as they are known when these are asked.
+    """
+
+    earlier: "Finder"
+    now: "Finder"
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -94,7 +107,7 @@ def the_week(trained: Trained) -> Week:
     stop = np.cumsum([len(part) for part in parts])
     train, validation, test, at_end = (slice(int(b) - len(part), int(b)) for b, part in zip(stop, parts, strict=True))
     asked = Moments.join(parts)
-    wanted = future_items(log, asked.user, asked.time, seconds, where=trained.items[1])
+    wanted = future_items(log, asked.user, asked.time, seconds, where=trained.items.known)
     return Week(asked, train, validation, test, at_end, wanted, play_counts(log, asked.user, asked.time))
 
 
@@ -119,7 +132,12 @@ def users_of(trained: Trained, week: Week) -> Vectors:
     return {name: scaled(of_users, week.train) for name, of_users in vectors.items() if of_users.shape[1]}
 
 
-def finder_of(trained: Trained, week: Week, name: str, users: Float32[np.ndarray, "N U"]) -> Finder:
+def earlier_items(trained: Trained) -> Float32[np.ndarray, "V I"]:
+    """Items as they were known before anybody is asked: what is learnt from has no play in it that is asked about."""
+    return trained.items.at(int(trained.people.weekly.time.min()))
+
+
+def finders_of(trained: Trained, week: Week, name: str, users: Float32[np.ndarray, "N U"]) -> Finders:
     """Train towers on users' vectors, or go on where an earlier call stopped.
 
     Args:
@@ -128,15 +146,15 @@ def finder_of(trained: Trained, week: Week, name: str, users: Float32[np.ndarray
         name: of the vectors.
         users: a vector for each row of `week.asked`.
     """
-    settings, (items, known_V) = trained.settings.two_tower, trained.items
-    model = dataclasses.replace(settings.model, user_width=users.shape[1], item_width=items.shape[1])
-    known = np.flatnonzero(known_V)
+    settings, known = trained.settings.two_tower, np.flatnonzero(trained.items.known)
+    earlier, now = earlier_items(trained), trained.items.at(trained.people.now)
+    model = dataclasses.replace(settings.model, user_width=users.shape[1], item_width=trained.items.width)
 
-    def finder(params: Params) -> Finder:
+    def finder(params: Params, items: Float32[np.ndarray, "V I"]) -> Finder:
         return Finder(*_embedded(params, users, items, model), known)
 
     def validate(params: Params) -> tuple[float, dict[str, float]]:
-        found = finder(params)(week.validation)
+        found = finder(params, now)(week.validation)
         return found_among(found.item, week.wanted[week.validation], week.asked.user[week.validation])[RECALL].value, {}
 
     row_P, item_P = week.wanted[week.train].nonzero()
@@ -146,7 +164,7 @@ def finder_of(trained: Trained, week: Week, name: str, users: Float32[np.ndarray
         row_P.astype(np.int64),
         item_P.astype(np.int64),
         users,
-        items,
+        earlier,
         ids,
         settings.block,
         training.batch_size,
@@ -155,7 +173,7 @@ def finder_of(trained: Trained, week: Week, name: str, users: Float32[np.ndarray
     train = WatchedFit(trained.folder / "two_tower" / name, f"two towers by {name}", RECALL, trained.console)
     config = {"system": "user_representation", "model": dataclasses.asdict(model)}
     fitted = train(two_tower_objective(model), adam(training.learning_rate), batches, validate, training.fit, config)
-    return finder(fitted.params)
+    return Finders(finder(fitted.params, earlier), finder(fitted.params, now))
 
 
 def _embedded(

@@ -9,12 +9,14 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pyarrow as pa
-from jaxtyping import Float, Float32, Float64, Int
+from jaxtyping import Float, Float32, Float64
 from sklearn.linear_model import LogisticRegression
 
+from experiments.user_representation.items import Items
 from experiments.user_representation.settings import Settings
 from experiments.watch import WatchedFit
 from urep_jax.data.labelled_pairs import LabelledPairs, PairBatches
+from urep_jax.data.moments import Moments
 from urep_jax.evaluation.by_user import ByUser
 from urep_jax.evaluation.future_listening import told_apart
 from urep_jax.models import preference
@@ -31,29 +33,20 @@ class Pairs(NamedTuple):
     """Pairs of users and items to learn from, to choose an epoch by, and to be judged by.
 
     Attributes:
-        train, validation, test: pairs of rows of `user`.
-        user: the log's numbers of users.
+        train, validation, test: pairs of rows of `asked`.
+        asked: who these users are, and when they are asked about.
     """
 
     train: LabelledPairs
     validation: LabelledPairs
     test: LabelledPairs
-    user: Int[np.ndarray, "N"]
-
-
-def scaled(
-    vectors: Float[np.ndarray, "N D"], rows: Int[np.ndarray, "M"] | slice = slice(None)
-) -> Float32[np.ndarray, "N D"]:
-    """Vectors moved to a mean of 0 and brought to a mean variance of 1, as they have them among `rows`."""
-    known = vectors[rows].astype(np.float64)
-    spread = np.sqrt(known.var(axis=0).mean())
-    return ((vectors - known.mean(axis=0)) / max(spread, 1e-6)).astype(np.float32)
+    asked: Moments
 
 
 def classify(
     pairs: Pairs,
     users: Float32[np.ndarray, "N U"],
-    items: Float32[np.ndarray, "V I"],
+    items: Items,
     user_ids: pa.StringArray,
     settings: Settings,
     train: WatchedFit,
@@ -63,37 +56,40 @@ def classify(
     Args:
         pairs: which users went for which items, and others.
         users: a vector for each row of users.
-        items: a vector for each item.
+        items: what is known of each item.
         user_ids: the source's id of each row of users.
         settings: how it is trained.
         train: trains, or goes on where an earlier call stopped.
     """
-    model = dataclasses.replace(settings.classifier, user_width=users.shape[1], item_width=items.shape[1])
-    training = settings.transfer
+    model = dataclasses.replace(settings.classifier, user_width=users.shape[1], item_width=items.width)
+    training, items_of = settings.transfer, items.asked(pairs.asked.time)
 
     def odds(params: Params, asked: LabelledPairs) -> Float64[np.ndarray, "P"]:
-        odds_P = _odds(params, jnp.asarray(users[asked.user]), jnp.asarray(items[asked.item]), model)
+        odds_P = _odds(params, jnp.asarray(users[asked.user]), jnp.asarray(items_of(asked.user, asked.item)), model)
         return np.asarray(odds_P, np.float64)
 
-    batches = PairBatches(pairs.train, users, items, user_ids, training.batch_size, settings.seed)
+    batches = PairBatches(pairs.train, users, items_of, user_ids, training.batch_size, settings.seed)
     found = train(
         preference_objective(model),
         adam(training.learning_rate),
         batches,
-        lambda params: (told_apart(odds(params, pairs.validation), pairs.validation, pairs.user)["auc"].value, {}),
+        lambda params: (
+            told_apart(odds(params, pairs.validation), pairs.validation, pairs.asked.user)["auc"].value,
+            {},
+        ),
         training.fit,
         {"system": "user_representation", "model": dataclasses.asdict(model)},
     )
     return odds(found.params, pairs.test)
 
 
-def calibrated(pairs: Pairs, score: Callable[[LabelledPairs], Float64[np.ndarray, "P"]]) -> Mapping[str, ByUser]:
-    """Tell pairs apart by a score that nothing is learnt of, but where odds are even.
+def calibrated(pairs: Pairs, score: Callable[[LabelledPairs], Float[np.ndarray, "P S"]]) -> Mapping[str, ByUser]:
+    """Tell pairs apart by scores whose weights and threshold alone are learnt, from users who validate.
 
-    That is learnt from users who validate: what users who train are asked about may be what the score counts.
+    What users who train are asked about may be what a score counts.
     """
-    fitted = LogisticRegression().fit(score(pairs.validation)[:, None], pairs.validation.label)
-    return told_apart(fitted.decision_function(score(pairs.test)[:, None]), pairs.test, pairs.user)
+    fitted = LogisticRegression().fit(score(pairs.validation), pairs.validation.label)
+    return told_apart(fitted.decision_function(score(pairs.test)), pairs.test, pairs.asked.user)
 
 
 @partial(jax.jit, static_argnames="model")

@@ -26,6 +26,10 @@ ITEM_VECTORS = RNG.normal(size=(ITEMS, WIDTH)).astype(np.float32)
 IDS = pa.array([f"user {u}" for u in range(USERS)])
 
 
+def of_items(user: np.ndarray, item: np.ndarray) -> np.ndarray:
+    return ITEM_VECTORS[item]
+
+
 def pairs(users: range, per_user: int = 40) -> LabelledPairs:
     """Users go for items that point where they do."""
     user = np.repeat(np.array(users), per_user)
@@ -43,7 +47,7 @@ def trained(train: LabelledPairs, folder: Path) -> Any:
     def validate(params: Any) -> tuple[float, Mapping[str, float]]:
         return auc(params, train), {}
 
-    batches = PairBatches(train, USER_VECTORS, ITEM_VECTORS, IDS, 64, 0)
+    batches = PairBatches(train, USER_VECTORS, of_items, IDS, 64, 0)
     cfg = FitConfig(epochs=8, patience=8)
     return fit(preference_objective(CFG), adam(0.02), batches, validate, cfg, folder, {}).params
 
@@ -63,9 +67,9 @@ def test_rows_that_fill_up_a_batch_count_for_nothing() -> None:
     objective = preference_objective(CFG)
     params = objective.init(jax.random.key(0))
     few = pairs(range(1), 5)
-    full, exact = (PairBatches(few, USER_VECTORS, ITEM_VECTORS, IDS, size, 0)[0] for size in (8, 5))
+    full, exact = (PairBatches(few, USER_VECTORS, of_items, IDS, size, 0)[0] for size in (8, 5))
     assert full.is_pair.tolist() == [True] * 5 + [False] * 3
     sums = [objective.loss(params, jax.tree.map(jnp.asarray, batch), jax.random.key(1)) for batch in (full, exact)]
     np.testing.assert_allclose(*np.array(sums), rtol=1e-5)
     with pytest.raises(ValueError, match="there is no pair to train on"):
-        PairBatches(few.where(few.label & ~few.label), USER_VECTORS, ITEM_VECTORS, IDS, 8, 0)
+        PairBatches(few.where(few.label & ~few.label), USER_VECTORS, of_items, IDS, 8, 0)

@@ -1,7 +1,7 @@
 """Pairs of a user and an item, and whether the one went for the other; their Grain source."""
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -67,7 +67,7 @@ class PairBatches(RowBatches[PairBatch]):
     Args:
         pairs: what is learnt from.
         users: a vector for each row of users.
-        items: a vector for each row of items.
+        items: gives vectors of items for rows of users and of items; they may hang on when a user is asked about.
         user_ids: the source's id of each row of users, for messages.
         batch_size: rows of a batch; what is missing in an epoch's last one is filled up with empty rows.
         seed: names the run's random streams.
@@ -80,7 +80,7 @@ class PairBatches(RowBatches[PairBatch]):
         self,
         pairs: LabelledPairs,
         users: Float32[np.ndarray, "N U"],
-        items: Float32[np.ndarray, "V I"],
+        items: Callable[[Int64[np.ndarray, "B"], Int64[np.ndarray, "B"]], Float32[np.ndarray, "B I"]],
         user_ids: pa.StringArray,
         batch_size: int,
         seed: int,
@@ -93,4 +93,5 @@ class PairBatches(RowBatches[PairBatch]):
     def batch(self, row: Int64[np.ndarray, "B"], is_row: Bool[np.ndarray, "B"]) -> PairBatch:
         """Pairs of a batch."""
         user_B, item_B, label_B = self.pairs.user[row], self.pairs.item[row], self.pairs.label[row]
-        return PairBatch(self.users[user_B], self.items[item_B], label_B, is_row, np.arange(len(row), dtype=np.int32))
+        items_BxI = self.items(user_B, item_B)
+        return PairBatch(self.users[user_B], items_BxI, label_B, is_row, np.arange(len(row), dtype=np.int32))

@@ -37,9 +37,3 @@ def test_those_who_train_are_there_week_by_week_and_others_once() -> None:
         (3, NOW),
         (4, NOW),
     ]
-
-
-def test_what_is_counted_is_asked_of_nobody() -> None:
-    # User 1 was new to the log once, and asked then; 4 wasn't there before anybody was asked; 2 and 3 don't train.
-    counted = PEOPLE.before_all
-    assert list(zip(counted.user, counted.time, strict=True)) == [(0, NOW - WEEK)]
