@@ -29,6 +29,7 @@ TITLES = {
     "artist_preference/with/auc": "AUC, follows",
     "clusters/favourite_artists/z_u/ndcg@50": "nDCG, artists",
     "clusters/artist_country/z_u/ndcg@50": "nDCG, country",
+    "clusters/favourite_genres/z_u/ndcg@50": "nDCG, genres",
     "clusters/onboarding/z_u/ndcg@50": "nDCG, onboarding",
 }
 """What a person is told of each metric, in the order of tables."""

@@ -67,11 +67,14 @@ def _section(cfg: DictConfig, name: str, encoded: Encoded, tested: Tested, metri
     modality, sets, split, fit = encoded
     known = f"{metrics[f'known/{name}']:.1%}"
     together = " and ".join(cfg.data.modalities[name].together)
+    best = (
+        "Nothing is learnt." if fit is None else f"The best of {len(fit.history)} epochs was number {fit.best.epoch}."
+    )
     return f"""## {name}
 
-Learnt from {together}: {sets.num_sequences:,} sets with {sets.num_events:,} places of {sets.num_items:,} tracks;
+Of {together}: {sets.num_sequences:,} sets with {sets.num_events:,} places of {sets.num_items:,} tracks;
 {len(split.test):,} of the sets test. {len(modality.item_ids):,} tracks have a vector of {modality.width} numbers, and
-{known} of those that are asked for. The best of {len(fit.history)} epochs was number {fit.best.epoch}.
+{known} of those that are asked for. {best}
 
 {_continuation(name, tested, metrics)}
 

@@ -80,7 +80,8 @@ def _no_playlists(problem: str) -> ValueError:
 
 def _draw(folder: RunFolder, name: str, encoded: Encoded, tested: Tested) -> None:
     """How an encoder learnt, and how it continues playlists beside the baselines."""
-    figures.training_curves(encoded.fit.history, UNIT, folder.figures / f"{name}_training.png")
+    if encoded.fit is not None:
+        figures.training_curves(encoded.fit.history, UNIT, folder.figures / f"{name}_training.png")
     found = {name: tested.continued, **{model_title(model): one for model, one in tested.baselines.items()}}
     ndcg = {title: (results[NDCG].value, results[NDCG].ci95) for title, results in found.items()}
     figures.compared(ndcg, f"{METRICS[NDCG]} of playlists' ends", folder.figures / f"{name}_continuation.png")

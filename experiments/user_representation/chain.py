@@ -64,7 +64,7 @@ def make_features(sources: Sources, people: People, modalities: tuple[Modality, 
     """Features fitted to users who train: established ones now and earlier, and new ones."""
     log, tables, _ = sources
     moments = people.of(Moments.join([people.weekly, people.new]), TRAIN)
-    space = fit_space(log, tables, modalities, moments.user, moments.time, settings.features)
+    space = fit_space(log, tables, modalities, moments.user, moments.time, settings.features, settings.categories)
     inputs = space.read(log, tables)
     held = people.of(Moments.join([people.established, people.new]), VALIDATION)
     return Features(

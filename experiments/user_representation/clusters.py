@@ -14,26 +14,30 @@ from urep_jax.data.user_features.profiles import NOT_KNOWN
 from urep_jax.evaluation.similar_users import similar_users
 
 FAVOURITES = 3
-"""Artists of a user that are favourites: those listened to most."""
+"""Artists, or genres, of a user that are favourites: those listened to most."""
 
 
 def clusters(trained: Trained) -> Results:
-    """`clusters/<favourite_artists|artist_country|onboarding>/<r>`: nDCG of each user's nearest among the others.
+    """`clusters/<favourite_artists|artist_country|favourite_genres|onboarding>/<r>`: nDCG of each user's nearest.
 
     Where users have several things in common, the worth of a neighbour is the share that both have of what either has.
     What the data doesn't tell isn't asked: artists, their countries, or an onboarding.
     """
     profiles, people, settings = trained.sources.profiles, trained.people, trained.settings
     found: Results = {}
+    established = people.established
+    vectors = represent(trained.chain, trained.components, established)
+    plays = play_counts(trained.sources.log, established.user, established.time)
     if len(profiles.artist_ids):
-        established = people.established
-        plays = _artist_plays(trained, established)
-        vectors = represent(trained.chain, trained.components, established)
-        found |= _near("favourite_artists", vectors, _most_played(plays, FAVOURITES), established)
+        by_artist = csr_array(plays @ _artists(trained))
+        found |= _near("favourite_artists", vectors, _most_played(by_artist, FAVOURITES), established)
         country_A = _countries(trained)
         if country_A is not None:
-            plays = csr_array(plays @ country_A)
-            found |= _near("artist_country", vectors, _most_played(plays, 1), established)
+            by_country = csr_array(by_artist @ country_A)
+            found |= _near("artist_country", vectors, _most_played(by_country, 1), established)
+    genres = _genres(trained)
+    if genres is not None:
+        found |= _near("favourite_genres", vectors, _most_played(csr_array(plays @ genres), FAVOURITES), established)
     # The answers play a role for some time; those who gave some within it have listened to something since.
     since = people.now - settings.features.onboarding_days * SECONDS_PER_DAY
     recent = people.new.where((people.new.time >= since) & (people.new.time < people.now))
@@ -52,14 +56,25 @@ def _near(name: str, vectors: Vectors, shared: csr_array, asked: Moments) -> Res
     }
 
 
-def _artist_plays(trained: Trained, asked: Moments) -> csr_array:
-    """How often users listened to artists: N x A."""
-    log, profiles = trained.sources.log, trained.sources.profiles
-    artist_V = profiles.item_artist
-    has_V = np.flatnonzero(artist_V != NOT_KNOWN)
-    shape = (log.num_items, len(profiles.artist_ids))
-    by_artist = csr_array((np.ones(len(has_V), np.float32), (has_V, artist_V[has_V])), shape=shape)
-    return csr_array(play_counts(log, asked.user, asked.time) @ by_artist)
+def _artists(trained: Trained) -> csr_array:
+    """Whose each item is: V x A of 0 and 1."""
+    profiles = trained.sources.profiles
+    has_V = np.flatnonzero(profiles.item_artist != NOT_KNOWN)
+    shape = (len(profiles.item_artist), len(profiles.artist_ids))
+    return csr_array((np.ones(len(has_V), np.float32), (has_V, profiles.item_artist[has_V])), shape=shape)
+
+
+def _genres(trained: Trained) -> csr_array | None:
+    """What kinds each item is of, V x G of 0 and 1; None if nobody knows."""
+    items, ids = trained.sources.tables.get("items"), trained.sources.log.item_ids
+    if items is None or "genres" not in items.column_names:
+        return None
+    lists = items["genres"].combine_chunks().take(pc.index_in(ids, value_set=items["item_id"].combine_chunks()))
+    item, words = pc.list_parent_indices(lists).to_numpy(), pc.list_flatten(lists).dictionary_encode()
+    of_item = csr_array(
+        (np.ones(len(item), np.float32), (item, words.indices.to_numpy())), shape=(len(ids), len(words.dictionary))
+    )
+    return of_item if of_item.nnz else None
 
 
 def _countries(trained: Trained) -> csr_array | None:

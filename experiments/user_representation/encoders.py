@@ -43,15 +43,15 @@ class Encoded(NamedTuple):
 
     Attributes:
         modality: vectors of all items that it can tell of.
-        sets: the sets of items that it learnt from, as a log of playlists.
+        sets: the sets of items that it learnt from, or is tested on, as a log of playlists.
         split: which of them validate and test, and where their ends begin.
-        fit: its training.
+        fit: its training; None if nothing is learnt.
     """
 
     modality: Modality
     sets: EventLog
     split: Split
-    fit: Fit
+    fit: Fit | None
 
     def continued(self) -> Mapping[str, ByUser]:
         """How well the vectors continue the sets that test."""
@@ -64,29 +64,11 @@ class Encoder:
 
     Attributes:
         together: whose tracks belong together: `playlists`, `artists`, `histories` (of users who train), or several.
-        width: D, numbers of a vector; the paper's is 80.
-        most_sets: sets that are learnt from at most; null: all.
-        min_items: items of a set that can be asked about when epochs are compared.
-        epochs: at most.
-        patience: epochs without a better validation.
-        batch_size: blocks of up to 32 tracks of a step.
-        learning_rate: step size.
-        k_negatives: random tracks that each block has as negatives.
+        min_items: items of a set that can be asked about, when epochs are compared, or the encoder is tested.
     """
 
     together: tuple[Together, ...] = ("playlists",)
-    width: int = 80
-    most_sets: int | None = None
     min_items: int = 10
-    epochs: int = 10
-    patience: int = 3
-    batch_size: int = 32
-    learning_rate: float = 2e-3
-    k_negatives: int = 16
-
-    def fit_config(self, like: FitConfig) -> FitConfig:
-        """How long to train: this encoder's own, all else as the chain trains."""
-        return dataclasses.replace(like, epochs=self.epochs, patience=self.patience)
 
     def split(self, log: EventLog, seed: int) -> Split:
         """A twentieth of the sets validates, another tests."""
@@ -100,7 +82,63 @@ class Encoder:
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Collaborative(Encoder):
+class Words(Encoder):
+    """Vectors of the words that items have, such as genres: 1 for each that they have, brought to length 1.
+
+    Nothing is learnt; `together` says what they are tested on.
+
+    Attributes:
+        column: of the items table, a list of words, or one word, for each item that has some.
+    """
+
+    column: str = "genres"
+
+    def __call__(self, name: str, tables: Mapping[str, pa.Table], like: FitConfig, train: WatchedFit) -> Encoded:
+        """Encode."""
+        known = known_items(name, tables, self.column)
+        words = known[self.column].combine_chunks()
+        if pa.types.is_list(words.type):
+            row, words = pc.list_parent_indices(words).to_numpy(), pc.list_flatten(words)
+        else:
+            row = np.arange(len(words))
+        coded = pc.cast(words, pa.string()).dictionary_encode()
+        vectors = np.zeros((len(known), len(coded.dictionary)), np.float32)
+        vectors[row, coded.indices.to_numpy()] = 1.0
+        vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
+        ids = known["item_id"].combine_chunks()
+        log = sets_of_items(self.together, tables, None, like.seed, only=ids)
+        return Encoded(Modality(name, ids, vectors), log, self.split(log, like.seed), None)
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Learnt(Encoder):
+    """What all encoders that learn are told.
+
+    Attributes:
+        width: D, numbers of a vector; the paper's is 80.
+        most_sets: sets that are learnt from at most; null: all.
+        epochs: at most.
+        patience: epochs without a better validation.
+        batch_size: blocks of up to 32 tracks of a step.
+        learning_rate: step size.
+        k_negatives: random tracks that each block has as negatives.
+    """
+
+    width: int = 80
+    most_sets: int | None = None
+    epochs: int = 10
+    patience: int = 3
+    batch_size: int = 32
+    learning_rate: float = 2e-3
+    k_negatives: int = 16
+
+    def fit_config(self, like: FitConfig) -> FitConfig:
+        """How long to train: this encoder's own, all else as the chain trains."""
+        return dataclasses.replace(like, epochs=self.epochs, patience=self.patience)
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Collaborative(Learnt):
     """Vectors of tracks that are near where tracks occur together: skip-gram with negative sampling (§3.2.1).
 
     Attributes:
@@ -137,7 +175,7 @@ class Collaborative(Encoder):
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Content(Encoder):
+class Content(Learnt):
     """Vectors from what is known of each item: the sound of tracks, the topics of shows (§3.2.1, Fig. 3).
 
     Attributes:
@@ -193,11 +231,7 @@ class Content(Encoder):
         Raises:
             ValueError: if the items table has no such column, or a list is of another length.
         """
-        items = tables.get("items")
-        if items is None or self.column not in items.column_names:
-            there = "no items table" if items is None else f"only {', '.join(items.column_names)}"
-            raise ValueError(f"modalities.{name} reads the column {self.column!r} of the items, but there is {there}")
-        known = items.filter(pc.is_valid(items[self.column]))
+        known = known_items(name, tables, self.column)
         lists = known[self.column].combine_chunks()
         lengths = pc.list_value_length(lists).to_numpy(zero_copy_only=False)
         size = int(np.prod(self.shape))
@@ -208,6 +242,27 @@ class Content(Encoder):
             )
         content = pc.list_flatten(lists).to_numpy(zero_copy_only=False).astype(np.float32).reshape(-1, *self.shape)
         return known["item_id"].combine_chunks(), content
+
+
+def known_items(name: str, tables: Mapping[str, pa.Table], column: str) -> pa.Table:
+    """The items of which a column tells something.
+
+    Args:
+        name: of the modality.
+        tables: `items` among them.
+        column: of that table.
+
+    Raises:
+        ValueError: if the items table has no such column.
+    """
+    items = tables.get("items")
+    if items is None or column not in items.column_names:
+        there = "no items table" if items is None else f"only {', '.join(items.column_names)}"
+        raise ValueError(f"modalities.{name} reads the column {column!r} of the items, but there is {there}")
+    known = items.filter(pc.is_valid(items[column]))
+    if pa.types.is_list(known[column].type):
+        known = known.filter(pc.greater(pc.list_value_length(known[column]), 0))
+    return known
 
 
 def _places(wanted: pa.StringArray, ids: pa.StringArray) -> np.ndarray:

@@ -52,13 +52,14 @@ def page(
     log = sources.log
     simulated = "simulated " if log.affinity is not None else ""
     dropped = f"\n{rejects}.\n" if rejects else ""
-    days = cfg.evaluation.days
+    days, now = cfg.evaluation.days, cfg.evaluation.now
+    asked = f"{days} days before the log ends" if now is None else f"on {now}"
     told = Told(cfg, metrics, results, of_strata)
     sections = "\n\n".join(task.section(told) for task in chosen(cfg.evaluation).values())
     return f"""# User representations on {simulated}{log.name}
 
 {log.num_events:,} events of {log.num_sequences:,} users with {log.num_items:,} items. {len(people.established):,}
-established users are asked about {days} days before the log ends, {len(people.new):,} new ones when they answered the
+established users are asked about {asked}, {len(people.new):,} new ones when they answered the
 onboarding, or registered. x_u has {space.width} features, z_u {cfg.model.width} numbers.
 {dropped}
 {sections}
@@ -91,8 +92,9 @@ def _representations(metrics: Mapping[str, float], task: str) -> list[str]:
 
 
 def _cluster_rows(metrics: Mapping[str, float]) -> list[list[str]]:
-    rows = [["", "favourite artists", "artist country", "onboarding"]]
-    kinds = ("favourite_artists", "artist_country", "onboarding")
+    kinds = [task.removeprefix("clusters/") for task in TASKS if task.startswith("clusters/")]
+    kinds = [kind for kind in kinds if _representations(metrics, f"clusters/{kind}")]
+    rows = [["", *(kind.replace("_", " ") for kind in kinds)]]
     names = dict.fromkeys(name for kind in kinds for name in _representations(metrics, f"clusters/{kind}"))
     for name in names:
         cells = (cell(metrics, f"clusters/{kind}/{name}/ndcg@50") for kind in kinds)

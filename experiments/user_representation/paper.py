@@ -11,6 +11,7 @@ TASKS = {
     "ranker": ("ndcg@10", "test nDCG@10 of the candidates that are ranked first"),
     "clusters/favourite_artists": ("ndcg@50", "nDCG@50, same favourite artists"),
     "clusters/artist_country": ("ndcg@50", "nDCG@50, same country of most listened artists"),
+    "clusters/favourite_genres": ("ndcg@50", "nDCG@50, same favourite genres"),
     "clusters/onboarding": ("ndcg@50", "nDCG@50, same onboarding"),
 }
 """The metric that representations are compared by in each task, and what a person is told of it."""

@@ -6,7 +6,9 @@ from typing import get_args
 from omegaconf import DictConfig
 
 from experiments.data import refuse_split
+from urep_jax.data.splits import seconds
 from urep_jax.data.user_features.groups import FeatureConfig
+from urep_jax.data.user_features.profiles import CATEGORIES
 from urep_jax.models.autoencoder import AutoencoderConfig
 from urep_jax.models.preference import PreferenceConfig
 from urep_jax.models.ranker import RankerConfig
@@ -48,7 +50,9 @@ class Asked:
     """Who is evaluated, when, and on what.
 
     Attributes:
-        days: D, of future listening (§5.1.1); everybody is asked about D days before the log ends.
+        now: when established users are asked about: an ISO date or date and time (UTC unless it says otherwise), or
+            seconds since 1970. None: `days` before the log ends. What happens more than `days` later isn't looked at.
+        days: D, of future listening (§5.1.1).
         hours: of the listening of new users after they registered.
         established_days: how long an established user has been there.
         weeks: moments, a week apart, at which users are learnt from; the last of them is when they are asked about.
@@ -59,6 +63,7 @@ class Asked:
         ValueError: if a value is out of range.
     """
 
+    now: str | int | None = None
     days: int = 7
     hours: int = 4
     established_days: int = 30
@@ -67,6 +72,7 @@ class Asked:
     most: int = 50
 
     def __post_init__(self) -> None:
+        seconds(self.now, "evaluation.now")
         for name in ("days", "hours", "weeks", "most"):
             if getattr(self, name) < 1:
                 raise ValueError(f"evaluation.{name} is {getattr(self, name)}, but must be at least 1")
@@ -106,6 +112,7 @@ class Settings:
 
     Attributes:
         features: which features there are.
+        categories: columns of the users table that are categories.
         model: the autoencoder, for one feature: the data says how many there are.
         squared: whether the loss is the norm's square.
         group_weights: weight of groups in the loss by a tag of theirs; 1 where none is given.
@@ -120,6 +127,7 @@ class Settings:
     """
 
     features: FeatureConfig
+    categories: tuple[str, ...]
     model: AutoencoderConfig
     squared: bool
     group_weights: dict[str, float]
@@ -147,6 +155,7 @@ class Settings:
             features=FeatureConfig(
                 tuple(cfg.features.windows), cfg.features.onboarding_days, tuple(cfg.features.without)
             ),
+            categories=tuple(cfg.data.get("categories", CATEGORIES)),
             model=AutoencoderConfig(1, cfg.model.width, tuple(cfg.model.hidden), cfg.model.dropout),
             squared=train.squared,
             group_weights={str(tag): float(weight) for tag, weight in (train.group_weights or {}).items()},

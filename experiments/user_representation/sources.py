@@ -1,6 +1,7 @@
 """What a chain is made from: the log, the tables beside it, and whom it is asked about when."""
 
-from collections.abc import Mapping
+import datetime
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -14,6 +15,7 @@ from experiments.user_representation.settings import Asked
 from urep_jax.core.types import SECONDS_PER_DAY
 from urep_jax.data.log import EventLog
 from urep_jax.data.moments import Moments, established_users, new_users, user_parts
+from urep_jax.data.splits import seconds
 from urep_jax.data.user_features.profiles import Profiles, read_profiles
 
 TRAIN, VALIDATION, TEST = range(3)
@@ -39,6 +41,7 @@ class People(NamedTuple):
 
     Attributes:
         now: the moment at which established users are asked about: seconds since 1970, UTC.
+        end: until when anything is asked.
         established: those users, at that moment.
         new: users who registered within the log, when they answered the onboarding, or registered.
         weekly: established users at that moment and, week by week, before it: who is learnt from.
@@ -46,6 +49,7 @@ class People(NamedTuple):
     """
 
     now: int
+    end: int
     established: Moments
     new: Moments
     weekly: Moments
@@ -61,8 +65,8 @@ class People(NamedTuple):
         return Moments.join([self.of(self.weekly, TRAIN), *(self.of(self.established, p) for p in (VALIDATION, TEST))])
 
 
-def load_sources(cfg: DictConfig, console: Console) -> Sources:
-    """The log that `cfg.data` describes, and what lies beside it."""
+def load_sources(cfg: DictConfig, categories: Sequence[str], console: Console) -> Sources:
+    """The log that `cfg.data` describes, and what lies beside it; `categories` are columns of its users table."""
     log = load_log(cfg, console)
     tables = load_tables(cfg)
     profiles = read_profiles(
@@ -71,6 +75,7 @@ def load_sources(cfg: DictConfig, console: Console) -> Sources:
         users=tables.get("users"),
         items=tables.get("items"),
         onboarding=tables.get("onboarding"),
+        categories=categories,
     )
     return Sources(log, tables, profiles)
 
@@ -84,19 +89,31 @@ def find_people(sources: Sources, asked: Asked, seed: int) -> People:
     log, profiles = sources.log, sources.profiles
     if not log.num_events:
         raise ValueError(f"{log.name} has no events; there is nobody to be represented")
-    end = int(log.timestamp.max()) + 1
-    now = end - asked.days * SECONDS_PER_DAY
+    first, end, days = int(log.timestamp.min()), int(log.timestamp.max()) + 1, asked.days * SECONDS_PER_DAY
+    now = seconds(asked.now)
+    if now is None:
+        now = end - days
+    elif not first < now < end:
+        raise ValueError(
+            f"evaluation.now is {asked.now}, but must lie between {_day(first)} and {_day(end)}, where {log.name} "
+            "begins and ends"
+        )
+    end = min(end, now + days)
     weekly = [
         established_users(log, profiles, now - 7 * week * SECONDS_PER_DAY, days=asked.established_days)
         for week in range(asked.weeks)
     ]
-    new = new_users(profiles, int(log.timestamp.min()), end - asked.hours * 3600)
+    new = new_users(profiles, first, end - asked.hours * 3600)
     part_S = user_parts(log.num_sequences, asked.shares, seed)
-    people = People(now, weekly[0], new, Moments.join(weekly), part_S)
+    people = People(now, end, weekly[0], new, Moments.join(weekly), part_S)
     for name, part in (("train", TRAIN), ("validate", VALIDATION), ("test", TEST)):
         if not len(people.of(people.established, part)):
             raise ValueError(
-                f"{log.name} leaves no established user to {name} on, {asked.days} days before its end; lower "
-                "evaluation.days or evaluation.established_days, or take a longer log"
+                f"{log.name} leaves no established user to {name} on, on {_day(now)}; lower evaluation.days or "
+                "evaluation.established_days, ask later, or take a longer log"
             )
     return people
+
+
+def _day(time: int) -> str:
+    return datetime.datetime.fromtimestamp(time, datetime.UTC).strftime("%Y-%m-%d")

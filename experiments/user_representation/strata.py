@@ -1,4 +1,4 @@
-"""Established users by country, plan and tenure (§5.1.2): whom z_u serves how well."""
+"""Established users by country, plan or gender, and tenure (§5.1.2): whom z_u serves how well."""
 
 from collections.abc import Iterator, Mapping
 
@@ -34,7 +34,7 @@ def by_stratum(sources: Sources, people: People, results: Results) -> Mapping[st
 def _strata(sources: Sources, people: People) -> Iterator[tuple[str, Int64[np.ndarray, "n"]]]:
     """Name and users of each stratum."""
     log, profiles, user = sources.log, sources.profiles, people.established.user
-    for category in ("country", "plan"):
+    for category in ("country", "plan", "gender"):
         for code, word in enumerate(profiles.values.get(category, [])):
             yield f"{category}/{word}", user[profiles.category[category][user] == code]
     # Who was there before the log begins has been there for longer than it tells, unless profiles do.

@@ -97,7 +97,7 @@ def the_week(trained: Trained) -> Week:
         ValueError: if nobody who trains was there a week before users are asked about.
     """
     log, people, seconds = trained.sources.log, trained.people, trained.settings.asked.days * SECONDS_PER_DAY
-    end = int(log.timestamp.max()) + 1
+    end = people.end
     every_S = np.arange(log.num_sequences, dtype=np.int64)
     parts = [
         _earlier(people),

@@ -46,7 +46,7 @@ def test_as_published(tmp_path: Path, place: str) -> None:
     assert_published(prepare(config, tmp_path / "workspace"))
     items = config.builder(tmp_path / "workspace" / "datasets").companion("items")
     assert items is not None
-    assert items.to_pylist()[0] == {"item_id": "0054890", "title": 'Un "film" (1961)', "genres": "Drama|Romance"}
+    assert items.to_pylist()[0] == {"item_id": "0054890", "title": 'Un "film" (1961)', "genres": ["Drama", "Romance"]}
     assert items["title"].to_pylist()[1] == "Fantômas - À l'ombre (1913)"
     assert items["genres"].to_pylist()[2] is None
 

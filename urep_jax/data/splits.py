@@ -190,8 +190,12 @@ def time_cut(log: EventLog, cfg: TimeCut) -> Split:
     return Split(np.flatnonzero(known_S).astype(np.int32), start_S, stop_S, Cases.empty(), test)
 
 
-def seconds(cut: str | int | None) -> int | None:
+def seconds(cut: str | int | None, name: str = "cut") -> int | None:
     """A moment in seconds since 1970: an ISO date or date and time (UTC unless it says otherwise) is converted.
+
+    Args:
+        cut: the moment.
+        name: what it is called where it can't be read.
 
     Raises:
         ValueError: if `cut` is a text that is no ISO date.
@@ -205,7 +209,7 @@ def seconds(cut: str | int | None) -> int | None:
     try:
         moment = datetime.datetime.fromisoformat(cut)
     except ValueError:
-        raise ValueError(f"cut is {cut!r}, but must be an ISO date such as '2000-12-01', or seconds") from None
+        raise ValueError(f"{name} is {cut!r}, but must be an ISO date such as '2000-12-01', or seconds") from None
     return int((moment if moment.tzinfo else moment.replace(tzinfo=datetime.UTC)).timestamp())
 
 

@@ -184,6 +184,7 @@ TABLES = (
         "embeddings.",
         "clusters/favourite_artists",
         "clusters/artist_country",
+        "clusters/favourite_genres",
         "clusters/onboarding",
     ),
 )

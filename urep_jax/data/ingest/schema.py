@@ -73,6 +73,7 @@ ITEMS = Table(
         _may("artist_id", pa.string(), "its artist"),
         _may("content_type", pa.string(), "track or show"),
         _may("language", pa.string(), "language of its words"),
+        _may("genres", pa.list_(pa.string()), "what kinds it is of"),
     ),
 )
 """The catalogue. Audio or content vectors are further columns, lists of floats."""
