@@ -65,6 +65,19 @@ def test_skip_gram() -> None:
     assert result["pairs_per_s"] > 0
 
 
+def test_user_vectors() -> None:
+    command = ("benchmarks.user_vectors", "--rounds", "2", "--seconds", "0.01", "--batch-size", "8", "--users", "64")
+    answer = told(*command)
+    assert answer["autoencoder"] == {"features": 2000, "hidden": [512, 256], "width": 120, "batch_size": 8}
+    results = answer["results"]
+    for name in ("inference", "training"):
+        assert set(results[name]) == {"users_per_s", "share_of_matmul", "share_spread"}
+        assert 0 < results[name]["share_of_matmul"] < 1.5
+    hours = results["everybody_core_hours"]
+    assert hours["features"] == pytest.approx(600e6 / results["features"]["users_per_s"] / 3600, rel=0.01)
+    assert hours["both"] == pytest.approx(hours["features"] + hours["inference"], rel=0.01)
+
+
 def test_whether_another_library_is_measured_has_to_be_said() -> None:
     with pytest.raises(subprocess.CalledProcessError) as refused:
         told("benchmarks.training", "--users", "16")
