@@ -1,10 +1,10 @@
 """Users/s of features, of the autoencoder's training and of its inference: `python -m benchmarks.user_vectors`.
 
-The autoencoder is that of the paper's size, 2,000 features to 120 numbers, at batch 4,096 in float32. Its rates are also
-told as a share of this machine's: of the floating-point operations that a plain matrix product does in a second, the one
-of 4,096 x 2,000 by 2,000 x 2,000. All of them take turns, so that whatever else the machine does falls on each, and the
-share is taken within each round. Operations are those of the dense layers, two for each weight and user, three times as
-many in training; what activations, dropout, the loss and Adam take counts as time and not as work.
+The autoencoder is that of the paper's size, 2,000 features to 120 numbers, at batch 4,096 in float32. Its rates are
+also told as a share of this machine's: of the floating-point operations that a plain matrix product does in a second,
+the one of 4,096 x 2,000 by 2,000 x 2,000. All of them take turns, so that whatever else the machine does falls on each,
+and the share is taken within each round. Operations are those of the dense layers, two for each weight and user, three
+times as many in training; what activations, dropout, the loss and Adam take counts as time and not as work.
 
 Features are made as batch inference makes them, from a log in memory: users' events at one moment to standardised x_u
 over a week, a month and half a year, of three modalities of 80, 80 and 16 numbers, on one thread. The projection is the
@@ -12,6 +12,7 @@ sum of the two: core-hours for 600 million users, once.
 """
 
 import argparse
+import itertools
 import json
 import statistics
 import time
@@ -51,7 +52,7 @@ Turn = Callable[[], int]
 def operations(cfg: AutoencoderConfig) -> int:
     """Floating-point operations of one user's way through the encoder; the decoder takes as many."""
     widths = (cfg.num_features, *cfg.hidden, cfg.width)
-    return 2 * sum(a * b for a, b in zip(widths, widths[1:], strict=False))
+    return 2 * sum(a * b for a, b in itertools.pairwise(widths))
 
 
 def matmul() -> Turn:

@@ -16,13 +16,13 @@ from experiments.negative_feedback.beginning import continued
 from tests.experiments.command import SMALL, Command
 from urep_jax.data.vocabulary import Vocabulary
 
-RADIO = SMALL[0]
+RADIO = ("data=radio", SMALL[1])
 
 
 def test_every_listener_is_recommended_something_and_a_stopped_run_goes_on(
     command: Command, run_folder: Path, tmp_path: Path
 ) -> None:
-    call = (RADIO, "task=recommend", f"task.run={run_folder}", "task.k=3", "task.block=64")
+    call = (*RADIO, "task=recommend", f"task.run={run_folder}", "task.k=3", "task.block=64")
     said = command(*call)
     assert said.status == 0, said.err
     assert "150 listeners" in said.out
@@ -56,7 +56,7 @@ def test_only_the_named_items_are_recommended(command: Command, run_folder: Path
     wanted = urep_jax.restore(run_folder).vocabulary.item_ids[:5]
     csv.write_csv(pa.table({"item_id": wanted}), tmp_path / "wanted.csv")
     said = command(
-        *(RADIO, "task=recommend", f"task.run={run_folder}", f"task.only={tmp_path / 'wanted.csv'}"),
+        *(*RADIO, "task=recommend", f"task.run={run_folder}", f"task.only={tmp_path / 'wanted.csv'}"),
         "task.leave_out=nothing",
     )
     assert said.status == 0, said.err
@@ -76,7 +76,7 @@ def test_candidates_are_ranked(command: Command, run_folder: Path, tmp_path: Pat
         for station in model.vocabulary.station_ids[:2].to_pylist()
     ]
     pq.write_table(pa.Table.from_pylist(rows), asked)
-    said = command(RADIO, "task=rank", f"task.run={run_folder}", f"task.candidates={asked}", "task.block=4")
+    said = command(*RADIO, "task=rank", f"task.run={run_folder}", f"task.candidates={asked}", "task.block=4")
     assert said.status == 0, said.err
     assert "24 candidates" in said.out
     assert len(list((tmp_path / "run" / "ranking").glob("*.parquet"))) == 2, "six listeners on stations, four to a part"
@@ -94,7 +94,7 @@ def test_a_stopped_ranking_goes_on_and_other_candidates_are_refused(
 ) -> None:
     asked, folder = tmp_path / "asked.csv", tmp_path / "run"
     rows = [f"listener {user},track {item},station 0\n" for user in range(6) for item in range(3)]
-    call = (RADIO, "task=rank", f"task.run={run_folder}", f"task.candidates={asked}", "task.block=2")
+    call = (*RADIO, "task=rank", f"task.run={run_folder}", f"task.candidates={asked}", "task.block=2")
 
     asked.write_text("".join(["user_id,item_id,station_id\n", *rows, ",track 1,station 0\n"]))
     said = command(*call)
@@ -174,10 +174,13 @@ def test_a_model_that_knows_nothing_of_it_is_refused(command: Command, run_folde
     for asked, told in (
         (("task=recommend", *own), "knows none of the 2 items in these events: they are called such as '1', and"),
         (
-            ("task=recommend", RADIO, f"task.run={run_folder}", f"task.only={strangers}"),
+            ("task=recommend", *RADIO, f"task.run={run_folder}", f"task.only={strangers}"),
             "of the 1 items in strangers.c",
         ),
-        (("task=rank", RADIO, f"task.run={run_folder}", f"task.candidates={strangers}"), "such as '7', and those that"),
+        (
+            ("task=rank", *RADIO, f"task.run={run_folder}", f"task.candidates={strangers}"),
+            "such as '7', and those that",
+        ),
     ):
         said = command(*asked)
         assert said.status == 1
@@ -202,6 +205,6 @@ def test_a_model_that_knows_nothing_of_it_is_refused(command: Command, run_folde
     ],
 )
 def test_what_is_missing_is_told(command: Command, run_folder: Path, arguments: list[str], told: str) -> None:
-    said = command(RADIO, *(word.replace("=RUN", f"={run_folder}") for word in arguments))
+    said = command(*RADIO, *(word.replace("=RUN", f"={run_folder}") for word in arguments))
     assert said.status == 1
     assert told in said.err

@@ -9,6 +9,7 @@ import pytest
 from experiments.negative_feedback.beginning import ItemStart, from_statistics
 from experiments.negative_feedback.recipe import Recipe
 from tests.data.test_sequences import whole
+from tests.experiments.command import NEGATIVE
 from tests.experiments.test_conf import composed
 from tests.training.tiny import tiny_log
 from urep_jax.baselines.like_rate import like_rates
@@ -95,4 +96,4 @@ def test_what_cannot_be_is_refused() -> None:
     with pytest.raises(ValueError, match=r"train.item_start is 'like_rate', but 100% .* so that there are no odds"):
         from_statistics("like_rate", ups, SPLIT, VOCABULARY, sized())(fresh(sized()))
     with pytest.raises(ValueError, match="down_tasks is true with loss=gbce"):
-        Recipe.from_config(composed("down_tasks=true", "loss=gbce"))
+        Recipe.from_config(composed(NEGATIVE, "down_tasks=true", "loss=gbce"))

@@ -17,6 +17,7 @@ from experiments.negative_feedback.recipe import Ablation, Recipe
 from experiments.user_representation.all_tasks import ALL
 from experiments.user_representation.settings import Settings
 from tests.data.test_sequences import whole
+from tests.experiments.command import NEGATIVE
 from tests.training.tiny import tiny_log
 from urep_jax.data.datasets.base import EventsConfig
 from urep_jax.data.vocabulary import build_vocabulary
@@ -58,7 +59,7 @@ def test_every_option_makes_a_recipe_and_its_model_or_a_chain(group: str, option
         assert settings.model.width == 120
     if "negative_feedback" not in fitting:
         return
-    cfg = composed("experiment=negative_feedback", f"{group}={option}")
+    cfg = composed(NEGATIVE, f"{group}={option}")
     log = tiny_log()
     recipe = Recipe.from_config(cfg).sized_for(build_vocabulary(log, whole(log)))
     params = jax.eval_shape(lambda key: transformer.init(key, recipe.model), jax.random.key(0))
@@ -97,7 +98,7 @@ def test_another_systems_knob_of_the_data_is_refused() -> None:
     with pytest.raises(KnobError, match=r"data\.split is a value, null by default"):
         check_overrides(["experiment=user_representation", "data.split.test_days=3"])
     with pytest.raises(KnobError, match=r"data\.modalities is a value, null by default"):
-        check_overrides(["experiment=negative_feedback", "data=streaming", "data.modalities.audio.width=3"])
+        check_overrides([NEGATIVE, "data=streaming", "data.modalities.audio.width=3"])
     with pytest.raises(ValueError, match=r"data\.protocol is pairs, but .* leave it null"):
         Settings.from_config(composed("experiment=user_representation", "data.protocol=pairs"))
 
@@ -112,15 +113,15 @@ def test_an_entry_that_changes_one_knob_of_several_leaves_the_others() -> None:
 
 @pytest.mark.parametrize("name", options("recipe"))
 def test_a_recipe_goes_by_its_name_and_leaves_the_other_knobs(name: str) -> None:
-    check_overrides([f"recipe={name}", "model.heads=4", "train.calibration=0.5"])
-    cfg = composed(f"recipe={name}", "model.heads=4")
+    check_overrides([NEGATIVE, f"recipe={name}", "model.heads=4", "train.calibration=0.5"])
+    cfg = composed(NEGATIVE, f"recipe={name}", "model.heads=4")
     assert cfg.recipe == name, "reports tell runs from each other by it"
     assert cfg.model.heads == 4
-    assert cfg.model.blocks == composed().model.blocks, "which none of them decides"
+    assert cfg.model.blocks == composed(NEGATIVE).model.blocks, "which none of them decides"
 
 
 def test_the_recipes_of_known_models_are_these_models() -> None:
-    recipes = {name: Recipe.from_config(composed(f"recipe={name}")) for name in options("recipe")}
+    recipes = {name: Recipe.from_config(composed(NEGATIVE, f"recipe={name}")) for name in options("recipe")}
     for name in ("sasrec", "gsasrec", "bert4rec", "next_item"):
         recipe = recipes[name]
         assert (recipe.sequences.inputs, recipe.sequences.p_hard, recipe.model.feedback) == (("up",), 0, False)
@@ -131,19 +132,19 @@ def test_the_recipes_of_known_models_are_these_models() -> None:
     assert losses["gsasrec"] == ("gbce", 256)
     assert losses["bert4rec"][0] == losses["next_item"][0] == "softmax"
     assert [name for name, recipe in recipes.items() if recipe.loss.leave_out_heard] == ["next_item"]
-    assert recipes["paper"] == Recipe.from_config(composed())
+    assert recipes["paper"] == Recipe.from_config(composed(NEGATIVE))
 
 
 def test_what_a_recipe_builds_on_is_no_knob_and_is_told_by_its_value() -> None:
     with pytest.raises(KnobError, match="defaults"):
-        check_overrides(["recipe=fold_in", "defaults=[a]"])
+        check_overrides([NEGATIVE, "recipe=fold_in", "defaults=[a]"])
     with pytest.raises(KnobError, match=r"model\.item_bias is 3, but must be .*; it is true by default"):
-        check_overrides(["recipe=fold_in", "model.item_bias=3"])
+        check_overrides([NEGATIVE, "recipe=fold_in", "model.item_bias=3"])
 
 
 def test_each_recipe_past_the_paper_is_a_step_on_from_the_one_before() -> None:
     names = OmegaConf.load(CONF / "sweep" / "recipes.yaml").hydra.sweeper.params.recipe.split(",")
-    steps = [flatten(OmegaConf.to_container(composed(f"recipe={name}"), resolve=False)) for name in names]
+    steps = [flatten(OmegaConf.to_container(composed(NEGATIVE, f"recipe={name}"), resolve=False)) for name in names]
     changed = [{k for k in one.keys() | other.keys() if one.get(k) != other.get(k)} for one, other in pairwise(steps)]
     assert names[0] == "paper"
     assert changed == [
@@ -171,8 +172,8 @@ def test_a_lab_book_entry_tells_its_claim_command_result_and_time(experiment: st
 
 @pytest.mark.parametrize("part", get_args(Ablation))
 def test_an_ablation_takes_out_what_it_names_and_nothing_else(part: Ablation) -> None:
-    complete = Recipe.from_config(composed())
-    without = Recipe.from_config(composed(f"ablation={part}"))
+    complete = Recipe.from_config(composed(NEGATIVE))
+    without = Recipe.from_config(composed(NEGATIVE, f"ablation={part}"))
     changed = {
         f"{place}.{field.name}": getattr(getattr(without, place), field.name)
         for place in ("sequences", "model", "loss", "fit")

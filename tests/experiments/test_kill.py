@@ -18,6 +18,7 @@ import urep_jax
 
 KILLS = int(os.environ.get("UREP_KILLS", "2"))
 SMALL = [
+    "experiment=negative_feedback",
     "data.source.params.num_listeners=300",
     "data.split.test_days=90",
     "max_length=20",

@@ -8,7 +8,7 @@ import pytest
 
 from benchmarks.leave_one_out import gain
 from benchmarks.leave_one_out import main as leave_one_out
-from tests.experiments.command import Command
+from tests.experiments.command import NEGATIVE, Command
 
 USERS, PUBLISHED = 24, 6
 
@@ -39,7 +39,14 @@ def lists(tmp_path: Path) -> Path:
 def test_sasrec_on_published_lists(
     command: Command, lists: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    knobs = ("data=movielens_1m_leave_one_out", f"data.path={lists}", "recipe=sasrec", "loss=softmax", "max_length=8")
+    knobs = (
+        NEGATIVE,
+        "data=movielens_1m_leave_one_out",
+        f"data.path={lists}",
+        "recipe=sasrec",
+        "loss=softmax",
+        "max_length=8",
+    )
     small = ("model.width=8", "model.blocks=1", "model.distance=true", "train.batch_size=8", "train.strata=1")
     schedule = ("train.schedule=cosine", "train.warmup=3", "train.average=0.5", "train.learning_rate=0.03")
     start = ("train.item_start=spectral", "train.epochs=10", "train.patience=10")

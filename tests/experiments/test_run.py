@@ -17,7 +17,7 @@ import yaml
 from tensorboardX.proto.event_pb2 import Event
 
 from experiments.folder import alone_in
-from tests.experiments.command import ROOT, SMALL, Command
+from tests.experiments.command import NEGATIVE, ROOT, SMALL, Command
 
 METRICS = ("pair_accuracy", "random_pair_accuracy", "mrr_up", "mrr_down", "recall_up@10", "recall_down@10")
 
@@ -25,7 +25,7 @@ METRICS = ("pair_accuracy", "random_pair_accuracy", "mrr_up", "mrr_down", "recal
 def test_help_is_the_projects_own(command: Command) -> None:
     said = command("--help")
     assert said.status == 0
-    for told in ("python -m experiments.run -m p_hard=0,0.5,1", "movielens_1m", "UREP_DATA", "k_negatives: 1"):
+    for told in ("python -m experiments.run -m model.width=60,120", "movielens_1m", "UREP_DATA", "onboarding_days: 90"):
         assert told in said.out
 
 
@@ -64,7 +64,7 @@ def test_help_is_the_projects_own(command: Command) -> None:
         ([*SMALL, "loss=softmax"], ["p_hard is 1.0", "every item is a negative already", "set p_hard=0"]),
         ([*SMALL, "loss=softmax", "p_hard=0", "k_negatives=2"], ["k_negatives is 2", "draws none"]),
         (
-            [SMALL[0], "data.split._target_=urep_jax.data.splits.TimeCut", "~data.split.min_events"],
+            [SMALL[1], "data.split._target_=urep_jax.data.splits.TimeCut", "~data.split.min_events"],
             ["TimeCut leaves no validation case with a pair", "PaperSplit"],
         ),
         ([*SMALL, "train.epochs=0"], ["epochs is 0, but must be at least 1"]),
@@ -78,7 +78,7 @@ def test_help_is_the_projects_own(command: Command) -> None:
     ids=lambda words: words[-1] if "=" in words[-1] and " " not in words[-1] else "",
 )
 def test_a_mistake_is_told_in_one_line(command: Command, arguments: list[str], told: list[str]) -> None:
-    said = command(*arguments)
+    said = command(*([] if any(word.startswith("experiment=") for word in arguments) else [NEGATIVE]), *arguments)
     assert said.status == 1
     assert said.err.startswith("error: ")
     assert said.err.count("\n") == 1, "one line, and no traceback"
@@ -103,7 +103,7 @@ def test_a_mistake_is_told_in_one_line(command: Command, arguments: list[str], t
 )
 def test_knobs_are_looked_at_before_the_data(command: Command, mistake: str, told: str) -> None:
     """Hours may go into the preparation of data."""
-    said = command("data=interactions", "data.path=nowhere", mistake)
+    said = command(NEGATIVE, "data=interactions", "data.path=nowhere", mistake)
     assert said.status == 1
     assert told in said.err
 
@@ -136,7 +136,14 @@ def test_a_run_is_not_continued_on_other_data(command: Command, tmp_path: Path) 
         for item, word in ((user % 7, "up"), (7 + user % 5, "down"))
     ]
     csv, folder = tmp_path / "logs.csv", tmp_path / "run"
-    arguments = ["data=interactions", f"data.path={csv}", "data.split.test_days=1", *SMALL[2:], "baselines=[]"]
+    arguments = [
+        NEGATIVE,
+        "data=interactions",
+        f"data.path={csv}",
+        "data.split.test_days=1",
+        *SMALL[3:],
+        "baselines=[]",
+    ]
     csv.write_text("\n".join(["user_id,item_id,timestamp,feedback", *rows, "1,,0,up", ""]))
     assert command(*arguments).status == 0
     told = r"\n1 of 641 rows were left out \(1: the item id is missing\), see \S+/rejects\.csv\.\n$"

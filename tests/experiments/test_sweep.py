@@ -10,7 +10,7 @@ import pytest
 
 from experiments.report.__main__ import main as report
 from experiments.sweep import run_name
-from tests.experiments.command import ROOT, SMALL, Command
+from tests.experiments.command import NEGATIVE, ROOT, SMALL, Command
 
 
 def jobs(folder: Path, name: str) -> dict[str, Path]:
@@ -69,7 +69,7 @@ def test_a_folders_name_is_never_too_long() -> None:
 
 
 def test_what_fails_on_another_data_set_is_named_too(command: Command, workspace: Path) -> None:
-    said = command("-m", *SMALL[2:], "data=interactions,movielens_1m_leave_one_out", "p_hard=0")
+    said = command("-m", NEGATIVE, *SMALL[3:], "data=interactions,movielens_1m_leave_one_out", "p_hard=0")
     assert said.status == 1
     assert f"2 of the jobs in {workspace / 'sweeps'} failed" in said.err
     for data in ("interactions", "movielens_1m_leave_one_out"):

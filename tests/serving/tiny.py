@@ -14,8 +14,9 @@ ROOT = Path(__file__).parents[2]
 
 
 def tiny_config(workspace: Path, *overrides: str) -> DictConfig:
-    """The default experiment, on few listeners."""
+    """The negative-feedback experiment, on few listeners."""
     small = (
+        "experiment=negative_feedback",
         f"workspace={workspace}",
         "data.source.params.num_listeners=150",
         "data.split.test_days=90",
