@@ -4,7 +4,7 @@ import numpy as np
 import pyarrow.compute as pc
 from scipy.sparse import csr_array
 
-from experiments.user_representation.representations import Vectors, represent
+from experiments.user_representation.representations import Vectors
 from experiments.user_representation.tasks import Results, Trained
 from urep_jax.baselines.play_counts import play_counts
 from urep_jax.core.types import SECONDS_PER_DAY
@@ -26,7 +26,7 @@ def clusters(trained: Trained) -> Results:
     profiles, people, settings = trained.sources.profiles, trained.people, trained.settings
     found: Results = {}
     established = people.established
-    vectors = represent(trained.chain, trained.components, established)
+    vectors = trained.represented(established)
     plays = play_counts(trained.sources.log, established.user, established.time)
     if len(profiles.artist_ids):
         by_artist = csr_array(plays @ _artists(trained))
@@ -44,7 +44,7 @@ def clusters(trained: Trained) -> Results:
     recent = Moments(recent.user, np.full(len(recent), people.now, np.int64))
     picked = _picked(trained, recent)
     if picked.nnz:
-        vectors = represent(trained.chain, trained.components, recent)
+        vectors = trained.represented(recent)
         found |= _near("onboarding", vectors, picked, recent)
     return found
 

@@ -4,7 +4,6 @@ import dataclasses
 
 import numpy as np
 
-from experiments.user_representation.representations import represent
 from experiments.user_representation.sources import TRAIN
 from experiments.user_representation.tasks import Results, Trained
 from experiments.user_representation.transfer import Pairs, calibrated
@@ -34,8 +33,8 @@ def cold_start(trained: Trained) -> Results:
     known = dataclasses.replace(known, user=known.user + len(asked))
     everybody = Moments.join([asked, established])
     both = Pairs(LabelledPairs.join([learning, known]), pairs.validation, pairs.test, everybody)
-    ours = represent(trained.chain, trained.components, asked, new=True)
-    theirs = represent(trained.chain, trained.components, established)
+    ours = trained.represented(asked, new=True)
+    theirs = trained.represented(established)
     vectors = {name: np.concatenate([of_new, theirs[name]]) for name, of_new in ours.items()}
     found = trained.classified("cold_start", both, vectors)
     found["popularity"] = trained.by_popularity(pairs)

@@ -2,7 +2,6 @@
 
 import importlib.util
 
-from experiments.user_representation.representations import represent
 from experiments.user_representation.tasks import Results, Trained
 from urep_jax.baselines.lightfm import lightfm_vectors
 from urep_jax.baselines.nmf import nmf_vectors
@@ -20,11 +19,12 @@ def future_listening(trained: Trained) -> Results:
     log, asked, settings = trained.sources.log, trained.people.established_by_week, trained.settings
     drawn = trained.listened(asked, settings.asked.days * SECONDS_PER_DAY, "future_listening")
     pairs = trained.pairs(drawn, asked)
+    vectors, beside = trained.represented(asked), settings.asked.beside
     counts = play_counts(log, asked.user, asked.time)
-    vectors = represent(trained.chain, trained.components, asked)
-    if importlib.util.find_spec("lightfm"):
+    if "lightfm" in beside and importlib.util.find_spec("lightfm"):
         vectors["lightfm"] = lightfm_vectors(counts, width=settings.model.width, seed=settings.seed, epochs=_EPOCHS)
-    vectors["nmf"] = nmf_vectors(counts, width=settings.model.width, seed=settings.seed, sweeps=_SWEEPS)
+    if "nmf" in beside:
+        vectors["nmf"] = nmf_vectors(counts, width=settings.model.width, seed=settings.seed, sweeps=_SWEEPS)
     found = trained.classified("future_listening", pairs, vectors)
     found["popularity"] = trained.by_popularity(pairs)
     return {f"future_listening/{name}": results for name, results in found.items()}

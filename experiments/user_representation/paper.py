@@ -16,6 +16,9 @@ TASKS = {
 }
 """The metric that representations are compared by in each task, and what a person is told of it."""
 
+BESIDE = ("average", "pca", "nmf", "lightfm")
+"""What z_u may be compared with."""
+
 PAPER: Mapping[str, Mapping[str, Mapping[str, float]]] = {
     "future_listening": {
         "nmf": {"accuracy": 0.152, "auc": 0.186},

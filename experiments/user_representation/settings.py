@@ -6,6 +6,7 @@ from typing import get_args
 from omegaconf import DictConfig
 
 from experiments.data import refuse_split
+from experiments.user_representation.paper import BESIDE
 from urep_jax.data.splits import seconds
 from urep_jax.data.user_features.groups import FeatureConfig
 from urep_jax.data.user_features.profiles import CATEGORIES
@@ -58,6 +59,7 @@ class Asked:
         weeks: moments, a week apart, at which users are learnt from; the last of them is when they are asked about.
         shares: of users who train, validate and test.
         most: items of a user that are asked about at most.
+        beside: what z_u is compared with, of `paper.BESIDE`.
 
     Raises:
         ValueError: if a value is out of range.
@@ -70,12 +72,15 @@ class Asked:
     weeks: int = 4
     shares: tuple[float, ...] = (0.7, 0.1, 0.2)
     most: int = 50
+    beside: tuple[str, ...] = BESIDE
 
     def __post_init__(self) -> None:
         seconds(self.now, "evaluation.now")
         for name in ("days", "hours", "weeks", "most"):
             if getattr(self, name) < 1:
                 raise ValueError(f"evaluation.{name} is {getattr(self, name)}, but must be at least 1")
+        if unknown := [name for name in self.beside if name not in BESIDE]:
+            raise ValueError(f"evaluation.beside names {unknown[0]!r}, but must be some of {', '.join(BESIDE)}")
         if len(self.shares) != 3 or min(self.shares) <= 0 or abs(sum(self.shares) - 1) > 1e-9:
             raise ValueError(
                 f"evaluation.shares is {list(self.shares)}, but must be three shares above 0 that add up to 1: of "
@@ -170,7 +175,7 @@ class Settings:
             ),
             ranker=RankerConfig(1, 1, ranker.width, ranker.hidden),
             ranking=_training(cfg, ranker),
-            asked=Asked(**{**asked, "shares": tuple(asked["shares"])}),
+            asked=Asked(**{**asked, "shares": tuple(asked["shares"]), "beside": tuple(asked["beside"])}),
             seed=cfg.seed,
         )
 

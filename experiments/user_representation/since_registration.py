@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from experiments.user_representation.representations import Vectors, represent
+from experiments.user_representation.representations import Vectors
 from experiments.user_representation.tasks import Results, Trained
 from urep_jax.core.types import SECONDS_PER_DAY
 from urep_jax.data.moments import Moments
@@ -30,7 +30,7 @@ def since_registration(trained: Trained) -> Results:
         return {}
     drawn = trained.listened(asked, settings.asked.days * SECONDS_PER_DAY, "since_registration")
     pairs = trained.pairs(drawn, asked)
-    vectors = represent(trained.chain, trained.components, asked)
+    vectors = trained.represented(asked)
     wanted: Vectors = {name: vectors[name] for name in ("z_u", "average") if name in vectors}
     completed_S = trained.sources.profiles.completed
     found: Results = {}

@@ -13,7 +13,7 @@ from experiments.user_representation import transfer
 from experiments.user_representation.chain import Chain
 from experiments.user_representation.components import Components
 from experiments.user_representation.items import Items, scaled, side_by_side
-from experiments.user_representation.representations import Vectors
+from experiments.user_representation.representations import Vectors, represent
 from experiments.user_representation.settings import Settings
 from experiments.user_representation.sources import TEST, TRAIN, VALIDATION, People, Sources
 from experiments.user_representation.transfer import Pairs, calibrated, classify
@@ -67,6 +67,11 @@ class Trained:
     def learnt_from(self) -> Moments:
         """Established users who train, when users are asked about."""
         return self.people.of(self.people.established, TRAIN)
+
+    def represented(self, asked: Moments, *, new: bool = False) -> Vectors:
+        """z_u of users at moments and what `evaluation.beside` names of `represent`."""
+        vectors = represent(self.chain, self.components, asked, new=new)
+        return {name: found for name, found in vectors.items() if name in ("z_u", *self.settings.asked.beside)}
 
     def listened(self, asked: Moments, seconds: int, stream: str) -> LabelledPairs:
         """Tracks with a vector that users listen to in the `seconds` from their moments on, and others."""

@@ -128,8 +128,9 @@ def users_of(trained: Trained, week: Week) -> Vectors:
     features = trained.chain.features
     x = features.of(week.asked)
     vectors = {"z_u": trained.chain.z(x), "curated": curated(features, x), "average": averages(features, x)}
+    wanted = ("z_u", "curated", *trained.settings.asked.beside)
     # Without modalities, or windows, there is nothing to be averaged.
-    return {name: scaled(of_users, week.train) for name, of_users in vectors.items() if of_users.shape[1]}
+    return {name: scaled(of, week.train) for name, of in vectors.items() if name in wanted and of.shape[1]}
 
 
 def earlier_items(trained: Trained) -> Float32[np.ndarray, "V I"]:

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tests.experiments.command import Command
+from tests.experiments.command import NEGATIVE, Command
 
 SMALL = (
     *("train.epochs=1", "train.batch_size=64", "model.width=8", "model.hidden=[32]", "transfer.epochs=1"),
@@ -45,6 +45,6 @@ def test_the_whole_chain(command: Command, published: Path, tmp_path: Path) -> N
 
 
 def test_ups_and_downs_are_not_found_in_plays(command: Command, published: Path) -> None:
-    said = command("data=lastfm_1k", f"data.path={published}")
+    said = command(NEGATIVE, "data=lastfm_1k", f"data.path={published}")
     assert said.status == 1
     assert "lastfm_1k tells of plays only, but negative_feedback learns from ups, downs and skips" in said.err

@@ -16,6 +16,7 @@ def moments(*rows: tuple[int, int]) -> Moments:
 
 PEOPLE = People(
     now=NOW,
+    end=NOW + WEEK,
     established=moments((0, NOW), (1, NOW), (2, NOW), (3, NOW), (4, NOW)),
     new=moments((1, NOW - 20 * WEEK)),
     weekly=moments(

@@ -213,9 +213,12 @@ def _encode_content(command: Command, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("knobs", "told"),
     [
-        (("data=radio",), "data.modalities of radio names none"),
+        (("data=mssd",), "data.modalities of mssd names none"),
         (("evaluation.shares=[0.5,0.6]",), r"evaluation.shares is [0.5, 0.6], but must be three shares"),
-        (("evaluation.days=300",), "leaves no established user to train on, 300 days before its end"),
+        (("evaluation.days=300",), "leaves no established user to train on, on 20"),
+        (("evaluation.now=2001-01-01",), "evaluation.now is 2001-01-01, but must lie between 20"),
+        (("evaluation.now=soon",), "evaluation.now is 'soon', but must be an ISO date"),
+        (("evaluation.beside=[svd]",), "evaluation.beside names 'svd', but must be some of average, pca, nmf, lightfm"),
         (
             ("evaluation.tasks=[clusters,karaoke]",),
             "evaluation.tasks names 'karaoke', but must be some of future_listening, cold_start",
@@ -238,7 +241,7 @@ def _encode_content(command: Command, tmp_path: Path) -> None:
 def test_what_is_wrong_is_told(command: Command, knobs: tuple[str, ...], told: str) -> None:
     own = {knob.split("=")[0].lstrip("+") for knob in knobs}
     kept = [knob for knob in SMALL if knob.split("=")[0].lstrip("+") not in own]
-    if "data=radio" in knobs:
+    if "data=mssd" in knobs:
         kept = ["experiment=user_representation"]
     said = command(*kept, *knobs)
     assert said.status == 1
@@ -246,11 +249,12 @@ def test_what_is_wrong_is_told(command: Command, knobs: tuple[str, ...], told: s
 
 
 def test_what_was_not_asked_for_is_not_told(command: Command, tmp_path: Path) -> None:
-    said = command(*SMALL, "evaluation.tasks=[clusters]")
+    said = command(*SMALL, "evaluation.tasks=[clusters]", "evaluation.beside=[pca]")
     assert said.status == 0, said.err
     metrics = json.loads((tmp_path / "run" / "metrics.json").read_text())
     tasks = {name.split("/")[0] for name in metrics}
     assert tasks == {"clusters", "continuation", "unexplained", "validation_loss"}
+    assert {name.split("/")[2] for name in metrics if name.startswith("clusters/")} == {"z_u", "pca"}
     report = (tmp_path / "run" / "report.md").read_text()
     assert "## Clusters" in report
     assert "## Future listening" not in report
