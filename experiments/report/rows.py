@@ -83,8 +83,9 @@ def _telling(runs: Sequence[Run]) -> list[str]:
 
 
 def baselines_of(metrics: Metrics) -> list[str]:
-    """Names of the baselines that a `metrics.json` tells of."""
-    return [key.rsplit("/", 1)[0] for key in metrics for name in COMPARED_BY if key.endswith(f"/{name}")]
+    """Names of the baselines that a `metrics.json` tells of: those that have what its own model is compared by."""
+    main = next((name for name in COMPARED_BY if name in metrics), None)
+    return [key.removesuffix(f"/{main}") for key in metrics if main is not None and key.endswith(f"/{main}")]
 
 
 def metrics_of(metrics: Metrics, model: str) -> Metrics:

@@ -19,6 +19,9 @@ TASKS = {
 BESIDE = ("average", "pca", "nmf", "lightfm")
 """What z_u may be compared with."""
 
+DAYS = (0, 1, 7, 30, 90, 180)
+"""Since the registration, or the answers to the onboarding, at which new users are asked about (RQ2)."""
+
 PAPER: Mapping[str, Mapping[str, Mapping[str, float]]] = {
     "future_listening": {
         "nmf": {"accuracy": 0.152, "auc": 0.186},

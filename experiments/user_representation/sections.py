@@ -6,8 +6,7 @@ from typing import NamedTuple
 from omegaconf import DictConfig
 
 from experiments.tables import cell, markdown_table, short
-from experiments.user_representation.paper import PAPER, TASKS, metric_title, ours, representation_title
-from experiments.user_representation.since_registration import DAYS
+from experiments.user_representation.paper import DAYS, PAPER, TASKS, metric_title, ours, representation_title
 from experiments.user_representation.tasks import Results
 from urep_jax.evaluation.by_user import ByUser
 from urep_jax.evaluation.paired import paired_difference

@@ -2,14 +2,12 @@
 
 import numpy as np
 
+from experiments.user_representation.paper import DAYS
 from experiments.user_representation.representations import Vectors
 from experiments.user_representation.tasks import Results, Trained
 from urep_jax.core.types import SECONDS_PER_DAY
 from urep_jax.data.moments import Moments
 from urep_jax.evaluation.future_listening import told_apart
-
-DAYS = (0, 1, 7, 30, 90, 180)
-"""Since the registration, or the answers to the onboarding."""
 
 
 def since_registration(trained: Trained) -> Results:

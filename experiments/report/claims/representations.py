@@ -16,6 +16,7 @@ from experiments.report.intervals import (
 from experiments.report.runs import Repeat, Run, sweep_of
 from experiments.tables import FUTURE, markdown_table
 from experiments.user_representation.paper import (
+    DAYS,
     PAPER,
     PAPER_WITHOUT,
     TASKS,
@@ -26,6 +27,7 @@ from experiments.user_representation.paper import (
 
 _WITHOUT = "features.without"
 _WHOLE = "[]"
+_KINDS = ("completed", "not_completed")
 
 Gain = Sequence[Plain | None]
 """A difference by repetitions, and by users."""
@@ -99,6 +101,32 @@ def _short(task: str) -> str:
     return task.rpartition("/")[2].replace("_", " ")
 
 
+def _measure_since(runs: Sequence[Run]) -> Numbers | None:
+    """By days since the registration, and onboarding: what z_u and the average have."""
+    repeats = _whole(runs)
+    found: dict[str, dict[str, Numbers]] = {}
+    for days in DAYS:
+        for kind in _KINDS:
+            z, average = (f"since_registration/{days}/{kind}/{r}/auc" for r in ("z_u", "average"))
+            if values_of(repeats, z) and values_of(repeats, average):
+                found.setdefault(str(days), {})[kind] = {
+                    "z_u": estimate(list(values_of(repeats, z).values())).plain(),
+                    "average": estimate(list(values_of(repeats, average).values())).plain(),
+                    "z_u over it": _gain(repeats, repeats, z, average),
+                }
+    return found or None
+
+
+def _tell_since(seen: Seen) -> str:
+    table = [["days", "data", "onboarding", "z_u", "average embeddings", "z_u over it", "by users"]]
+    for data, by_days in seen.items():
+        for days, kinds in by_days.items():
+            for kind, own in kinds.items():
+                told = [Estimate.of(own[r]).told(3) for r in ("z_u", "average")]
+                table.append([days, data, kind.replace("_", " "), *told, *told_gain(own["z_u over it"], 3)])
+    return f"AUC of listening in the seven days that follow.\n\n{markdown_table(table)}\n\n{AND_BY_USERS}"
+
+
 def _measure_without(runs: Sequence[Run]) -> Numbers | None:
     """By what was taken out and task: what z_u has then, and how that differs from all features."""
     sweep = sweep_of(runs, _WITHOUT)
@@ -163,6 +191,14 @@ TABLES = (
         "completed or not.",
         "cold_start/completed",
         "cold_start/not_completed",
+    ),
+    Claim(
+        "since_registration",
+        "RQ2: the days since the registration",
+        "z_u serves new users from their onboarding on, and established ones when that has faded; no numbers by days.",
+        _measure_since,
+        _tell_since,
+        runs_with=FUTURE,
     ),
     _claim(
         "artist_preference",

@@ -34,6 +34,10 @@ def metrics_of(z: float, average: float, near: float) -> dict[str, float]:
         "clusters/onboarding/average/ndcg@50": 0.2,
         "artist_preference/with/auc": 0.7,
         "artist_preference/without/auc": 0.65,
+        "since_registration/7/completed/z_u/auc": z - 0.05,
+        "since_registration/7/completed/average/auc": average - 0.06,
+        "ranker/z_u/ndcg@10": 0.3,
+        "ranker/popularity/ndcg@10": 0.2,
     }
 
 
@@ -60,10 +64,15 @@ def test_z_u_is_compared_world_by_world_and_user_by_user(runs: Path) -> None:
     follows = finding["claims"]["artist_preference"]["artist_preference"]["auc"]
     assert Estimate.of(follows["without"]["z_u over it"][0]).mean == pytest.approx(0.05)
     assert "cold_start" not in finding["claims"], "nothing was told of new users"
+    (own,) = finding["claims"]["since_registration"].values()
+    assert Estimate.of(own["completed"]["z_u"]).mean == pytest.approx(0.76)
+    assert Estimate.of(own["completed"]["z_u over it"][0]).mean == pytest.approx(0.03)
+    assert "not_completed" not in own
 
 
 def test_what_is_left_without_a_group_of_features(runs: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (finding,) = find([runs]).values()
+    assert list(finding["rows"]) == ["features.without=[]", "features.without=['onboarding']"]
     ablation = finding["claims"]["ablation"]
     assert list(ablation) == ["nothing", "onboarding"]
     change = ablation["onboarding"]["clusters/onboarding"]["change"]
