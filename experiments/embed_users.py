@@ -9,6 +9,7 @@ from experiments.data import load_log, load_tables
 from experiments.folder import RunFolder
 from experiments.known import tell_encoded
 from experiments.parts import write_parts
+from experiments.processes import first_alone
 from urep_jax.serving.restore import restore_encoder
 
 
@@ -25,7 +26,8 @@ def embed_users(cfg: DictConfig, folder: RunFolder, console: Console) -> dict[st
     if time is None:
         time = int(log.timestamp.max()) + 1 if log.num_events else 0
     inputs = encoder.features.read(log, load_tables(cfg))
-    folder.claim_data(log, {"space": encoder.space_id, "time": time})
+    with first_alone("data"):
+        folder.claim_data(log, {"space": encoder.space_id, "time": time})
     kind = pa.schema(
         {
             "user_id": pa.string(),

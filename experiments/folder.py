@@ -19,7 +19,7 @@ import yaml
 from urep_jax.data.log import EventLog
 
 _PACKAGES = ("urep_jax", "jax", "jaxlib", "flax", "optax", "orbax-checkpoint", "grain", "numpy", "duckdb", "pyarrow")
-_MAY_DIFFER = ("workspace", "profile")
+_MAY_DIFFER = ("workspace", "profile", "distributed")
 _ONLY_TESTED = ("baselines", "metrics", "evaluation.tasks")
 """What a run that has not ended may still be asked: it doesn't change what is trained."""
 _WORK = (
@@ -67,8 +67,8 @@ class RunFolder:
         # A run that was refused before it trained has left nothing to lose.
         if saved.exists() and self._has_begun:
             self._refuse_other_config(yaml.safe_load(saved.read_text()))
-        # A run that has ended keeps what its results were made with.
-        if self.metrics is None:
+        # A run that has ended keeps what its results were made with. Of processes that share a task one writes.
+        if self.metrics is None and jax.process_index() == 0:
             write_whole(saved, yaml.safe_dump(dict(config), sort_keys=False))
             write_whole(path / "versions.json", json.dumps(versions(), indent=1))
 
@@ -133,7 +133,8 @@ class RunFolder:
                     f"{before['digest']}, now {now[unit]:,} with {now['digest']}. Bring the old data back to "
                     "continue it, or give the new run a folder of its own with hydra.run.dir=..."
                 )
-        write_whole(path, json.dumps(now, indent=1))
+        if jax.process_index() == 0:
+            write_whole(path, json.dumps(now, indent=1))
 
     @property
     def figures(self) -> Path:
@@ -167,18 +168,21 @@ class RunFolder:
 
     def write_metrics(self, metrics: Mapping[str, float]) -> None:
         """Write the results; that they are there says that the run has ended."""
-        self.write_json("metrics.json", metrics)
+        if jax.process_index() == 0:
+            self.write_json("metrics.json", metrics)
 
 
 @contextlib.contextmanager
 def alone_in(path: Path) -> Iterator[None]:
-    """Keep other processes from working in a run folder; one that dies lets go of it.
+    """Keep other commands from working in a run folder; one that dies lets go of it.
+
+    Processes that share a task have a lock each, by their number.
 
     Raises:
         ValueError: if another one is at work there.
     """
     path.mkdir(parents=True, exist_ok=True)
-    with (path / ".lock").open("a") as file:
+    with (path / (f".lock-{number}" if (number := jax.process_index()) else ".lock")).open("a") as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:

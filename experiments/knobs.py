@@ -230,7 +230,8 @@ def _shown(value: Any) -> str:
 def _composed(experiment: str, chosen: dict[str, Any], places: Sequence[Path]) -> _Composed:
     own, of_groups, defaults = _own(experiment, places)
     top = OmegaConf.load(CONF / "config.yaml")
-    config = OmegaConf.create({"workspace": top.workspace, "profile": top.profile} | own)
+    everywhere = {key: value for key, value in top.items() if key not in ("defaults", *_NO_KNOBS)}
+    config = OmegaConf.create(everywhere | own)
     chosen = {"task": "train"} | defaults | chosen
     for group, option in chosen.items():
         if group != "experiment":

@@ -14,6 +14,7 @@ from rich.text import Text
 from experiments.data import print_stats
 from experiments.errors import fail
 from experiments.folder import RunFolder, alone_in
+from experiments.processes import first_alone, joined
 from experiments.sweep import Job
 from experiments.tables import cell
 from urep_jax.data.audio.extra import ExtraMissing
@@ -66,7 +67,7 @@ def _do(cfg: DictConfig, folder: Path, console: Console) -> None:
 
 def run(cfg: DictConfig, folder: Path, console: Console) -> dict[str, float]:
     """Run the experiment that `cfg` describes in `folder`, or go on with it, or tell its results if it has ended."""
-    with alone_in(folder):
+    with joined(cfg), alone_in(folder):
         return _run(cfg, folder, console)
 
 
@@ -74,7 +75,8 @@ def _run(cfg: DictConfig, folder: Path, console: Console) -> dict[str, float]:
     # A program that was compiled once is not compiled again by a continued run, or by the next of a sweep.
     jax.config.update("jax_compilation_cache_dir", str(Path(cfg.workspace).absolute() / "cache" / "compiled"))
     plain = cast(dict[str, Any], OmegaConf.to_container(cfg, resolve=True))
-    run_folder = RunFolder(folder, plain)
+    with first_alone("folder"):
+        run_folder = RunFolder(folder, plain)
     metrics = run_folder.metrics
     if metrics is None:
         metrics = get_method(cfg.main)(cfg, run_folder, console)

@@ -37,7 +37,7 @@ def run(cfg: DictConfig, folder: RunFolder, console: Console) -> dict[str, float
             "conf/data/streaming.yaml does"
         )
     by_config = {str(name): made(entry) for name, entry in cfg.data.modalities.items()}
-    sources = load_sources(cfg, settings.categories, console)
+    sources = load_sources(cfg, console)
     rejects = left_out(cfg)
     log, people = sources.log, find_people(sources, settings.asked, settings.seed)
     folder.claim_data(log)

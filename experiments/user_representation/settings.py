@@ -160,7 +160,7 @@ class Settings:
             features=FeatureConfig(
                 tuple(cfg.features.windows), cfg.features.onboarding_days, tuple(cfg.features.without)
             ),
-            categories=tuple(cfg.data.get("categories", CATEGORIES)),
+            categories=categories_of(cfg),
             model=AutoencoderConfig(1, cfg.model.width, tuple(cfg.model.hidden), cfg.model.dropout),
             squared=train.squared,
             group_weights={str(tag): float(weight) for tag, weight in (train.group_weights or {}).items()},
@@ -178,6 +178,11 @@ class Settings:
             asked=Asked(**{**asked, "shares": tuple(asked["shares"]), "beside": tuple(asked["beside"])}),
             seed=cfg.seed,
         )
+
+
+def categories_of(cfg: DictConfig) -> tuple[str, ...]:
+    """The columns of the users table that are categories: the data's own, or those that the library knows."""
+    return tuple(cfg.data.get("categories", CATEGORIES))
 
 
 def _training(cfg: DictConfig, own: DictConfig) -> Training:

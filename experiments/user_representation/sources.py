@@ -1,7 +1,7 @@
 """What a chain is made from: the log, the tables beside it, and whom it is asked about when."""
 
 import datetime
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import NamedTuple
 
 import numpy as np
@@ -11,7 +11,7 @@ from omegaconf import DictConfig
 from rich.console import Console
 
 from experiments.data import load_log, load_tables
-from experiments.user_representation.settings import Asked
+from experiments.user_representation.settings import Asked, categories_of
 from urep_jax.core.types import SECONDS_PER_DAY
 from urep_jax.data.log import EventLog
 from urep_jax.data.moments import Moments, established_users, new_users, user_parts
@@ -65,8 +65,8 @@ class People(NamedTuple):
         return Moments.join([self.of(self.weekly, TRAIN), *(self.of(self.established, p) for p in (VALIDATION, TEST))])
 
 
-def load_sources(cfg: DictConfig, categories: Sequence[str], console: Console) -> Sources:
-    """The log that `cfg.data` describes, and what lies beside it; `categories` are columns of its users table."""
+def load_sources(cfg: DictConfig, console: Console) -> Sources:
+    """The log that `cfg.data` describes, and what lies beside it."""
     log = load_log(cfg, console)
     tables = load_tables(cfg)
     profiles = read_profiles(
@@ -75,7 +75,7 @@ def load_sources(cfg: DictConfig, categories: Sequence[str], console: Console) -
         users=tables.get("users"),
         items=tables.get("items"),
         onboarding=tables.get("onboarding"),
-        categories=categories,
+        categories=categories_of(cfg),
     )
     return Sources(log, tables, profiles)
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import jax
 
-from urep_jax.core.mesh import data_mesh, replicated
+from urep_jax.core.mesh import data_mesh, local_mesh, replicated
 from urep_jax.data.audio.spectrogram import SpectrogramConfig
 from urep_jax.data.content_scale import ContentScale, content_scale
 from urep_jax.data.sequences import SequenceConfig
@@ -112,7 +112,7 @@ def restore_encoder(run_folder: str | os.PathLike[str]) -> UserEncoder:
     model = {**config["model"], "hidden": tuple(config["model"]["hidden"])}
     cfg = AutoencoderConfig(**model)
     _, params = read_best_params(checkpoints, jax.eval_shape(lambda: autoencoder.init(jax.random.key(0), cfg)))
-    return UserEncoder(load_space(folder / "features"), jax.device_put(params, replicated(data_mesh())), cfg)
+    return UserEncoder(load_space(folder / "features"), jax.device_put(params, replicated(local_mesh())), cfg)
 
 
 def stored_content_config(

@@ -11,7 +11,7 @@ import numpy as np
 import pyarrow as pa
 from jaxtyping import Float32, Int, Int64
 
-from urep_jax.core.mesh import by_rows, data_mesh
+from urep_jax.core.mesh import by_rows, local_mesh
 from urep_jax.core.spaces import space_id
 from urep_jax.data.user_features.inputs import Inputs
 from urep_jax.data.user_features.space import FeatureSpace
@@ -101,7 +101,7 @@ class UserEncoder:
         return self.encode(inputs, np.zeros(1, np.int64), np.array([time], np.int64))[0]
 
     def _encode(self, x_NxF: Float32[np.ndarray, "N F"]) -> Float32[np.ndarray, "N Z"]:
-        mesh = data_mesh()
+        mesh = local_mesh()
         # Few different shapes are compiled, and each is spread evenly.
         rows = -(-power_of_two(len(x_NxF)) // mesh.size) * mesh.size
         x_BxF = np.pad(x_NxF, ((0, rows - len(x_NxF)), (0, 0)))

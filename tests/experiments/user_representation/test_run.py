@@ -2,9 +2,13 @@
 
 import json
 import re
+import socket
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import pytest
@@ -183,6 +187,24 @@ def _embed(command: Command, tmp_path: Path, encoder: UserEncoder) -> None:
     assert command(*call, folder=folder).status == 0
     assert parts[0].stat().st_mtime_ns == before
     assert pq.read_table(folder / "users").equals(whole)
+    _embed_by_two(call, tmp_path, whole)
+
+
+def _embed_by_two(call: tuple[str, ...], tmp_path: Path, whole: pa.Table) -> None:
+    """Two processes share the users, and write what one writes."""
+    folder, workspace = tmp_path / "by two", next(word for word in sys.argv if word.startswith("workspace="))
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        coordinator = f"127.0.0.1:{free.getsockname()[1]}"
+    places = (f'distributed={{coordinator: "{coordinator}", processes: 2, process: {n}}}' for n in range(2))
+    start = [sys.executable, "-m", "experiments.run", *call, workspace, f"hydra.run.dir={folder}"]
+    both = [subprocess.Popen([*start, place], stdout=subprocess.PIPE, stderr=subprocess.STDOUT) for place in places]
+    for child in both:
+        told, _ = child.communicate(timeout=120)
+        assert child.returncode == 0, told.decode()
+        assert "150 users in the space" in told.decode()
+    assert pq.read_table(folder / "users").equals(whole)
+    assert json.loads((folder / "metrics.json").read_text()) == {"users": 150}
 
 
 def _encode_content(command: Command, tmp_path: Path) -> None:
@@ -229,6 +251,16 @@ def _encode_content(command: Command, tmp_path: Path) -> None:
             ("evaluation.tasks=[candidates]", "evaluation.weeks=1"),
             "evaluation.weeks is 1, but must be at least 2 for candidates, which is learnt from the weeks before",
         ),
+        (("distributed=auto",), "distributed is for task=embed_users; task=train runs in one process"),
+        (
+            ("task=embed_users", "distributed={coordinator: here, processes: 2, process: 0}"),
+            "distributed.coordinator is 'here', but must be HOST:PORT of process 0",
+        ),
+        (
+            ("task=embed_users", 'distributed={coordinator: "here:80", processes: 2, process: 2}'),
+            "distributed.process is 2 of 2, but must be from 0",
+        ),
+        (("task=embed_users", "distributed={process: 0}"), "distributed is {'process': 0}, but must be auto, or {"),
         (("features.without=[shoes]",), "features.without names shoes, but must be some of"),
         (
             ("data.modalities.audio.shape=[9,9]",),
