@@ -99,9 +99,14 @@ def difference_by_user(
 
 
 def mean_by_user(ids: np.ndarray, values: np.ndarray) -> np.ndarray:
-    """The mean of each user's values, in the order of the ids; NaN for a user with one that is NaN."""
+    """The mean of each user's values, in the order of the ids, of those that aren't NaN; NaN for a user without one.
+
+    Where users are split anew for each seed, a user is tested in some of the repetitions.
+    """
     _, user = np.unique(ids, return_inverse=True)
-    return np.bincount(user, values) / np.bincount(user)
+    known = ~np.isnan(values)
+    with np.errstate(invalid="ignore"):
+        return np.bincount(user, np.where(known, values, 0.0)) / np.bincount(user, known)
 
 
 def by_users(values: np.ndarray) -> Estimate:

@@ -22,7 +22,7 @@ from experiments.report.claims.hardest_of_k import FIGURE_2_BOTTOM
 from experiments.report.claims.kinds_of_feedback import FEEDBACK_TYPES, FIGURE_4
 from experiments.report.claims.parts import TABLE_2, TWO_STAGES
 from experiments.report.curves import whole
-from experiments.report.intervals import difference_by_user, estimate
+from experiments.report.intervals import difference_by_user, estimate, mean_by_user
 from experiments.report.rows import difference_table, differences, rows_of, table_of
 from experiments.report.runs import Run, read_runs, sweep_of
 from experiments.tables import short
@@ -343,3 +343,9 @@ def test_users_of_whom_only_skips_are_known_are_counted_once(tmp_path: Path) -> 
     # Ann's mean over the seeds is 1, Bob's 1/2.
     half = short(1.96 * np.std([1, 0.5], ddof=1) / 2**0.5, 3)
     assert f"| .750 ±{half} (2) | – |" in text
+
+
+def test_a_user_counts_in_the_repetitions_that_tested_them() -> None:
+    ids = np.array(["ann", "bob", "cid", "ann", "bob", "cid"])
+    found = mean_by_user(ids, np.array([0.2, 0.4, np.nan, 0.4, np.nan, np.nan]))
+    np.testing.assert_allclose(found, [0.3, 0.4, np.nan])
