@@ -104,12 +104,14 @@ def _write(folder: Path, text: str, findings: Mapping[str, Finding], kind: str) 
     for name, finding in findings.items():
         metric = finding["metric"]
         values = {row: estimate([run["metrics"][metric] for run in runs])[:2] for row, runs in finding["rows"].items()}
-        compared(values, f"test {TITLES[metric]}", folder / f"{name}.{kind}")
-        text = _with_figure(text, name, f"{name}.{kind}")
+        if len(values) > 1:
+            compared(values, f"test {TITLES[metric]}", folder / f"{name}.{kind}")
+            text = _with_figure(text, name, f"{name}.{kind}")
     for claim, seen in _told(findings):
         if claim.draw is not None:
-            claim.draw(seen, folder / f"{claim.name}.{kind}")
-            text = _with_figure(text, claim.title, f"{claim.name}.{kind}")
+            claim.draw(seen, path := folder / f"{claim.name}.{kind}")
+            # What has nothing to compare draws nothing.
+            text = _with_figure(text, claim.title, path.name) if path.exists() else text
     write_whole(folder / "report.json", written(findings))
     write_whole(folder / "report.md", text)
 

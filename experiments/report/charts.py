@@ -85,6 +85,67 @@ def figure_4(data: Mapping[str, Mapping[str, Any]], path: Path) -> None:
         save(figure, path)
 
 
+def gains(
+    rows: Sequence[str],
+    series: Mapping[str, Sequence[tuple[float, float]]],
+    paper: Sequence[float],
+    x: str,
+    path: Path,
+) -> None:
+    """How far something is ahead of others, one row each, beside what the paper tells.
+
+    Args:
+        rows: what they are called, from the top.
+        series: by data set: of each row the mean and half of its interval, NaN where there is none.
+        paper: of each row the paper's, NaN where it tells nothing.
+        x: what the axis shows.
+        path: of the figure.
+    """
+    size = (4.2 + 0.07 * max(map(len, rows)), 1.1 + 0.3 * len(rows))
+    with plt.rc_context(STYLE):
+        figure, axes = plt.subplots(figsize=size, layout="constrained")
+        axes.axvline(0, color=QUIET, lw=1, zorder=0)
+        place = np.arange(len(rows))[::-1]
+        if not np.isnan(paper).all():
+            axes.plot(paper, place, "D", ms=5, mfc="none", color=INK, label="the paper")
+        for i, (name, own) in enumerate(series.items()):
+            mean, half = np.array(own, float).T
+            aside = 0.18 * (i - (len(series) - 1) / 2)
+            color = COLORS[i % len(COLORS)]
+            look: Any = {"fmt": "o", "ms": 4, "capsize": 2, "color": color, "label": name}
+            axes.errorbar(mean, place - aside, xerr=np.nan_to_num(half), **look)
+        axes.set_yticks(place, rows)
+        axes.set(xlabel=x, ylim=(-0.6, len(rows) - 0.4))
+        figure.legend(loc="outside upper right", ncols=4)
+        save(figure, path)
+
+
+def pairs_over(
+    steps: Sequence[str], series: Mapping[str, Sequence[tuple[float, float]]], x: str, y: str, path: Path
+) -> None:
+    """Curves over steps that are no numbers.
+
+    Args:
+        steps: what they are called.
+        series: by the curve's name: of each step the mean and half of its interval, NaN where there is none.
+        x: what the steps are.
+        y: what the vertical axis shows.
+        path: of the figure.
+    """
+    with plt.rc_context(STYLE):
+        figure, axes = plt.subplots(figsize=(5.6, 3.2), layout="constrained")
+        for i, (name, own) in enumerate(series.items()):
+            mean, half = np.array(own, float).T
+            # Two curves of a kind have one colour; the second is dashed.
+            look: Any = {"color": COLORS[i // 2 % len(COLORS)], "ls": ("-", "--")[i % 2], "marker": "o", "ms": 4}
+            place = np.arange(len(steps)) + 0.05 * (i - (len(series) - 1) / 2)
+            axes.errorbar(place, mean, np.nan_to_num(half), capsize=2, label=name, **look)
+        axes.set_xticks(range(len(steps)), steps)
+        axes.set(xlabel=x, ylabel=y)
+        axes.legend()
+        save(figure, path)
+
+
 def sources(shares: Mapping[str, np.ndarray], path: Path) -> None:
     """Where negatives come from at each position, one panel for each data set."""
     with plt.rc_context(STYLE):

@@ -148,7 +148,8 @@ def test_the_same_run_with_other_results_is_refused(tmp_path: Path) -> None:
 
 def test_the_command_writes_what_it_prints(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     for seed in range(2):
-        run_of(tmp_path / "runs" / f"{seed}", config_of(seed), {"pair_accuracy": 0.7 + seed / 100})
+        metrics = {"pair_accuracy": 0.7 + seed / 100, "popularity/pair_accuracy": 0.6}
+        run_of(tmp_path / "runs" / f"{seed}", config_of(seed), metrics)
     main([str(tmp_path / "runs"), "--out", str(tmp_path / "told"), "--svg"])
     assert "| model | 2 | .705 ±" in (tmp_path / "told" / "report.md").read_text()
     assert ".705" in capsys.readouterr().out

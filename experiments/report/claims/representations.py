@@ -1,8 +1,11 @@
 """Generalized user representations: z_u beside others in each task, and without groups of its features."""
 
+import math
 from collections.abc import Mapping, Sequence
 from functools import partial
+from pathlib import Path
 
+from experiments.report.charts import gains, pairs_over
 from experiments.report.claims.claim import AND_BY_USERS, Claim, Numbers, Seen
 from experiments.report.intervals import (
     Estimate,
@@ -96,6 +99,27 @@ def _tell(seen: Seen) -> str:
     return f"{markdown_table(table)}\n\n{AND_BY_USERS}"
 
 
+def _draw(seen: Seen, path: Path) -> None:
+    """How far z_u is ahead in each task of each representation, as a share of what that has."""
+    metric_of = {task: metric for task, (metric, _) in TASKS.items()}
+    found: dict[tuple[str, str], dict[str, tuple[float, float]]] = {}
+    for data, tasks in seen.items():
+        for task, metrics in tasks.items():
+            for r, own in metrics[metric_of[task]].items():
+                gain = own["z_u over it"][0]
+                if r != ours(task) and gain is not None:
+                    share = 100 / Estimate.of(own["value"]).mean
+                    found.setdefault((task, r), {})[data] = (share * gain[0], share * (gain[1] or math.nan))
+    if not found:
+        return
+    many = len({task for task, _ in found}) > 1
+    rows = [f"{_short(task)}: {representation_title(r)}" if many else representation_title(r) for task, r in found]
+    none = (math.nan, math.nan)
+    series = {data: [own.get(data, none) for own in found.values()] for data in seen}
+    paper = [100 * PAPER.get(task, {}).get(r, {}).get(metric_of[task], math.nan) for task, r in found]
+    gains(rows, series, paper, "z_u over it, % of what it has", path)
+
+
 def _short(task: str) -> str:
     """What a task is called within its table."""
     return task.rpartition("/")[2].replace("_", " ")
@@ -125,6 +149,21 @@ def _tell_since(seen: Seen) -> str:
                 told = [Estimate.of(own[r]).told(3) for r in ("z_u", "average")]
                 table.append([days, data, kind.replace("_", " "), *told, *told_gain(own["z_u over it"], 3)])
     return f"AUC of listening in the seven days that follow.\n\n{markdown_table(table)}\n\n{AND_BY_USERS}"
+
+
+def _draw_since(seen: Seen, path: Path) -> None:
+    """What z_u and the average have over the days, by onboarding."""
+    found: dict[str, list[tuple[float, float]]] = {}
+    many = len(seen) > 1
+    for data, by_days in seen.items():
+        for kind in _KINDS:
+            for r in ("z_u", "average"):
+                name = f"{representation_title(r)}, onboarding {kind.replace('_', ' ')}{f', {data}' if many else ''}"
+                points = [Estimate.of(own[kind][r]) if kind in own else None for own in by_days.values()]
+                found[name] = [(one.mean, one.half) if one else (math.nan, math.nan) for one in points]
+    pairs_over(
+        list(next(iter(seen.values()))), found, "days since the registration", "test AUC of the next seven days", path
+    )
 
 
 def _measure_without(runs: Sequence[Run]) -> Numbers | None:
@@ -174,7 +213,7 @@ def _tell_without(seen: Seen) -> str:
 
 
 def _claim(name: str, title: str, paper: str, *tasks: str) -> Claim:
-    return Claim(name, title, paper, partial(_measure, tasks), _tell, runs_with=FUTURE)
+    return Claim(name, title, paper, partial(_measure, tasks), _tell, _draw, runs_with=FUTURE)
 
 
 TABLES = (
@@ -198,6 +237,7 @@ TABLES = (
         "z_u serves new users from their onboarding on, and established ones when that has faded; no numbers by days.",
         _measure_since,
         _tell_since,
+        _draw_since,
         runs_with=FUTURE,
     ),
     _claim(

@@ -82,8 +82,22 @@ def test_what_is_left_without_a_group_of_features(runs: Path, capsys: pytest.Cap
     said = capsys.readouterr().out
     assert "tiny-users" in said
     report = (runs / "told" / "report.md").read_text()
+    drawn = {path.name for path in (runs / "told").glob("*.png")}
+    assert {"future_listening.png", "clusters.png", "since_registration.png", "tiny-users.png"} < drawn
+    assert drawn == {name.split(")")[0] for name in report.split("](")[1:]}, (
+        "each is shown, and nothing that isn't there"
+    )
     (line,) = [line for line in report.splitlines() if line.startswith("| onboarding") and "same onboarding" in line]
     assert "−25.0 %" in line
     assert "−13.8 %" in line, "what the paper has"
     again = find([runs / "told" / "report.json"])
     assert again["tiny-users"]["claims"] == json.loads(json.dumps(finding["claims"]))
+
+
+def test_without_others_there_is_nothing_to_draw(tmp_path: Path) -> None:
+    metrics = {name: value for name, value in metrics_of(0.8, 0.7, 0.3).items() if "z_u" in name}
+    for world in range(2):
+        run_of(tmp_path / str(world), world, [], metrics)
+    main([str(tmp_path), "--out", str(tmp_path / "told")])
+    assert "](" not in (tmp_path / "told" / "report.md").read_text()
+    assert not list((tmp_path / "told").glob("*.png"))
