@@ -5,6 +5,7 @@ import pyarrow.compute as pc
 from scipy.sparse import csr_array
 
 from experiments.user_representation.representations import Vectors
+from experiments.user_representation.sources import Sources
 from experiments.user_representation.tasks import Results, Trained
 from urep_jax.baselines.play_counts import play_counts
 from urep_jax.core.types import SECONDS_PER_DAY
@@ -23,29 +24,38 @@ def clusters(trained: Trained) -> Results:
     Where users have several things in common, the worth of a neighbour is the share that both have of what either has.
     What the data doesn't tell isn't asked: artists, their countries, or an onboarding.
     """
-    profiles, people, settings = trained.sources.profiles, trained.people, trained.settings
+    people, settings, established = trained.people, trained.settings, trained.people.established
     found: Results = {}
-    established = people.established
     vectors = trained.represented(established)
-    plays = play_counts(trained.sources.log, established.user, established.time)
-    if len(profiles.artist_ids):
-        by_artist = csr_array(plays @ _artists(trained))
-        found |= _near("favourite_artists", vectors, _most_played(by_artist, FAVOURITES), established)
-        country_A = _countries(trained)
-        if country_A is not None:
-            by_country = csr_array(by_artist @ country_A)
-            found |= _near("artist_country", vectors, _most_played(by_country, 1), established)
-    genres = _genres(trained)
-    if genres is not None:
-        found |= _near("favourite_genres", vectors, _most_played(csr_array(plays @ genres), FAVOURITES), established)
+    for name, shared in favourites(trained.sources, established).items():
+        found |= _near(name, vectors, shared, established)
     # The answers play a role for some time; those who gave some within it have listened to something since.
     since = people.now - settings.features.onboarding_days * SECONDS_PER_DAY
     recent = people.new.where((people.new.time >= since) & (people.new.time < people.now))
     recent = Moments(recent.user, np.full(len(recent), people.now, np.int64))
-    picked = _picked(trained, recent)
+    picked = _picked(trained.sources, recent)
     if picked.nnz:
         vectors = trained.represented(recent)
         found |= _near("onboarding", vectors, picked, recent)
+    return found
+
+
+def favourites(sources: Sources, asked: Moments) -> dict[str, csr_array]:
+    """What users listened to most until a moment, N x M of 0 and 1 each: what the data tells of.
+
+    `favourite_artists` and `favourite_genres` are up to three of each user, `artist_country` is the one country.
+    """
+    plays = play_counts(sources.log, asked.user, asked.time)
+    found = {}
+    if len(sources.profiles.artist_ids):
+        by_artist = csr_array(plays @ _artists(sources))
+        found["favourite_artists"] = _most_played(by_artist, FAVOURITES)
+        country_A = _countries(sources)
+        if country_A is not None:
+            found["artist_country"] = _most_played(csr_array(by_artist @ country_A), 1)
+    genres = _genres(sources)
+    if genres is not None:
+        found["favourite_genres"] = _most_played(csr_array(plays @ genres), FAVOURITES)
     return found
 
 
@@ -56,17 +66,17 @@ def _near(name: str, vectors: Vectors, shared: csr_array, asked: Moments) -> Res
     }
 
 
-def _artists(trained: Trained) -> csr_array:
+def _artists(sources: Sources) -> csr_array:
     """Whose each item is: V x A of 0 and 1."""
-    profiles = trained.sources.profiles
+    profiles = sources.profiles
     has_V = np.flatnonzero(profiles.item_artist != NOT_KNOWN)
     shape = (len(profiles.item_artist), len(profiles.artist_ids))
     return csr_array((np.ones(len(has_V), np.float32), (has_V, profiles.item_artist[has_V])), shape=shape)
 
 
-def _genres(trained: Trained) -> csr_array | None:
+def _genres(sources: Sources) -> csr_array | None:
     """What kinds each item is of, V x G of 0 and 1; None if nobody knows."""
-    items, ids = trained.sources.tables.get("items"), trained.sources.log.item_ids
+    items, ids = sources.tables.get("items"), sources.log.item_ids
     if items is None or "genres" not in items.column_names:
         return None
     lists = items["genres"].combine_chunks().take(pc.index_in(ids, value_set=items["item_id"].combine_chunks()))
@@ -77,9 +87,9 @@ def _genres(trained: Trained) -> csr_array | None:
     return of_item if of_item.nnz else None
 
 
-def _countries(trained: Trained) -> csr_array | None:
+def _countries(sources: Sources) -> csr_array | None:
     """Which country each artist is of, A x W of 0 and 1; None if nobody knows."""
-    artists, ids = trained.sources.tables.get("artists"), trained.sources.profiles.artist_ids
+    artists, ids = sources.tables.get("artists"), sources.profiles.artist_ids
     if artists is None or "country" not in artists.column_names:
         return None
     row = pc.index_in(ids, value_set=artists["artist_id"].combine_chunks())
@@ -101,9 +111,9 @@ def _most_played(plays: csr_array, most: int) -> csr_array:
     return csr_array((np.ones(len(kept), np.float32), plays.indices[kept], offsets), shape=plays.shape)
 
 
-def _picked(trained: Trained, asked: Moments) -> csr_array:
+def _picked(sources: Sources, asked: Moments) -> csr_array:
     """Which artists users picked, N x A of 0 and 1."""
-    profiles = trained.sources.profiles
+    profiles = sources.profiles
     picked = lists_as_matrix(profiles.artist_offsets, profiles.artists, asked.user, len(profiles.artist_ids))
     picked.sum_duplicates()
     picked.data[:] = 1.0
