@@ -1,23 +1,22 @@
 """Whether users who have something in common lie close (§5.2.3, Table 4)."""
 
 import numpy as np
-import pyarrow.compute as pc
 from scipy.sparse import csr_array
 
+from experiments.user_representation.item_groups import artists_of, countries_of, genres_of, most_played
 from experiments.user_representation.representations import Vectors
-from experiments.user_representation.tasks import Results, Trained
+from experiments.user_representation.tasks import Answer, Results, Trained
 from urep_jax.baselines.play_counts import play_counts
 from urep_jax.core.types import SECONDS_PER_DAY
 from urep_jax.data.moments import Moments
-from urep_jax.data.ragged import lists_as_matrix, offsets_of, ranges
-from urep_jax.data.user_features.profiles import NOT_KNOWN
+from urep_jax.data.ragged import lists_as_matrix
 from urep_jax.evaluation.similar_users import similar_users
 
 FAVOURITES = 3
 """Artists, or genres, of a user that are favourites: those listened to most."""
 
 
-def clusters(trained: Trained) -> Results:
+def clusters(trained: Trained) -> Answer:
     """`clusters/<favourite_artists|artist_country|favourite_genres|onboarding>/<r>`: nDCG of each user's nearest.
 
     Where users have several things in common, the worth of a neighbour is the share that both have of what either has.
@@ -29,15 +28,16 @@ def clusters(trained: Trained) -> Results:
     vectors = trained.represented(established)
     plays = play_counts(trained.sources.log, established.user, established.time)
     if len(profiles.artist_ids):
-        by_artist = csr_array(plays @ _artists(trained))
-        found |= _near("favourite_artists", vectors, _most_played(by_artist, FAVOURITES), established)
-        country_A = _countries(trained)
-        if country_A is not None:
-            by_country = csr_array(by_artist @ country_A)
-            found |= _near("artist_country", vectors, _most_played(by_country, 1), established)
-    genres = _genres(trained)
+        by_artist = csr_array(plays @ artists_of(trained.sources))
+        found |= _near("favourite_artists", vectors, most_played(by_artist, FAVOURITES), established)
+        countries = countries_of(trained.sources)
+        if countries is not None:
+            by_country = csr_array(by_artist @ countries.members)
+            found |= _near("artist_country", vectors, most_played(by_country, 1), established)
+    genres = genres_of(trained.sources)
     if genres is not None:
-        found |= _near("favourite_genres", vectors, _most_played(csr_array(plays @ genres), FAVOURITES), established)
+        by_genre = csr_array(plays @ genres.members)
+        found |= _near("favourite_genres", vectors, most_played(by_genre, FAVOURITES), established)
     # The answers play a role for some time; those who gave some within it have listened to something since.
     since = people.now - settings.features.onboarding_days * SECONDS_PER_DAY
     recent = people.new.where((people.new.time >= since) & (people.new.time < people.now))
@@ -46,7 +46,7 @@ def clusters(trained: Trained) -> Results:
     if picked.nnz:
         vectors = trained.represented(recent)
         found |= _near("onboarding", vectors, picked, recent)
-    return found
+    return Answer(found)
 
 
 def _near(name: str, vectors: Vectors, shared: csr_array, asked: Moments) -> Results:
@@ -54,51 +54,6 @@ def _near(name: str, vectors: Vectors, shared: csr_array, asked: Moments) -> Res
         f"clusters/{name}/{r}": {"ndcg@50": similar_users(of_users, shared, asked.user, k=50)}
         for r, of_users in vectors.items()
     }
-
-
-def _artists(trained: Trained) -> csr_array:
-    """Whose each item is: V x A of 0 and 1."""
-    profiles = trained.sources.profiles
-    has_V = np.flatnonzero(profiles.item_artist != NOT_KNOWN)
-    shape = (len(profiles.item_artist), len(profiles.artist_ids))
-    return csr_array((np.ones(len(has_V), np.float32), (has_V, profiles.item_artist[has_V])), shape=shape)
-
-
-def _genres(trained: Trained) -> csr_array | None:
-    """What kinds each item is of, V x G of 0 and 1; None if nobody knows."""
-    items, ids = trained.sources.tables.get("items"), trained.sources.log.item_ids
-    if items is None or "genres" not in items.column_names:
-        return None
-    lists = items["genres"].combine_chunks().take(pc.index_in(ids, value_set=items["item_id"].combine_chunks()))
-    item, words = pc.list_parent_indices(lists).to_numpy(), pc.list_flatten(lists).dictionary_encode()
-    of_item = csr_array(
-        (np.ones(len(item), np.float32), (item, words.indices.to_numpy())), shape=(len(ids), len(words.dictionary))
-    )
-    return of_item if of_item.nnz else None
-
-
-def _countries(trained: Trained) -> csr_array | None:
-    """Which country each artist is of, A x W of 0 and 1; None if nobody knows."""
-    artists, ids = trained.sources.tables.get("artists"), trained.sources.profiles.artist_ids
-    if artists is None or "country" not in artists.column_names:
-        return None
-    row = pc.index_in(ids, value_set=artists["artist_id"].combine_chunks())
-    encoded = artists["country"].combine_chunks().take(row).dictionary_encode()
-    code_A = pc.fill_null(encoded.indices, NOT_KNOWN).to_numpy(zero_copy_only=False)
-    has_A = np.flatnonzero(code_A != NOT_KNOWN)
-    shape = (len(ids), len(encoded.dictionary))
-    return csr_array((np.ones(len(has_A), np.float32), (has_A, code_A[has_A])), shape=shape)
-
-
-def _most_played(plays: csr_array, most: int) -> csr_array:
-    """The columns that each row has most of, as 0 and 1; among equals the first."""
-    plays.sort_indices()
-    length_N = np.diff(plays.indptr)
-    row_P = np.repeat(np.arange(plays.shape[0]), length_N)
-    order = np.lexsort((plays.indices, -plays.data, row_P))
-    kept = order[ranges(plays.indptr[:-1], plays.indptr[:-1] + np.minimum(length_N, most))]
-    offsets = offsets_of(np.minimum(length_N, most))
-    return csr_array((np.ones(len(kept), np.float32), plays.indices[kept], offsets), shape=plays.shape)
 
 
 def _picked(trained: Trained, asked: Moments) -> csr_array:
