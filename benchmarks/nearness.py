@@ -30,7 +30,7 @@ from experiments.report.intervals import estimate
 from experiments.report.runs import Run, by_data, read_runs
 from experiments.tables import markdown_table
 from experiments.user_representation.chain import weights_of
-from experiments.user_representation.clusters import favourites
+from experiments.user_representation.item_groups import favourites
 from experiments.user_representation.settings import Settings
 from experiments.user_representation.sources import find_people, load_sources
 from urep_jax.data.user_features.groups import Group, columns_of

@@ -1,11 +1,13 @@
 """Figures of a run."""
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import matplotlib
 import numpy as np
+from jaxtyping import Float
 
 from experiments.tables import model_title
 from urep_jax.data.hard_negatives import Rung
@@ -27,6 +29,8 @@ _BASELINES = (
 INK, _ACCENT, QUIET, _MUTED = "#222222", "#1f6f8b", "#b9c4c9", "#7d8a90"
 COLORS = ("#1f6f8b", "#c8553d", "#7a9e43", "#7b5ea7", "#e09f3e")
 """Of data sets."""
+_KINDS = (*COLORS, "#d77fa1", "#5b4a3f", "#4fb3bf")
+"""Of kinds of points."""
 _RUNG_LOOK = {
     Rung.SAME_DAY_DOWN: ("same-day down", "#7a1f2b"),
     Rung.SAME_DAY_SKIP: ("same-day skip", "#c8553d"),
@@ -106,6 +110,37 @@ def hard_negative_sources(shares: np.ndarray, path: Path) -> None:
         stack_sources(axes, shares)
         axes.set(xlabel="position in the sequence (latest at the right)", ylabel="share of negatives")
         figure.legend(loc="outside right center")
+        save(figure, path)
+
+
+def scattered(places: Float[np.ndarray, "N 2"], kinds: Sequence[str], title: str, path: Path) -> None:
+    """Points of a plane that has no scale, coloured by their kind; all but the eight most frequent kinds are grey.
+
+    Args:
+        places: of the points.
+        kinds: of each of them; empty where it has none.
+        title: what kinds are.
+        path: of the figure.
+    """
+    kind_N = np.array(kinds)
+    count = sorted(Counter(filter(None, kinds)).items(), key=lambda one: (-one[1], one[0]))
+    told = {kind: color for (kind, _), color in zip(count, _KINDS, strict=False)}
+    is_other_N = ~np.isin(kind_N, list(told))
+    look: Any = {"s": 9, "linewidths": 0, "alpha": 0.85}
+    with plt.rc_context(STYLE):
+        figure, axes = plt.subplots(figsize=(6, 4.2), layout="constrained")
+        if is_other_N.any():
+            axes.scatter(*places[is_other_N].T, color=QUIET, label="others", **look)
+        for kind, color in told.items():
+            axes.scatter(*places[kind_N == kind].T, color=color, label=kind, **look)
+        axes.set(xticks=[], yticks=[], aspect="equal")
+        axes.spines[:].set_visible(False)
+        if told:
+            handles, labels = axes.get_legend_handles_labels()
+            # Drawn first, so that nothing lies below them, but told last.
+            first = int(is_other_N.any())
+            handles, labels = handles[first:] + handles[:first], labels[first:] + labels[:first]
+            figure.legend(handles, labels, loc="outside right upper", title=title, markerscale=2, alignment="left")
         save(figure, path)
 
 

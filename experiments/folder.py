@@ -1,12 +1,14 @@
 """The run folder: what every run leaves behind, and how a run finds out that it is being continued."""
 
 import contextlib
+import csv
 import fcntl
 import importlib.metadata
+import io
 import json
 import platform
 import subprocess
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -149,10 +151,13 @@ class RunFolder:
         path = self.path / "metrics.json"
         return json.loads(path.read_text()) if path.exists() else None
 
-    def write_table(self, name: str, header: Sequence[str], rows: np.ndarray) -> None:
-        """Write the numbers behind a figure as CSV, beside it."""
-        lines = [",".join(header), *(",".join(f"{value:.6g}" for value in row) for row in rows)]
-        write_whole(self.figures / name, "\n".join(lines) + "\n")
+    def write_table(self, name: str, header: Sequence[str], rows: Iterable[Sequence[float | str]] | np.ndarray) -> None:
+        """Write the numbers behind a figure as CSV, beside it; words among them stay as they are."""
+        text = io.StringIO()
+        lines = csv.writer(text, lineterminator="\n")
+        lines.writerow(header)
+        lines.writerows([value if isinstance(value, str) else f"{value:.6g}" for value in row] for row in rows)
+        write_whole(self.figures / name, text.getvalue())
 
     def write_json(self, name: str, value: Mapping[str, Any]) -> None:
         """Write a file of plain values."""

@@ -13,6 +13,17 @@ from tensorboardX.summary import scalar
 from experiments.folder import write_whole
 from urep_jax.training.fit import Epoch
 
+_NAME = "history.jsonl"
+
+
+def read_history(folder: Path) -> list[Epoch]:
+    """The epochs of a training, as `HistoryWriter` left them.
+
+    Raises:
+        FileNotFoundError: if no epoch of it has ended.
+    """
+    return [Epoch(**json.loads(line)) for line in (folder / _NAME).read_text().splitlines()]
+
 
 class HistoryWriter:
     """Writes the epochs of one training while it runs. Use as a context manager, and call it with what there is.
@@ -43,7 +54,7 @@ class HistoryWriter:
         if len(history) == self._written:
             return
         lines = [json.dumps(epoch._asdict()) + "\n" for epoch in history]
-        write_whole(self._folder / "history.jsonl", "".join(lines))
+        write_whole(self._folder / _NAME, "".join(lines))
         for epoch in history[self._written :]:
             for name, value in (("loss", epoch.loss), ("validation", epoch.validation), *epoch.metrics.items()):
                 event = Event(wall_time=time.time(), step=epoch.step, summary=scalar(name, value))

@@ -10,11 +10,14 @@ from experiments.user_representation.artist_preference import artist_preference
 from experiments.user_representation.candidates import candidates
 from experiments.user_representation.clusters import clusters
 from experiments.user_representation.cold_start import cold_start
+from experiments.user_representation.cost import cost
 from experiments.user_representation.future import future_listening
+from experiments.user_representation.movement import movement
 from experiments.user_representation.ranker import ranker
 from experiments.user_representation.sections import Told
 from experiments.user_representation.since_registration import since_registration
-from experiments.user_representation.tasks import Results, Trained
+from experiments.user_representation.tasks import Answer, Trained
+from experiments.user_representation.user_map import user_map
 
 
 class Task(NamedTuple):
@@ -24,21 +27,26 @@ class Task(NamedTuple):
         run: does it.
         section: tells of it in the report.
         weeks: that it needs at least.
+        after: tasks of which it needs one at least: it tells of what they have done.
     """
 
-    run: Callable[[Trained], Results]
+    run: Callable[[Trained], Answer]
     section: Callable[[Told], str]
     weeks: int = 1
+    after: tuple[str, ...] = ()
 
 
 ALL: Mapping[str, Task] = {
     "future_listening": Task(future_listening, sections.future_listening),
     "cold_start": Task(cold_start, sections.cold_start),
     "since_registration": Task(since_registration, sections.since_registration),
+    "movement": Task(movement, sections.movement),
     "artist_preference": Task(artist_preference, sections.artist_preference),
     "clusters": Task(clusters, sections.clusters),
+    "map": Task(user_map, sections.user_map),
     "candidates": Task(candidates, sections.candidates, weeks=2),
     "ranker": Task(ranker, sections.ranker, weeks=2),
+    "cost": Task(cost, sections.cost, after=("artist_preference", "candidates", "ranker")),
 }
 """In the order in which they are done and told."""
 
@@ -47,7 +55,7 @@ def chosen(evaluation: DictConfig) -> dict[str, Task]:
     """The tasks that `evaluation.tasks` names, in the order of `ALL`.
 
     Raises:
-        ValueError: if a name is none of a task, or a task lacks the weeks that it learns from.
+        ValueError: if a name is none of a task, or a task lacks the weeks that it learns from, or tasks to tell of.
     """
     for name in evaluation.tasks:
         if name not in ALL:
@@ -56,5 +64,10 @@ def chosen(evaluation: DictConfig) -> dict[str, Task]:
             raise ValueError(
                 f"evaluation.weeks is {evaluation.weeks}, but must be at least {least} for {name}, which is learnt "
                 "from the weeks before the one that is asked about"
+            )
+        if (after := ALL[name].after) and not set(after).intersection(evaluation.tasks):
+            raise ValueError(
+                f"evaluation.tasks names {name}, but none of {', '.join(after)}, whose trainings it tells of; name one "
+                "of them too"
             )
     return {name: task for name, task in ALL.items() if name in evaluation.tasks}

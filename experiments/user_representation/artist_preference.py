@@ -6,14 +6,14 @@ import pyarrow.compute as pc
 
 from experiments.user_representation.representations import curated
 from experiments.user_representation.sources import Sources
-from experiments.user_representation.tasks import Results, Trained
+from experiments.user_representation.tasks import Answer, Trained
 from experiments.user_representation.transfer import calibrated
 from urep_jax.core.streams import numpy_stream
 from urep_jax.core.types import SECONDS_PER_DAY
 from urep_jax.evaluation.artist_preference import Follows, follow_pairs
 
 
-def artist_preference(trained: Trained) -> Results:
+def artist_preference(trained: Trained) -> Answer:
     """`artist_preference/<with|without|popularity>`: how well artists whom users begin to follow are told from others.
 
     The same classifier is given z_u (`with`) or features that one would curate for it (`without`). It learns from the
@@ -21,7 +21,7 @@ def artist_preference(trained: Trained) -> Results:
     """
     follows = _follows(trained.sources)
     if follows is None:
-        return {}
+        return Answer()
     people, settings = trained.people, trained.settings
     asked = people.established_by_week
     drawn = follow_pairs(
@@ -39,7 +39,7 @@ def artist_preference(trained: Trained) -> Results:
     followers_A = np.zeros(len(trained.artists.known), np.int64)
     np.add.at(followers_A, follows.artist[follows.time < people.weekly.time.min()], 1)
     found["popularity"] = calibrated(pairs, lambda asked_P: np.log1p(followers_A[asked_P.item, None]))
-    return {f"artist_preference/{name}": results for name, results in found.items()}
+    return Answer({f"artist_preference/{name}": results for name, results in found.items()})
 
 
 def _follows(sources: Sources) -> Follows | None:

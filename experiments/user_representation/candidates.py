@@ -7,14 +7,14 @@ import numpy as np
 import pyarrow as pa
 
 from experiments.folder import write_parquet
-from experiments.user_representation.tasks import Results, Trained
+from experiments.user_representation.tasks import Answer, Results, Trained
 from experiments.user_representation.towers import CANDIDATES, RECALL, Finder, Week, finders_of, the_week, users_of
 from urep_jax.evaluation.by_user import ByUser
 from urep_jax.evaluation.candidates import found_again, found_among
 from urep_jax.serving.neighbours import NONE, Neighbours, faiss_search
 
 
-def candidates(trained: Trained) -> Results:
+def candidates(trained: Trained) -> Answer:
     """`candidates/<z_u|curated|average|popularity>`: what users listen to next, among the hundred nearest to each.
 
     All items that have a vector may be found, those that the user has listened to before too; `..._new@100` are of
@@ -27,9 +27,9 @@ def candidates(trained: Trained) -> Results:
         finder = finders_of(trained, week, name, users).now
         found[f"candidates/{name}"] = {**_judged(finder, week), **_by_index(finder, week, trained)}
         if name == "z_u":
-            _write(trained, finder(week.end), trained.folder / "candidates.parquet")
+            _write(trained, finder(week.end), trained.folder.path / "candidates.parquet")
     found["candidates/popularity"] = _judged(popularity(trained, week), week)
-    return found
+    return Answer(found)
 
 
 def popularity(trained: Trained, week: Week) -> Finder:

@@ -5,7 +5,7 @@ import dataclasses
 import numpy as np
 
 from experiments.user_representation.sources import TRAIN
-from experiments.user_representation.tasks import Results, Trained
+from experiments.user_representation.tasks import Answer, Trained
 from experiments.user_representation.transfer import Pairs, calibrated
 from urep_jax.baselines.demographic_popularity import demographic_popularity
 from urep_jax.baselines.play_counts import play_counts
@@ -14,7 +14,7 @@ from urep_jax.data.labelled_pairs import LabelledPairs
 from urep_jax.data.moments import Moments
 
 
-def cold_start(trained: Trained) -> Results:
+def cold_start(trained: Trained) -> Answer:
     """`cold_start/<completed|not_completed>/<r>`: as future listening, from the answers, or the registration, on.
 
     The onboarding is completed by those who picked artists and languages. Of users who picked no artists the average is
@@ -22,7 +22,7 @@ def cold_start(trained: Trained) -> Results:
     """
     profiles, asked, settings = trained.sources.profiles, trained.people.new, trained.settings
     if not len(asked):
-        return {}
+        return Answer()
     drawn = trained.listened(asked, settings.asked.hours * 3600, "cold_start")
     pairs = trained.pairs(drawn, asked)
     # New users are few: the one classifier learns from their first days, and from what established ones go for as well.
@@ -54,7 +54,7 @@ def cold_start(trained: Trained) -> Results:
         for name, of_all in found.items()
     }
     # An interval wants two users.
-    return {name: of_kind for name, of_kind in results.items() if len(of_kind["auc"].user) > 1}
+    return Answer({name: of_kind for name, of_kind in results.items() if len(of_kind["auc"].user) > 1})
 
 
 def _demographic(trained: Trained) -> np.ndarray:

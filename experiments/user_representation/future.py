@@ -2,7 +2,7 @@
 
 import importlib.util
 
-from experiments.user_representation.tasks import Results, Trained
+from experiments.user_representation.tasks import Answer, Trained
 from urep_jax.baselines.lightfm import lightfm_vectors
 from urep_jax.baselines.nmf import nmf_vectors
 from urep_jax.baselines.play_counts import play_counts
@@ -14,7 +14,7 @@ _EPOCHS = 3
 """Of LightFM: users who train are there once for each of their weeks."""
 
 
-def future_listening(trained: Trained) -> Results:
+def future_listening(trained: Trained) -> Answer:
     """`future_listening/<r>`: how well tracks that users listen to are told from others, by each representation."""
     log, asked, settings = trained.sources.log, trained.people.established_by_week, trained.settings
     drawn = trained.listened(asked, settings.asked.days * SECONDS_PER_DAY, "future_listening")
@@ -27,4 +27,4 @@ def future_listening(trained: Trained) -> Results:
         vectors["nmf"] = nmf_vectors(counts, width=settings.model.width, seed=settings.seed, sweeps=_SWEEPS)
     found = trained.classified("future_listening", pairs, vectors)
     found["popularity"] = trained.by_popularity(pairs)
-    return {f"future_listening/{name}": results for name, results in found.items()}
+    return Answer({f"future_listening/{name}": results for name, results in found.items()})

@@ -10,7 +10,7 @@ import numpy as np
 from jaxtyping import Float, Float32
 
 from experiments.user_representation.candidates import popularity
-from experiments.user_representation.tasks import Results, Trained
+from experiments.user_representation.tasks import Answer, Results, Trained
 from experiments.user_representation.towers import Finder, Week, earlier_items, finders_of, the_week, users_of
 from experiments.watch import WatchedFit
 from urep_jax.data.lists import ListBatches, Lists
@@ -29,7 +29,7 @@ _PORTION = 256
 """Lists that are scored at once; it changes no result."""
 
 
-def ranker(trained: Trained) -> Results:
+def ranker(trained: Trained) -> Answer:
     """`ranker/<z_u|curated|z_u_towers|curated_towers|popularity>`: nDCG of the ten that come first of a hundred.
 
     With z_u, and with curated features instead, towers find a hundred items and a ranker orders them: it is given the
@@ -49,7 +49,7 @@ def ranker(trained: Trained) -> Results:
         found[f"ranker/{name}_towers"] = {_NDCG: _ndcg(lists["test"].found, lists["test"], week)}
     most_played = _lists(week, popularity(trained, week), week.test)
     found["ranker/popularity"] = {_NDCG: _ndcg(most_played.found, most_played, week)}
-    return found
+    return Answer(found)
 
 
 def _lists(week: Week, finder: Finder, rows: slice) -> Lists:
@@ -85,7 +85,7 @@ def _ranked(
     # A list that holds nothing that its user goes for says nothing.
     learnt_from = lists["train"].where(lists["train"].label.any(axis=1))
     batches = ListBatches(learnt_from, users, earlier_items(trained), ids, training.batch_size, settings.seed)
-    train = WatchedFit(trained.folder / "ranker" / name, f"ranker by {name}", _NDCG, trained.console)
+    train = WatchedFit(trained.folder.path / "ranker" / name, f"ranker by {name}", _NDCG, trained.console)
     fitted = train(
         ranker_objective(model),
         adam(training.learning_rate),

@@ -61,16 +61,20 @@ def run(cfg: DictConfig, folder: RunFolder, console: Console) -> dict[str, float
     train = watched_fit("autoencoder", "autoencoder", chains.UNIT)
     chain = train_autoencoder(features, settings, log.sequence_ids, train)
     components = principal_components(features.train, chain.weights, settings.model.width, settings.seed)
-    trained = Trained(sources, people, chain, components, settings, folder.path, console)
+    trained = Trained(sources, people, chain, components, settings, tuple(tasks), folder, console)
     results: Results = {}
+    numbers: dict[str, float] = {}
     for task in tasks.values():
-        results |= task.run(trained)
+        answer = task.run(trained)
+        results |= answer.results
+        numbers |= answer.numbers
 
     of_strata = by_stratum(sources, people, results)
     held = features.validation
     back = {"z_u": chain.unexplained(held), "pca": chain.unexplained_by(components, held)}
     metrics = {
         **flat({f"{name}/{metric}": one for name, found in results.items() for metric, one in found.items()}),
+        **numbers,
         **flat({f"strata/{name}/{r}/auc": one for name, own in of_strata.items() for r, one in own.items()}),
         **flat({f"continuation/{name}/{NDCG}": one.continued()[NDCG] for name, one in encoded.items()}),
         **{f"unexplained/{r}/{group}": lost for r, of_group in back.items() for group, lost in of_group.items()},

@@ -6,6 +6,8 @@ from typing import NamedTuple
 from omegaconf import DictConfig
 
 from experiments.tables import cell, markdown_table, short
+from experiments.user_representation.cost import COMPARED
+from experiments.user_representation.movement import BACK
 from experiments.user_representation.paper import DAYS, PAPER, TASKS, metric_title, ours, representation_title
 from experiments.user_representation.tasks import Results
 from urep_jax.evaluation.by_user import ByUser
@@ -73,6 +75,26 @@ def since_registration(told: Told) -> str:
     return f"## New users, days later\n\n{body}"
 
 
+def movement(told: Told) -> str:
+    """How far vectors have moved, all users' and the quarters' whose listening moved least and most."""
+    metrics = ("distance", "least_moved", "most_moved", "correlation")
+    rows = [["", "users", "distance", "listening moved least", "listening moved most", "correlation"]]
+    for days in (*BACK, "others"):
+        for name in ("z_u", "average"):
+            if (found := told.results.get(key := f"movement/{days}/{name}")) is None:
+                continue
+            since = "to another user" if days == "others" else f"in {days} days"
+            users, cells = f"{len(found['distance'].user):,}", (cell(told.metrics, f"{key}/{m}") for m in metrics)
+            rows.append([f"{representation_title(name)}, {since}", users, *cells])
+    return f"""## How far vectors move
+
+Cosine distance between what users are and were; of all of them, and of the quarters whose listening moved least and
+most: by artists, four weeks beside the four weeks before the earlier moment. The correlation is Spearman's, of both
+movements over users.
+
+{markdown_table(rows)}"""
+
+
 def artist_preference(told: Told) -> str:
     """Table 3."""
     body = "The data doesn't tell since when users follow artists."
@@ -96,6 +118,15 @@ def clusters(told: Told) -> str:
             found.append(f"{words}:\n\n{task_table(told, task, (metric,))}\n\n{picture}")
     body = "\n\n".join(found) or "The data tells of no artists, and of no onboarding."
     return f"## Clusters of similar users\n\n{body}"
+
+
+def user_map(told: Told) -> str:
+    """Fig. 7."""
+    return """## A map of users
+
+![users](figures/map.png)
+
+t-SNE of z_u. Only who is near to whom means anything; `figures/map.csv` has the numbers."""
 
 
 def candidates(told: Told) -> str:
@@ -128,6 +159,26 @@ z_u, or curated features instead; "as found" is the towers' own order.
 {task_table(told, "ranker", ("ndcg@10",))}
 
 ![ranker](figures/ranker.png)"""
+
+
+def cost(told: Told) -> str:
+    """Fig. 8: what models cost with z_u and with curated features, and how the one compares with the other."""
+    titles = {"artist_preference": "artist preference", "two_tower": "two towers", "ranker": "ranker"}
+    units = {"features": "numbers of a user", "bytes": "bytes of a user", "steps": "steps", "flops": "operations"}
+    rows = [["", "z_u", "curated features", "z_u to curated"]]
+    for model, names in COMPARED.items():
+        for unit, title in units.items():
+            keys = [f"cost/{model}/{name}/{unit}" for name in names]
+            if all(key in told.metrics for key in keys):
+                own, curated = (told.metrics[key] for key in keys)
+                rows.append([f"{titles[model]}: {title}", f"{own:,.0f}", f"{curated:,.0f}", short(own / curated, 3)])
+    body = "No model was trained both with z_u and with curated features."
+    if len(rows) > 1:
+        body = f"""{markdown_table(rows)}
+
+Bytes are those of float32. Steps are training's, up to the best epoch, and operations those of the matrix products in
+them, forth and back. What z_u costs itself, once for all models, isn't among them."""
+    return f"## What models cost\n\n{body}"
 
 
 def task_table(told: Told, task: str, wanted: Sequence[str]) -> str:

@@ -4,13 +4,13 @@ import numpy as np
 
 from experiments.user_representation.paper import DAYS
 from experiments.user_representation.representations import Vectors
-from experiments.user_representation.tasks import Results, Trained
+from experiments.user_representation.tasks import Answer, Results, Trained
 from urep_jax.core.types import SECONDS_PER_DAY
 from urep_jax.data.moments import Moments
 from urep_jax.evaluation.future_listening import told_apart
 
 
-def since_registration(trained: Trained) -> Results:
+def since_registration(trained: Trained) -> Answer:
     """`since_registration/<days>/<completed|not_completed>/<z_u|average>`: listening in the next days, from then on.
 
     One classifier for all of these days; the same users are asked about at several of them. The average is of what they
@@ -25,7 +25,7 @@ def since_registration(trained: Trained) -> Results:
     ]
     asked, days_N = Moments.join(later), np.repeat(DAYS, [len(moments) for moments in later])
     if not len(asked):
-        return {}
+        return Answer()
     drawn = trained.listened(asked, settings.asked.days * SECONDS_PER_DAY, "since_registration")
     pairs = trained.pairs(drawn, asked)
     vectors = trained.represented(asked)
@@ -41,4 +41,4 @@ def since_registration(trained: Trained) -> Results:
                 # An interval wants two users.
                 if len(results["auc"].user) > 1:
                     found[f"since_registration/{days}/{kind}/{name}"] = results
-    return found
+    return Answer(found)

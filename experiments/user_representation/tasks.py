@@ -3,12 +3,12 @@
 import dataclasses
 import functools
 from collections.abc import Mapping
-from pathlib import Path
 
 import numpy as np
 from jaxtyping import Float64
 from rich.console import Console
 
+from experiments.folder import RunFolder
 from experiments.user_representation import transfer
 from experiments.user_representation.chain import Chain
 from experiments.user_representation.components import Components
@@ -30,6 +30,19 @@ Results = dict[str, Mapping[str, ByUser]]
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
+class Answer:
+    """What a task tells.
+
+    Attributes:
+        results: what each user has a value of.
+        numbers: what no user has alone, such as a correlation over users, by its name in `metrics.json`.
+    """
+
+    results: Results = dataclasses.field(default_factory=dict)
+    numbers: Mapping[str, float] = dataclasses.field(default_factory=dict)
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
 class Trained:
     """A trained chain, and all that it is asked with.
 
@@ -39,6 +52,7 @@ class Trained:
         chain: the chain.
         components: the principal components of what it learnt from.
         settings: the knobs.
+        tasks: names of all that it is asked.
         folder: of the run.
         console: where progress is told.
     """
@@ -48,7 +62,8 @@ class Trained:
     chain: Chain
     components: Components
     settings: Settings
-    folder: Path
+    tasks: tuple[str, ...]
+    folder: RunFolder
     console: Console
 
     @functools.cached_property
@@ -120,7 +135,7 @@ class Trained:
         """The log-odds that it gives to the pairs of tested users."""
         found = {}
         for name, of_users in vectors.items():
-            path = self.folder / "transfer" / task / name
+            path = self.folder.path / "transfer" / task / name
             train = WatchedFit(path, f"{task.replace('_', ' ')} by {name}", transfer.UNIT, self.console)
             of_users = scaled(of_users, np.unique(pairs.train.user))
             ids = self.sources.log.sequence_ids.take(pairs.asked.user)

@@ -171,7 +171,7 @@ def finders_of(trained: Trained, week: Week, name: str, users: Float32[np.ndarra
         training.batch_size,
         trained.settings.seed,
     )
-    train = WatchedFit(trained.folder / "two_tower" / name, f"two towers by {name}", RECALL, trained.console)
+    train = WatchedFit(trained.folder.path / "two_tower" / name, f"two towers by {name}", RECALL, trained.console)
     config = {"system": "user_representation", "model": dataclasses.asdict(model)}
     fitted = train(two_tower_objective(model), adam(training.learning_rate), batches, validate, training.fit, config)
     return Finders(finder(fitted.params, earlier), finder(fitted.params, now))

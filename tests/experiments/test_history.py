@@ -3,7 +3,7 @@
 import json
 from pathlib import Path
 
-from experiments.history import HistoryWriter
+from experiments.history import HistoryWriter, read_history
 from urep_jax.training.fit import Epoch
 
 EPOCHS = [Epoch(n, 10 * n, 1 / n, 0.5 + 0.1 * n, {}, 1.0) for n in (1, 2, 3)]
@@ -30,4 +30,5 @@ def test_a_continued_training_tells_every_epoch_once(tmp_path: Path) -> None:
     with HistoryWriter(tmp_path) as history:
         history(EPOCHS)
     assert epochs_told(tmp_path) == [1, 2, 3]
+    assert read_history(tmp_path) == EPOCHS
     assert len(list(tmp_path.glob("events.out.tfevents.*"))) == 1

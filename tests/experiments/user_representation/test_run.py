@@ -1,5 +1,6 @@
 """The chain on a shrunk streaming service, through the command."""
 
+import csv
 import json
 import re
 import socket
@@ -69,6 +70,9 @@ def test_the_whole_chain(command: Command, tmp_path: Path, monkeypatch: pytest.M
     for name in ("with", "without", "popularity"):
         assert 0 <= metrics[f"artist_preference/{name}/auc"] <= 1
     _candidates(metrics, run)
+    _cost(metrics, run)
+    _movement(metrics)
+    _map(run)
     for days in (0, 7):
         assert 0 <= metrics[f"since_registration/{days}/not_completed/z_u/auc"] <= 1
     plans = [metrics[f"strata/plan/{plan}/z_u/auc"] for plan in ("free", "premium")]
@@ -97,6 +101,7 @@ def test_the_whole_chain(command: Command, tmp_path: Path, monkeypatch: pytest.M
         "cold_start_not_completed",
         "clusters_onboarding",
         "training",
+        "map",
     ):
         assert f"(figures/{picture}.png)" in report
         assert (run / "figures" / f"{picture}.png").stat().st_size > 1_000
@@ -143,6 +148,46 @@ def _candidates(metrics: dict[str, float], run: Path) -> None:
     assert (np.unique(user, return_counts=True)[1] == 100).all()
     assert (np.diff(score)[user[1:] == user[:-1]] <= 0).all(), "best first"
     assert found.group_by(["user_id", "item_id"]).aggregate([]).num_rows == len(found), "each at most once"
+
+
+def _cost(metrics: dict[str, float], run: Path) -> None:
+    """What models cost: z_u has eight numbers, and all else is the same but for when training was best."""
+    for model, ours, other, batch in (
+        ("artist_preference", "with", "without", 1024),
+        ("two_tower", "z_u", "curated", 4 * 32),
+        ("ranker", "z_u", "curated", 16),
+    ):
+        of_step = {}
+        for name in (ours, other):
+            told = {unit: metrics[f"cost/{model}/{name}/{unit}"] for unit in ("features", "bytes", "steps", "flops")}
+            assert told["bytes"] == 4 * told["features"]
+            folder = run / ("transfer/artist_preference" if model == "artist_preference" else model) / name
+            epochs = [json.loads(line) for line in (folder / "history.jsonl").read_text().splitlines()]
+            assert told["steps"] == max(epochs, key=lambda epoch: epoch["validation"])["step"]
+            of_step[name] = told["flops"] / told["steps"]
+        more = metrics[f"cost/{model}/{other}/features"] - metrics[f"cost/{model}/{ours}/features"]
+        assert metrics[f"cost/{model}/{ours}/features"] == 8
+        # A further number of a user meets the weights of one layer, forth and back.
+        layer = 128 if model == "two_tower" else 64
+        assert of_step[other] - of_step[ours] == 2 * 2 * batch * layer * more > 0
+
+
+def _movement(metrics: dict[str, float]) -> None:
+    for name in ("z_u", "average"):
+        for days in (7, 28, 84):
+            key = f"movement/{days}/{name}"
+            assert 0 <= metrics[f"{key}/distance"] < metrics[f"movement/others/{name}/distance"] <= 2
+            assert metrics[f"{key}/distance_ci95"] > 0
+            assert -1 <= metrics[f"{key}/correlation"] <= 1
+            assert 0 < metrics[f"{key}/correlation_ci95"] < 1
+            assert metrics[f"{key}/least_moved"] < metrics[f"{key}/most_moved"], "who hears others is moved"
+
+
+def _map(run: Path) -> None:
+    rows = list(csv.DictReader((run / "figures" / "map.csv").read_text().splitlines()))
+    assert 100 < len({row["user_id"] for row in rows}) == len(rows) <= 150
+    assert len({(row["x"], row["y"]) for row in rows}) == len(rows)
+    assert len({row["cluster"] for row in rows}) > 1
 
 
 def _ranked_by_another(command: Command, tmp_path: Path) -> None:
@@ -250,6 +295,10 @@ def _encode_content(command: Command, tmp_path: Path) -> None:
         (
             ("evaluation.tasks=[candidates]", "evaluation.weeks=1"),
             "evaluation.weeks is 1, but must be at least 2 for candidates, which is learnt from the weeks before",
+        ),
+        (
+            ("evaluation.tasks=[clusters,cost]",),
+            "evaluation.tasks names cost, but none of artist_preference, candidates, ranker, whose trainings it tells",
         ),
         (("distributed=auto",), "distributed is for task=embed_users; task=train runs in one process"),
         (
