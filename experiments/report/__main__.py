@@ -91,7 +91,8 @@ def _side_by_side(name: str, finding: Finding) -> str:
     rows = {row: [run["metrics"] for run in runs] for row, runs in finding["rows"].items()}
     found = [Difference(**each) for each in finding["differences"]]
     tables = [table_of(rows), *([difference_table(found, finding["metric"])] if found else [])]
-    note = "± is half a 95 % interval, by runs: seeds, or worlds; by users: each user's mean difference over the runs."
+    by = "by runs: seeds, worlds, or moments; by users: each user's mean difference over the runs"
+    note = f"± is half a 95 % interval, {by}."
     return "\n\n".join([f"## {name}", *map(markdown_table, tables), note])
 
 

@@ -17,10 +17,16 @@ from experiments.tables import COMPARED_BY, FUTURE
 REPEATS = ("seed", "data.source.world")
 """Knobs in which the repetitions of a setting differ."""
 
-_NO_SETTING = (*REPEATS, "workspace", "profile", "baselines", "metrics", "data.path", "data.stats")
+_MOMENT = "evaluation.now"
+"""When users are asked about: the same setting at another moment repeats it."""
+
+_NO_SETTING = (
+    *(*REPEATS, _MOMENT, "workspace", "profile", "distributed"),
+    *("baselines", "metrics", "data.path", "data.stats"),
+)
 
 Repeat = tuple[object, ...]
-"""Which repetition a run is: its seed, and its world if it has one."""
+"""Which repetition a run is: its seed, its world if it has one, and the moment that users are asked about."""
 
 Setting = Mapping[str, str]
 """The knobs that decide a model's results, but for the repetition."""
@@ -45,7 +51,8 @@ class Run:
     @property
     def repeat(self) -> Repeat:
         """Which repetition of its setting it is."""
-        return tuple(self.config.get(key) for key in REPEATS)
+        moment = self.config.get(_MOMENT)
+        return (*(self.config.get(key) for key in REPEATS), *(() if moment is None else (moment,)))
 
     @functools.cached_property
     def setting(self) -> Setting:

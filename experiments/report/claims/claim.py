@@ -12,7 +12,7 @@ Numbers = Mapping[str, Any]
 Seen = Mapping[str, Numbers]
 """What was seen of a claim, by data set."""
 
-BY_REPETITIONS = "± is half a 95 % interval, by repetitions (seeds, or worlds)"
+BY_REPETITIONS = "± is half a 95 % interval, by repetitions (seeds, worlds, or moments)"
 AND_BY_USERS = f"{BY_REPETITIONS}; by users: each user's mean difference over them."
 
 

@@ -101,3 +101,18 @@ def test_without_others_there_is_nothing_to_draw(tmp_path: Path) -> None:
     main([str(tmp_path), "--out", str(tmp_path / "told")])
     assert "](" not in (tmp_path / "told" / "report.md").read_text()
     assert not list((tmp_path / "told").glob("*.png"))
+
+
+def test_another_moment_is_a_repetition(tmp_path: Path) -> None:
+    for number, z in enumerate((0.8, 0.7)):
+        folder = tmp_path / str(number)
+        run_of(folder, 0, [], metrics_of(z, 0.7, 0.3))
+        config = yaml.safe_load((folder / "config.yaml").read_text())
+        config |= {"evaluation": {"now": f"2013-0{8 + number}-01"}, "distributed": None}
+        (folder / "config.yaml").write_text(yaml.safe_dump(config))
+    (finding,) = find([tmp_path]).values()
+    assert list(finding["rows"]) == ["model"]
+    own = finding["claims"]["future_listening"]["future_listening"]["auc"]["average"]["z_u over it"]
+    assert Estimate.of(own[0]).number == 2
+    assert Estimate.of(own[0]).mean == pytest.approx(0.05)
+    assert Estimate.of(own[1]).number == 4, "the same users at both"
