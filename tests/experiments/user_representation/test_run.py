@@ -15,6 +15,7 @@ import pyarrow.parquet as pq
 import pytest
 from omegaconf import DictConfig, OmegaConf
 
+from benchmarks.nearness import main as nearness
 from experiments.data import load_tables
 from experiments.folder import RunFolder
 from tests.experiments.command import Command
@@ -53,7 +54,9 @@ SMALL = (
 """Small enough to be trained in half a minute."""
 
 
-def test_the_whole_chain(command: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_whole_chain(
+    command: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     every = ("experiment=user_representation_every_task", *SMALL[1:], "two_tower.index=HNSW32")
     said = command(*every)
     assert said.status == 0, said.err
@@ -70,6 +73,7 @@ def test_the_whole_chain(command: Command, tmp_path: Path, monkeypatch: pytest.M
     for name in ("with", "without", "popularity"):
         assert 0 <= metrics[f"artist_preference/{name}/auc"] <= 1
     _candidates(metrics, run)
+    _nearness(metrics, run, capsys)
     _cost(metrics, run)
     _movement(metrics)
     _map(run)
@@ -129,6 +133,15 @@ def test_the_whole_chain(command: Command, tmp_path: Path, monkeypatch: pytest.M
     other = command(*every, "model.width=9")
     assert other.status == 1
     assert "model.width was 8 and is now 9" in other.err
+
+
+def _nearness(metrics: dict[str, float], run: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """What of x_u finds users who are alike: z_u and the averages as the run has them, and others."""
+    nearness([str(run)])
+    told = json.loads(capsys.readouterr().out)["nearness"]["streaming-users"]["favourite_artists"]
+    for name, title in {"z_u": "z_u", "average": "average embeddings"}.items():
+        assert told[title] == pytest.approx([metrics[f"clusters/favourite_artists/{name}/ndcg@50"]], abs=1e-5)
+    assert {"average embeddings, 7d", "average embeddings, onboarding", "all features, by z_u"} < set(told)
 
 
 def _candidates(metrics: dict[str, float], run: Path) -> None:
