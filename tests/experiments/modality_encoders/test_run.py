@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tests.experiments.command import Command
+from tests.experiments.command import NEGATIVE, Command
 from urep_jax.data.datasets.million_playlist.songs import FEATURES
 
 TRACKS, GENRES = 120, 4
@@ -138,6 +138,6 @@ def test_data_without_playlists_is_refused(command: Command, tmp_path: Path) -> 
 
 
 def test_no_events_are_nothing_to_learn_feedback_from(command: Command, published: tuple[str, str]) -> None:
-    said = command("data=million_playlist", published[0], "data.protocol=pairs")
+    said = command(NEGATIVE, "data=million_playlist", published[0], "data.protocol=pairs")
     assert said.status == 1
     assert "million_playlist tells of no events, but negative_feedback learns from ups" in said.err
