@@ -69,14 +69,14 @@ def vectors_of(
     def is_average(group: Group) -> bool:
         return group.kind == "vector" and longest in group.tags
 
+    def is_average_or(tag: str) -> Callable[[Group], bool]:
+        return lambda group: is_average(group) or tag in group.tags
+
     windows = dict.fromkeys(tag for group in groups for tag in group.tags if tag[:-1].isdigit() and tag != longest)
     beside = (*windows, "onboarding", "static", "activity", "devices")
     found = {"z_u": z, "average embeddings": taken(x, is_average)}
     for tag in (tag for tag in beside if any(tag in group.tags for group in groups)):
-        found[f"average embeddings, {tag}"] = taken(
-            x * root_F,
-            lambda group, tag=tag: is_average(group) or tag in group.tags,  # type: ignore[misc]
-        )
+        found[f"average embeddings, {tag}"] = taken(x * root_F, is_average_or(tag))
     found |= {"all features": x * root_F, "all features, by z_u": back * root_F}
     return found | {"average embeddings, by z_u": taken(back, is_average)}
 

@@ -26,10 +26,10 @@ def histories(users: int = 60) -> pa.Table:
     return pa.table({"playlist_id": user, "position": np.arange(len(rows)), "item_id": film})
 
 
-def encoded(words: pa.Array, folder: Path, **knobs: object) -> Encoded:
+def encoded(words: pa.Array, folder: Path, column: str = "genres") -> Encoded:
     items = pa.table({"item_id": [f"film {film}" for film in range(FILMS)], "genres": words})
     train = WatchedFit(folder, "genres", UNIT, Console(quiet=True))
-    encoder = Words(together=("histories",), **knobs)  # type: ignore[arg-type]
+    encoder = Words(together=("histories",), column=column)
     return encoder("genres", {"items": items, "histories": histories()}, FitConfig(1, 1, 0), train)
 
 
