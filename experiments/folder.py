@@ -69,10 +69,15 @@ class RunFolder:
         # A run that was refused before it trained has left nothing to lose.
         if saved.exists() and self._has_begun:
             self._refuse_other_config(yaml.safe_load(saved.read_text()))
-        # A run that has ended keeps what its results were made with. Of processes that share a task one writes.
-        if self.metrics is None and jax.process_index() == 0:
+        # A run that has ended keeps what its results were made with.
+        if self.metrics is None and self._writes:
             write_whole(saved, yaml.safe_dump(dict(config), sort_keys=False))
             write_whole(path / "versions.json", json.dumps(versions(), indent=1))
+
+    @property
+    def _writes(self) -> bool:
+        """Whether this process writes what the run has once: of those that share a task, one does."""
+        return jax.process_index() == 0
 
     @property
     def _has_begun(self) -> bool:
@@ -135,7 +140,7 @@ class RunFolder:
                     f"{before['digest']}, now {now[unit]:,} with {now['digest']}. Bring the old data back to "
                     "continue it, or give the new run a folder of its own with hydra.run.dir=..."
                 )
-        if jax.process_index() == 0:
+        if self._writes:
             write_whole(path, json.dumps(now, indent=1))
 
     @property
@@ -173,7 +178,7 @@ class RunFolder:
 
     def write_metrics(self, metrics: Mapping[str, float]) -> None:
         """Write the results; that they are there says that the run has ended."""
-        if jax.process_index() == 0:
+        if self._writes:
             self.write_json("metrics.json", metrics)
 
 
@@ -187,7 +192,8 @@ def alone_in(path: Path) -> Iterator[None]:
         ValueError: if another one is at work there.
     """
     path.mkdir(parents=True, exist_ok=True)
-    with (path / (f".lock-{number}" if (number := jax.process_index()) else ".lock")).open("a") as file:
+    number = jax.process_index()
+    with (path / (f".lock-{number}" if number else ".lock")).open("a") as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
