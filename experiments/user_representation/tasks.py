@@ -133,11 +133,11 @@ class Trained:
         self, task: str, pairs: Pairs, vectors: Vectors, items: Items | None = None
     ) -> dict[str, Float64[np.ndarray, "P"]]:
         """The log-odds that it gives to the pairs of tested users."""
-        found = {}
+        items = self.items if items is None else items
+        ids, found = self.sources.log.sequence_ids.take(pairs.asked.user), {}
         for name, of_users in vectors.items():
             path = self.folder.path / "transfer" / task / name
             train = WatchedFit(path, f"{task.replace('_', ' ')} by {name}", transfer.UNIT, self.console)
             of_users = scaled(of_users, np.unique(pairs.train.user))
-            ids = self.sources.log.sequence_ids.take(pairs.asked.user)
-            found[name] = classify(pairs, of_users, items or self.items, ids, self.settings, train)
+            found[name] = classify(pairs, of_users, items, ids, self.settings, train)
         return found
