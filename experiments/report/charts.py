@@ -120,10 +120,10 @@ def gains(
         save(figure, path)
 
 
-def pairs_over(
+def over_steps(
     steps: Sequence[str], series: Mapping[str, Sequence[tuple[float, float]]], x: str, y: str, path: Path
 ) -> None:
-    """Curves over steps that are no numbers.
+    """Curves over steps that are told by name; each two that follow each other are a pair, whole and dashed.
 
     Args:
         steps: what they are called.
@@ -136,7 +136,6 @@ def pairs_over(
         figure, axes = plt.subplots(figsize=(5.6, 3.2), layout="constrained")
         for i, (name, own) in enumerate(series.items()):
             mean, half = np.array(own, float).T
-            # Two curves of a kind have one colour; the second is dashed.
             look: Any = {"color": COLORS[i // 2 % len(COLORS)], "ls": ("-", "--")[i % 2], "marker": "o", "ms": 4}
             place = np.arange(len(steps)) + 0.05 * (i - (len(series) - 1) / 2)
             axes.errorbar(place, mean, np.nan_to_num(half), capsize=2, label=name, **look)

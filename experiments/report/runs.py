@@ -20,10 +20,10 @@ REPEATS = ("seed", "data.source.world")
 _MOMENT = "evaluation.now"
 """When users are asked about: the same setting at another moment repeats it."""
 
-_NO_SETTING = (
-    *(*REPEATS, _MOMENT, "workspace", "profile", "distributed"),
-    *("baselines", "metrics", "data.path", "data.stats"),
-)
+_HOW = ("workspace", "profile", "distributed", "baselines", "metrics", "data.path", "data.stats")
+"""Knobs that decide no result of the model."""
+
+_NO_SETTING = (*REPEATS, _MOMENT, *_HOW)
 
 Repeat = tuple[object, ...]
 """Which repetition a run is: its seed, its world if it has one, and the moment that users are asked about."""

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
 
-from experiments.report.charts import gains, pairs_over
+from experiments.report.charts import gains, over_steps
 from experiments.report.claims.claim import AND_BY_USERS, Claim, Numbers, Seen
 from experiments.report.intervals import (
     Estimate,
@@ -161,7 +161,7 @@ def _draw_since(seen: Seen, path: Path) -> None:
                 name = f"{representation_title(r)}, onboarding {kind.replace('_', ' ')}{f', {data}' if many else ''}"
                 points = [Estimate.of(own[kind][r]) if kind in own else None for own in by_days.values()]
                 found[name] = [(one.mean, one.half) if one else (math.nan, math.nan) for one in points]
-    pairs_over(
+    over_steps(
         list(next(iter(seen.values()))), found, "days since the registration", "test AUC of the next seven days", path
     )
 
