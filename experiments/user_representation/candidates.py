@@ -19,7 +19,7 @@ def candidates(trained: Trained) -> Answer:
 
     All items that have a vector may be found, those that the user has listened to before too; `..._new@100` are of
     those alone that the user hasn't, with the others left out. `index_recall@100` is the share of the nearest that an
-    index finds as well. What z_u finds for all users when the log ends goes to `candidates.parquet`.
+    index finds as well. What z_u finds for all users at `People.end` goes to `candidates.parquet`.
     """
     week = the_week(trained)
     found: Results = {}

@@ -66,8 +66,8 @@ onboarding, or registered. x_u has {space.width} features, z_u {cfg.model.width}
 
 ± is half a 95 % interval, by users. "z_u over it" is the mean difference on the same users, and in brackets the same as
 a share of what the other has, beside what the paper tells. Accuracy and AUC: of one small classifier on (user vector,
-track vectors and plays), as many random negatives as tracks listened to; of popularity, of the score itself, with the
-threshold from users who validate.
+track vectors and plays), as many random negatives as tracks listened to; of popularity, of how often tracks were played
+until then, weighted, and with a threshold, by users who validate.
 
 ## What is lost on the way
 

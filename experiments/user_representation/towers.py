@@ -39,7 +39,7 @@ class Week:
 
     Attributes:
         asked: users who train, week by week before everybody is asked; those who validate and test, then; and all users
-            when the log ends.
+            at `People.end`.
         train, validation, test, end: their rows.
         wanted: N x V, not 0 where the user listens to the item in the days that follow.
         heard: N x V, how often they have listened to it before.
