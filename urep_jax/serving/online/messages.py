@@ -1,0 +1,143 @@
+"""What may be told of a user, as it is accepted: an event, an onboarding's answers, a profile, or to forget it all."""
+
+import hashlib
+from collections.abc import Sequence
+from typing import Annotated, Literal, TypeAlias
+
+import msgspec
+import numpy as np
+from jaxtyping import UInt64
+from msgspec import Meta, Struct
+
+from urep_jax.core.types import Feedback
+from urep_jax.serving.online.parts import RECORD, Message
+
+MOST_PICKED = 256
+"""Artists, or languages, that an onboarding may tell of."""
+
+Id: TypeAlias = Annotated[str, Meta(min_length=1, max_length=128)]
+"""An id of the source."""
+
+Time: TypeAlias = Annotated[int, Meta(ge=0, lt=1 << 40)]
+"""Seconds since 1970, UTC."""
+
+Words: TypeAlias = Annotated[dict[Id, Id], Meta(max_length=32)]
+
+
+class Event(Struct, kw_only=True, forbid_unknown_fields=True, omit_defaults=True, tag_field="kind", tag="event"):
+    """Something that a user heard.
+
+    Attributes:
+        event_id: names the event: another one with this id of the same user is the same event. Without it, one that says
+            exactly the same is.
+    """
+
+    user_id: Id
+    item_id: Id
+    timestamp: Time
+    feedback: Literal["play", "up", "down", "skip"]
+    event_id: Id | None = None
+    station_id: Id | None = None
+    device: Id | None = None
+    played_ratio: Annotated[float, Meta(ge=0, le=1)] | None = None
+    utc_offset: Annotated[int, Meta(ge=-86400, le=86400)] | None = None
+
+
+class Onboarding(
+    Struct, kw_only=True, forbid_unknown_fields=True, omit_defaults=True, tag_field="kind", tag="onboarding"
+):
+    """What a new user picked. Of several answers of a user the earliest counts, as in batch inference."""
+
+    user_id: Id
+    answered_at: Time
+    artists: Annotated[list[Id], Meta(max_length=MOST_PICKED)] = []
+    languages: Annotated[list[Id], Meta(max_length=MOST_PICKED)] = []
+
+
+class Profile(Struct, kw_only=True, forbid_unknown_fields=True, omit_defaults=True, tag_field="kind", tag="profile"):
+    """Who a user is. Of what is told of one thing, the latest counts.
+
+    Attributes:
+        told_at: when it was told.
+        categories: such as `country`, `device`, `language` and `plan`.
+        age: in years.
+        registered_at: when the user registered.
+    """
+
+    user_id: Id
+    told_at: Time
+    categories: Words = {}
+    age: Annotated[int, Meta(ge=0, le=150)] | None = None
+    registered_at: Time | None = None
+
+
+class Forget(Struct, kw_only=True, forbid_unknown_fields=True, tag_field="kind", tag="forget"):
+    """The user is to be forgotten: everything that was told before."""
+
+    user_id: Id
+
+
+Told: TypeAlias = Event | Onboarding | Profile | Forget
+"""All that a message may be."""
+
+_ENCODER, _DECODER = msgspec.json.Encoder(order="deterministic"), msgspec.json.Decoder(Told)
+
+
+def message_of(told: Told) -> Message:
+    """What goes into a stream."""
+    return Message(told.user_id, _ENCODER.encode(told))
+
+
+def read_message(message: Message) -> Told:
+    """What comes out of it.
+
+    Raises:
+        ValueError: if it isn't what `message_of` makes: another program may have written it.
+    """
+    try:
+        told = _DECODER.decode(message.body)
+    except msgspec.MsgspecError as error:
+        raise ValueError(f"it can't be read: {error}") from error
+    if told.user_id != message.user_id:
+        raise ValueError("it was accepted for another user than it tells of; give both the same user_id")
+    return told
+
+
+def digest(text: str | None) -> int:
+    """A number that stands for an id, below 2^64; 0 for none.
+
+    Numbers of all ids of a catalogue are different but for an accident: among a hundred million it happens with a
+    probability below one in three thousand, and one track would then pass for another.
+    """
+    if text is None:
+        return 0
+    return int.from_bytes(hashlib.blake2b(text.encode(), digest_size=8).digest(), "little") or 1
+
+
+def digests(texts: Sequence[str | None]) -> UInt64[np.ndarray, "N"]:
+    """`digest` of each."""
+    return np.fromiter((digest(text) for text in texts), np.uint64, len(texts))
+
+
+def records_of(events: Sequence[Event]) -> np.ndarray:
+    """Events as a store keeps them, of `RECORD`, in the order given."""
+    return np.array([_record(event) for event in events], RECORD)
+
+
+def _record(event: Event) -> tuple[float, ...]:
+    key = event.event_id if event.event_id is not None else _ENCODER.encode(event).decode()
+    ratio = np.nan if event.played_ratio is None else event.played_ratio
+    ids = (digest(event.item_id), digest(event.station_id), digest(event.device))
+    return (digest(key), event.timestamp, *ids, ratio, event.utc_offset or 0, Feedback[event.feedback.upper()])
+
+
+def fact_of(told: Onboarding | Profile) -> bytes:
+    """What a store keeps of it."""
+    return _ENCODER.encode(told)
+
+
+def read_fact(fact: bytes) -> Onboarding | Profile:
+    """What `fact_of` made of it."""
+    told = _DECODER.decode(fact)
+    assert isinstance(told, Onboarding | Profile)
+    return told
