@@ -91,7 +91,7 @@ def seen(run: Run, console: Console) -> dict[str, dict[str, float]]:
     inputs = encoder.features.read(sources.log, sources.tables)
     blocks = [slice(start, start + _BLOCK) for start in range(0, len(asked), _BLOCK)]
     x = np.concatenate([encoder.features(inputs, asked.user[own], asked.time[own]) for own in blocks])
-    z = encoder.encode(inputs, asked.user, asked.time)
+    z = encoder.encode(inputs, asked.user, asked.time).values
     back = np.asarray(jax.jit(lambda params, z: autoencoder.decode(params, z, encoder.cfg))(encoder.params, z))
     groups, longest = encoder.features.groups, encoder.features.cfg.longest
     assert longest is not None

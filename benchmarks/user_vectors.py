@@ -102,7 +102,7 @@ def features(log: EventLog) -> Turn:
     """x_u of users, one block after the other."""
     rng = np.random.default_rng(0)
     modalities = [
-        Modality(name, log.item_ids, rng.normal(size=(log.num_items, width)).astype(np.float32))
+        Modality.trained(name, log.item_ids, rng.normal(size=(log.num_items, width)).astype(np.float32))
         for name, width in _MODALITIES.items()
     ]
     users = pa.table(

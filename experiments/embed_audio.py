@@ -22,22 +22,22 @@ def embed_audio(cfg: DictConfig, folder: RunFolder, console: Console) -> dict[st
             "of them are to be made; name a run of task=train_audio, or one whose modality tells its sound"
         )
     audio = open_audio(cfg)
-    folder.claim_files(len(audio.files), audio.digest(), {"space": encoder.space_id})
+    folder.claim_files(len(audio.files), audio.digest(), {"space": encoder.space.id})
     width = encoder.cfg.width
     kind = pa.schema({"item_id": pa.string(), "vector": pa.list_(pa.float32(), width), "space_id": pa.string()})
 
     def vectors(items: pa.Table) -> pa.Table:
         mel_X = pc.list_flatten(items["log_mel"].combine_chunks()).to_numpy(zero_copy_only=False)
-        vectors_NxD = encoder.encode(mel_X.reshape(-1, *sound.shape))
+        found = encoder.encode(items["item_id"].combine_chunks(), mel_X.reshape(-1, *sound.shape))
         columns = [
-            items["item_id"].combine_chunks(),
-            pa.FixedSizeListArray.from_arrays(pa.array(vectors_NxD.reshape(-1)), width),
-            pa.array([encoder.space_id] * len(items), pa.string()),
+            found.ids,
+            pa.FixedSizeListArray.from_arrays(pa.array(found.values.reshape(-1)), width),
+            pa.array([found.space.id] * len(items), pa.string()),
         ]
         return pa.table(columns, schema=kind)
 
     rows = write_audio(audio, cfg.task.block, sound, vectors, folder, console)
-    console.print(f"{rows:,} files in the space {encoder.space_id}")
+    console.print(f"{rows:,} files in the space {encoder.space.id}")
     metrics = {"files": float(rows)}
     folder.write_metrics(metrics)
     return metrics

@@ -1,5 +1,7 @@
 """`task=embed_users`: vectors of all users of a log, to Parquet, part by part."""
 
+import json
+
 import numpy as np
 import pyarrow as pa
 from omegaconf import DictConfig
@@ -27,7 +29,7 @@ def embed_users(cfg: DictConfig, folder: RunFolder, console: Console) -> dict[st
         time = int(log.timestamp.max()) + 1 if log.num_events else 0
     inputs = encoder.features.read(log, load_tables(cfg))
     with first_alone("data"):
-        folder.claim_data(log, {"space": encoder.space_id, "time": time})
+        folder.claim_data(log, {"spaces": encoder.space.ids, "time": time})
     kind = pa.schema(
         {
             "user_id": pa.string(),
@@ -41,15 +43,15 @@ def embed_users(cfg: DictConfig, folder: RunFolder, console: Console) -> dict[st
         user = np.arange(number * cfg.task.block, min((number + 1) * cfg.task.block, log.num_sequences))
         vectors = encoder.encode(inputs, user, np.full(len(user), time, np.int64))
         columns = [
-            log.sequence_ids.take(user),
-            pa.FixedSizeListArray.from_arrays(pa.array(vectors.reshape(-1)), encoder.cfg.width),
-            pa.array([encoder.space_id] * len(user)),
+            vectors.ids,
+            pa.FixedSizeListArray.from_arrays(pa.array(vectors.values.reshape(-1)), encoder.cfg.width),
+            pa.array([encoder.space.id] * len(user)),
             np.full(len(user), time, np.int64),
         ]
-        return pa.table(columns, schema=kind)
+        return pa.table(columns, schema=kind.with_metadata({"spaces": json.dumps(encoder.space.ids)}))
 
     rows = write_parts(folder.path / "users", -(-log.num_sequences // cfg.task.block), part, console)
-    console.print(f"{rows:,} users in the space {encoder.space_id}")
+    console.print(f"{rows:,} users in the space {encoder.space.id}")
     metrics = {"users": float(rows)}
     folder.write_metrics(metrics)
     return metrics

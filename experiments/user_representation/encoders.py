@@ -26,7 +26,7 @@ from urep_jax.evaluation.continuation import continuation
 from urep_jax.evaluation.vector_scorer import vector_scorer
 from urep_jax.models.content_encoder import ContentEncoderConfig
 from urep_jax.models.skip_gram import SkipGramConfig, item_vectors
-from urep_jax.serving.content_encoder import check_sound, encode_content
+from urep_jax.serving.content_encoder import ContentEncoder, check_sound, encode_content
 from urep_jax.serving.restore import stored_content_config
 from urep_jax.training.content_encoder import content_encoder_objective
 from urep_jax.training.fit import Fit, FitConfig
@@ -107,7 +107,7 @@ class Words(Encoder):
         vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
         ids = known["item_id"].combine_chunks()
         log = sets_of_items(self.together, tables, None, like.seed, only=ids)
-        return Encoded(Modality(name, ids, vectors), log, self.split(log, like.seed), None)
+        return Encoded(Modality.trained(name, ids, vectors), log, self.split(log, like.seed), None)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -171,7 +171,7 @@ class Collaborative(Learnt):
         config = {"system": "user_representation", "model": dataclasses.asdict(model)}
         found = train(objective, adam(self.learning_rate), batches, validate, self.fit_config(like), config)
         vectors = item_vectors(found.params, vocabulary.item_rows(vocabulary.item_ids))
-        return Encoded(Modality(name, vocabulary.item_ids, vectors), log, split, found)
+        return Encoded(Modality.trained(name, vocabulary.item_ids, vectors), log, split, found)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -221,7 +221,8 @@ class Content(Learnt):
         objective = content_encoder_objective(model)
         config = stored_content_config(model, scale, self.sound)
         found = train(objective, adam(self.learning_rate), batches, validate, self.fit_config(like), config)
-        return Encoded(Modality(name, ids, vectors(found.params)), log, split, found)
+        space = ContentEncoder(name, found.params, model, scale, self.sound).space
+        return Encoded(Modality(space, ids, vectors(found.params)), log, split, found)
 
     def _content(
         self, name: str, tables: Mapping[str, pa.Table]

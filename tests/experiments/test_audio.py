@@ -94,10 +94,10 @@ def test_an_encoder_of_sounds_is_trained_and_put_to_use(
     _killed_at_the_second_part(command, call, out, monkeypatch)
     said = command(*call, folder=out)
     assert said.status == 0, said.err
-    assert f"48 files in the space {encoder.space_id}" in said.out
+    assert f"48 files in the space {encoder.space.id}" in said.out
     table = pq.read_table(out / "items")
     assert table.column_names == ["item_id", "vector", "space_id"]
-    assert set(table["space_id"].to_pylist()) == {encoder.space_id}
+    assert set(table["space_id"].to_pylist()) == {encoder.space.id}
     ids, vectors = table["item_id"].to_pylist(), np.array(table["vector"].to_pylist(), np.float32)
     assert ids == sorted(ids)
     pure, within, between = nearness(ids, vectors)
@@ -110,8 +110,8 @@ def test_an_encoder_of_sounds_is_trained_and_put_to_use(
     assert whole.status == 0, whole.err
     assert pq.read_table(tmp_path / "at once" / "items").equals(table)
     assert (tmp_path / "at once" / "rejects.csv").read_text() == (out / "rejects.csv").read_text()
-    direct = encoder.encode(np.stack([log_mel(read_excerpt(others / one, SOUND), SOUND) for one in ids]))
-    np.testing.assert_allclose(vectors, direct, atol=1e-5)
+    direct = encoder.encode(pa.array(ids), np.stack([log_mel(read_excerpt(others / one, SOUND), SOUND) for one in ids]))
+    np.testing.assert_allclose(vectors, direct.values, atol=1e-5)
 
     write(others / "one more.wav", tone(440, 0.4))
     (out / "metrics.json").unlink()

@@ -6,10 +6,12 @@ from typing import Any
 
 import jax
 import numpy as np
+import pyarrow as pa
 import pytest
 
 from tests.data.user_features.listeners import NOW, log_of, modalities, tables
 from urep_jax.data.user_features.groups import FeatureConfig
+from urep_jax.data.user_features.modality import Modality
 from urep_jax.data.user_features.space import fit_space, load_space, save_space
 from urep_jax.models import autoencoder
 from urep_jax.models.autoencoder import AutoencoderConfig
@@ -40,22 +42,26 @@ def test_one_users_events_and_profile_give_what_the_log_gives() -> None:
     inputs = encoder.features.read(log, tables(0))
     time = np.where(USERS % 2, NOW, NOW // 2)
     together = encoder.encode(inputs, USERS, time)
-    assert together.shape == (24, 6)
+    assert together.ids.to_pylist() == [f"user {u}" for u in USERS]
+    assert together.values.shape == (24, 6)
     for user in USERS:
         events = events_of(log, log.offsets[user], log.offsets[user + 1])
         alone = encoder.encode_user(events, profile_of(user), time=int(time[user]))
-        np.testing.assert_allclose(alone, together[user], rtol=1e-4, atol=1e-5)
+        np.testing.assert_allclose(alone.values, together.values[[user]], rtol=1e-4, atol=1e-5)
+        assert together.cosine(alone)[user, 0] > 1 - 1e-5
     events = events_of(log, log.offsets[3], log.offsets[4])
     last = int(log.timestamp[log.offsets[4] - 1])
-    np.testing.assert_array_equal(encoder.encode_user(events), encoder.encode_user(events, time=last + 1))
-    assert (encoder.encode_user(events) != encoder.encode_user(events, time=last)).any(), "the last event counts"
+    now, then = encoder.encode_user(events).values, encoder.encode_user(events, time=last).values
+    np.testing.assert_array_equal(now, encoder.encode_user(events, time=last + 1).values)
+    assert (now != then).any(), "the last event counts"
 
 
 def test_a_user_of_whom_nothing_is_known_has_a_vector() -> None:
     encoder = encoder_of()
     nothing = {"item_id": [], "feedback": [], "timestamp": []}
     np.testing.assert_array_equal(
-        encoder.encode_user(nothing, time=NOW), encoder.encode_user({**nothing, "device": []}, {"age": None}, time=5)
+        encoder.encode_user(nothing, time=NOW).values,
+        encoder.encode_user({**nothing, "device": []}, {"age": None}, time=5).values,
     )
     assert len(encoder.encode(encoder.features.read(log_of(0)), USERS[:0], TIME[:0])) == 0
 
@@ -83,16 +89,22 @@ def test_the_space_has_an_id_of_its_own(tmp_path: Path) -> None:
     encoder = encoder_of()
     save_space(encoder.features, tmp_path / "features")
     again = dataclasses.replace(encoder, features=load_space(tmp_path / "features"))
-    assert again.space_id == encoder.space_id == encoder_of().space_id
-    assert encoder.space_id.startswith("users-")
-    assert encoder_of(1).space_id != encoder.space_id, "another training"
-    space = encoder.features
-    moved = dataclasses.replace(space.modalities[0], vectors=space.modalities[0].vectors + np.float32(1e-3))
+    assert again.space == encoder.space == encoder_of().space
+    assert encoder.space.name == "users"
+    assert encoder_of(1).space.id != encoder.space.id, "another training"
+    space, first = encoder.features, encoder.features.modalities[0]
+    assert [parent.id for parent in encoder.space.parents] == [one.space.id for one in space.modalities]
+    moved = Modality.trained(first.name, first.item_ids, first.vectors + np.float32(1e-3))
     upstream = dataclasses.replace(space, modalities=(moved, *space.modalities[1:]))
-    assert dataclasses.replace(encoder, features=upstream).space_id != encoder.space_id, "another space of items"
+    assert dataclasses.replace(encoder, features=upstream).space.id != encoder.space.id, "another space of items"
+    grown = Modality(
+        first.space, pa.array([*first.item_ids.to_pylist(), "new"]), np.pad(first.vectors, ((0, 1), (0, 0)))
+    )
+    downstream = dataclasses.replace(space, modalities=(grown, *space.modalities[1:]))
+    assert dataclasses.replace(encoder, features=downstream).space == encoder.space, "more items in the same space"
     scaled = space.standardisation._replace(scale=space.standardisation.scale * np.float32(2))
     other = dataclasses.replace(space, standardisation=scaled)
-    assert dataclasses.replace(encoder, features=other).space_id != encoder.space_id
+    assert dataclasses.replace(encoder, features=other).space.id != encoder.space.id
 
 
 def test_what_is_no_chain_is_told(tmp_path: Path) -> None:

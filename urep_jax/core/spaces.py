@@ -122,6 +122,6 @@ def refuse_mixed(doing: str, *spaces: Space) -> None:
             mend = (
                 f"encode both by one of the two trainings of {other.name!r}"
                 if other.name == spaces[0].name
-                else f"{spaces[0].name!r} and {other.name!r} are different encoders, whose numbers have nothing in common"
+                else f"{spaces[0].name!r} and {other.name!r} are different encoders, with nothing in common"
             )
             raise SpaceMismatch(f"can't {doing} vectors of {spaces[0].id} and of {other.id}: {mend}")

@@ -7,9 +7,11 @@ from functools import partial
 import jax
 import jax.numpy as jnp
 import numpy as np
+import pyarrow as pa
 from jaxtyping import Float32
 
-from urep_jax.core.spaces import space_id
+from urep_jax.core.spaces import Space, trained_space
+from urep_jax.core.vectors import Vectors
 from urep_jax.data.audio.spectrogram import SpectrogramConfig
 from urep_jax.data.content_scale import ContentScale
 from urep_jax.models import content_encoder
@@ -38,7 +40,7 @@ class ContentEncoder:
 
         encoder = urep_jax.restore_content_encoder("outputs/sound", "audio")
         samples = read_excerpt("new.mp3", encoder.sound)
-        encoder.encode(log_mel(samples, encoder.sound)[None])
+        encoder.encode(pa.array(["new.mp3"]), log_mel(samples, encoder.sound)[None])
     """
 
     name: str
@@ -51,16 +53,17 @@ class ContentEncoder:
         check_sound(self.sound, self.cfg.shape)
 
     @functools.cached_property
-    def space_id(self) -> str:
-        """Of the space that its vectors lie in: it hangs on the encoder, the scale, and how spectrograms are made."""
+    def space(self) -> Space:
+        """That its vectors lie in: it hangs on the encoder, the scale, and how spectrograms are made."""
         sound = [] if self.sound is None else [np.array(dataclasses.astuple(self.sound), np.int64)]
         leaves = map(np.asarray, jax.tree.leaves(self.params["network"]))
-        return space_id(self.name, [*leaves, self.scale.mean, self.scale.spread, *sound])
+        return trained_space(self.name, [*leaves, self.scale.mean, self.scale.spread, *sound])
 
-    def encode(self, content: Float32[np.ndarray, "N *shape"]) -> Float32[np.ndarray, "N D"]:
+    def encode(self, item_ids: pa.StringArray, content: Float32[np.ndarray, "N *shape"]) -> Vectors:
         """Vectors of length 1.
 
         Args:
+            item_ids: whose content it is.
             content: spectrograms, N x bands x frames, or numbers, as they are in the items table.
 
         Raises:
@@ -70,7 +73,7 @@ class ContentEncoder:
             raise ValueError(
                 f"{self.name} reads {list(self.cfg.shape)} of each item, but was given {list(content.shape[1:])}"
             )
-        return encode_content(self.params, self.scale(content), self.cfg)
+        return Vectors(item_ids, encode_content(self.params, self.scale(content), self.cfg), self.space)
 
 
 def check_sound(sound: SpectrogramConfig | None, shape: tuple[int, ...]) -> None:

@@ -2,7 +2,7 @@
 
 import dataclasses
 import functools
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -12,7 +12,8 @@ import pyarrow as pa
 from jaxtyping import Float32, Int, Int64
 
 from urep_jax.core.mesh import by_rows, local_mesh
-from urep_jax.core.spaces import space_id
+from urep_jax.core.spaces import Space, text_arrays, trained_space
+from urep_jax.core.vectors import Vectors
 from urep_jax.data.user_features.inputs import Inputs
 from urep_jax.data.user_features.space import FeatureSpace
 from urep_jax.models import autoencoder
@@ -49,20 +50,18 @@ class UserEncoder:
     cfg: AutoencoderConfig
 
     @functools.cached_property
-    def space_id(self) -> str:
-        """Of the space that its vectors lie in: it hangs on the encoder, the features' scales, and on their spaces."""
-        parents = [
-            space_id(one.name, [one.vectors, *_bytes_of(one.item_ids)])
-            for one in (*self.features.modalities, *self.features.artists)
-        ]
+    def space(self) -> Space:
+        """That its vectors lie in: it hangs on the encoder, the features' scales, and on the spaces of modalities.
+
+        Items that are added to a modality change nothing: its space stays what it is.
+        """
         scales = self.features.standardisation
         leaves = jax.tree.leaves(self.params["encoder"])
-        words = (array for ids in self.features.words.values() for array in _bytes_of(ids))
-        return space_id("users", [*map(np.asarray, leaves), scales.mean, scales.scale, *words], parents)
+        words = (array for ids in self.features.words.values() for array in text_arrays(ids.to_pylist()))
+        arrays = [*map(np.asarray, leaves), scales.mean, scales.scale, *words]
+        return trained_space("users", arrays, [modality.space for modality in self.features.modalities])
 
-    def encode(
-        self, inputs: Inputs, user: Int[np.ndarray, "N"], time: Int64[np.ndarray, "N"]
-    ) -> Float32[np.ndarray, "N Z"]:
+    def encode(self, inputs: Inputs, user: Int[np.ndarray, "N"], time: Int64[np.ndarray, "N"]) -> Vectors:
         """z_u of users of a log at moments.
 
         Args:
@@ -72,12 +71,11 @@ class UserEncoder:
         """
         blocks = (slice(start, start + _ROWS) for start in range(0, len(user), _ROWS))
         found = [self._encode(self.features(inputs, user[own], time[own])) for own in blocks]
-        return np.concatenate([np.zeros((0, self.cfg.width), np.float32), *found])
+        z_NxZ = np.concatenate([np.zeros((0, self.cfg.width), np.float32), *found])
+        return Vectors(inputs.log.sequence_ids.take(pa.array(user)), z_NxZ, self.space)
 
-    def encode_user(
-        self, events: Events, profile: Profile | None = None, *, time: int | None = None
-    ) -> Float32[np.ndarray, "Z"]:
-        """z_u of one user.
+    def encode_user(self, events: Events, profile: Profile | None = None, *, time: int | None = None) -> Vectors:
+        """z_u of one user, as the only row.
 
         Args:
             events: as `read_events` takes them, with a `timestamp` each; columns of length 0 for one who has none.
@@ -98,7 +96,7 @@ class UserEncoder:
             time = table["timestamp"][-1].as_py() + 1
         log, _ = question_log([table], pa.nulls(1, pa.string()))
         inputs = self.features.read(log, tables)
-        return self.encode(inputs, np.zeros(1, np.int64), np.array([time], np.int64))[0]
+        return self.encode(inputs, np.zeros(1, np.int64), np.array([time], np.int64))
 
     def _encode(self, x_NxF: Float32[np.ndarray, "N F"]) -> Float32[np.ndarray, "N Z"]:
         mesh = local_mesh()
@@ -112,13 +110,6 @@ class UserEncoder:
 @partial(jax.jit, static_argnames="cfg")
 def _encoded(params: Params, x_BxF: jax.Array, cfg: AutoencoderConfig) -> jax.Array:
     return autoencoder.encode(params, x_BxF, cfg)
-
-
-def _bytes_of(ids: pa.StringArray) -> Iterator[np.ndarray]:
-    """Ids as arrays of numbers: how long they are, and their letters."""
-    words = [word.encode() for word in ids.to_pylist()]
-    yield np.array([len(word) for word in words], np.int64)
-    yield np.frombuffer(b"".join(words), np.uint8)
 
 
 def _tables_of(profile: Profile, categories: Sequence[str]) -> dict[str, pa.Table]:

@@ -22,8 +22,8 @@ def modalities() -> tuple[Modality, ...]:
     rng = np.random.default_rng(7)
     names = np.array([f"item {i}" for i in range(ITEMS)])
     return (
-        Modality("collaborative", pa.array(names[:-2]), rng.normal(size=(ITEMS - 2, 4)).astype(np.float32)),
-        Modality("audio", pa.array(names[3:]), rng.normal(size=(ITEMS - 3, 3)).astype(np.float32)),
+        Modality.trained("collaborative", pa.array(names[:-2]), rng.normal(size=(ITEMS - 2, 4)).astype(np.float32)),
+        Modality.trained("audio", pa.array(names[3:]), rng.normal(size=(ITEMS - 3, 3)).astype(np.float32)),
     )
 
 

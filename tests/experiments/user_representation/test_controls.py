@@ -40,7 +40,7 @@ def first_week(params: object, workspace: Path) -> Told:
     mel = pc.list_flatten(sounding["log_mel"]).to_numpy().reshape(len(sounding), SMALL.audio_bands, -1)
     sound = np.concatenate([mel.mean(2), mel.std(2)], axis=1)
     sound = ((sound - sound.mean(0)) / sound.std(0)).astype(np.float32)
-    audio = Modality("audio", sounding["item_id"].combine_chunks(), sound)
+    audio = Modality.trained("audio", sounding["item_id"].combine_chunks(), sound)
     profiles = read_profiles(log.sequence_ids, log.item_ids, **tables)
     tracks, artists = audio.of(log.item_ids), audio.by_artist(tables["items"]).of(profiles.artist_ids)
 

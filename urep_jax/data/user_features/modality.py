@@ -8,15 +8,16 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from jaxtyping import Bool, Float32
 
+from urep_jax.core.spaces import Space, text_arrays, trained_space
 from urep_jax.data.user_features.profiles import NOT_KNOWN
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Modality:
-    """Vectors of items, or of artists, in one space.
+    """Vectors of items, or of artists, in one space. Items may be added to it: the space stays what it is.
 
     Attributes:
-        name: of the modality, such as `collaborative` or `audio`.
+        space: that they lie in, called by the modality: `collaborative` or `audio`.
         item_ids: the items that have a vector.
         vectors: theirs.
 
@@ -24,9 +25,19 @@ class Modality:
         ValueError: if there are not as many vectors as ids, or a vector has something in it that is no number.
     """
 
-    name: str
+    space: Space
     item_ids: pa.StringArray
     vectors: Float32[np.ndarray, "N D"]
+
+    @classmethod
+    def trained(cls, name: str, item_ids: pa.StringArray, vectors: Float32[np.ndarray, "N D"]) -> "Modality":
+        """Vectors that are all that there is of an encoder: their space is told by what they are."""
+        return cls(trained_space(name, [vectors, *text_arrays(item_ids.to_pylist())]), item_ids, vectors)
+
+    @property
+    def name(self) -> str:
+        """Of the modality."""
+        return self.space.name
 
     def __post_init__(self) -> None:
         if self.vectors.ndim != 2 or len(self.vectors) != len(self.item_ids):
@@ -66,7 +77,7 @@ class Modality:
         sums_AxD = np.zeros((len(coded.dictionary), self.width), np.float64)
         np.add.at(sums_AxD, own, self.vectors[known])
         items_A = np.bincount(own, minlength=len(sums_AxD))
-        return Modality(self.name, coded.dictionary, (sums_AxD / items_A[:, None]).astype(np.float32))
+        return Modality(self.space, coded.dictionary, (sums_AxD / items_A[:, None]).astype(np.float32))
 
 
 @dataclasses.dataclass(frozen=True, eq=False)

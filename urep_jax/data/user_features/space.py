@@ -12,6 +12,7 @@ import pyarrow as pa
 import pyarrow.feather as feather
 from jaxtyping import Float32, Int, Int64
 
+from urep_jax.core.spaces import space_of
 from urep_jax.data.draft import draft_folder
 from urep_jax.data.log import EventLog
 from urep_jax.data.user_features.features import feature_groups, user_features
@@ -21,7 +22,7 @@ from urep_jax.data.user_features.modality import Modality
 from urep_jax.data.user_features.profiles import CATEGORIES
 from urep_jax.data.user_features.standardisation import Standardisation, fit_standardisation
 
-_FORMAT = 2
+_FORMAT = 3
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -129,7 +130,7 @@ def save_space(space: FeatureSpace, folder: str | os.PathLike[str]) -> None:
             "cfg": dataclasses.asdict(space.cfg),
             "categories": space.categories,
             "words": list(space.words),
-            "modalities": [modality.name for modality in space.modalities],
+            "modalities": [modality.space.plain() for modality in space.modalities],
             "groups": space.groups,
         }
         (draft / "space.json").write_text(json.dumps(told, indent=1))
@@ -152,8 +153,10 @@ def load_space(folder: str | os.PathLike[str]) -> FeatureSpace:
 
     def vectors(kind: str) -> tuple[Modality, ...]:
         return tuple(
-            Modality(name, _read_ids(folder / f"{kind}-{number}.arrow"), _read(folder / f"{kind}-{number}.npy"))
-            for number, name in enumerate(told["modalities"])
+            Modality(
+                space_of(own), _read_ids(folder / f"{kind}-{number}.arrow"), _read(folder / f"{kind}-{number}.npy")
+            )
+            for number, own in enumerate(told["modalities"])
         )
 
     return FeatureSpace(

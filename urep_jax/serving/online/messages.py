@@ -28,7 +28,7 @@ class Event(Struct, kw_only=True, forbid_unknown_fields=True, omit_defaults=True
     """Something that a user heard.
 
     Attributes:
-        event_id: names the event: another one with this id of the same user is the same event. Without it, one that says
+        event_id: names the event: another one with this id, of the same user, is the same. Without it, one that says
             exactly the same is.
     """
 
