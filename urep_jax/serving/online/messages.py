@@ -18,8 +18,8 @@ MOST_PICKED = 256
 Id: TypeAlias = Annotated[str, Meta(min_length=1, max_length=128)]
 """An id of the source."""
 
-Time: TypeAlias = Annotated[int, Meta(ge=0, lt=1 << 40)]
-"""Seconds since 1970, UTC."""
+Time: TypeAlias = Annotated[int, Meta(ge=-(1 << 40), lt=1 << 40)]
+"""Seconds since 1970, UTC; below 0 before it."""
 
 Words: TypeAlias = Annotated[dict[Id, Id], Meta(max_length=32)]
 
@@ -28,8 +28,8 @@ class Event(Struct, kw_only=True, forbid_unknown_fields=True, omit_defaults=True
     """Something that a user heard.
 
     Attributes:
-        event_id: names the event: another one with this id, of the same user, is the same. Without it, one that says
-            exactly the same is.
+        event_id: names the event: another one with this id, of the same user, is the same. Without it, one of the same
+            item, second, feedback and station is.
     """
 
     user_id: Id
@@ -125,10 +125,26 @@ def records_of(events: Sequence[Event]) -> np.ndarray:
 
 
 def _record(event: Event) -> tuple[float, ...]:
-    key = event.event_id if event.event_id is not None else _ENCODER.encode(event).decode()
+    key = event_key(event.item_id, event.timestamp, event.feedback, event.station_id)
+    if event.event_id is not None:
+        key = digest(f"id\n{event.event_id}")
     ratio = np.nan if event.played_ratio is None else event.played_ratio
     ids = (digest(event.item_id), digest(event.station_id), digest(event.device))
-    return (digest(key), event.timestamp, *ids, ratio, event.utc_offset or 0, Feedback[event.feedback.upper()])
+    return (key, event.timestamp, *ids, ratio, event.utc_offset or 0, Feedback.from_word(event.feedback))
+
+
+def event_key(item_id: str, timestamp: int, feedback: str, station_id: str | None, again: int = 0) -> int:
+    """What stands for an event that has no id of its own.
+
+    Args:
+        item_id: what was heard.
+        timestamp: when.
+        feedback: its word.
+        station_id: where.
+        again: how many events of the same user before it were all the same: a log may tell of them, a stream takes them
+            for deliveries of one.
+    """
+    return digest("\n".join(["event", item_id, str(timestamp), feedback, station_id or "", str(again)]))
 
 
 def fact_of(told: Onboarding | Profile) -> bytes:

@@ -1,0 +1,117 @@
+"""What a store keeps of users gives the vectors that their log gives."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tests.data.user_features.listeners import NOW, log_of, tables
+from tests.serving.test_user_encoder import USERS, encoder_of
+from urep_jax.core.types import SECONDS_PER_DAY
+from urep_jax.serving.online.from_log import additions_of
+from urep_jax.serving.online.messages import Event, Onboarding, Profile, fact_of, records_of
+from urep_jax.serving.online.parts import RECORD, UserState
+from urep_jax.serving.online.states import StateEncoder, moments_of, tables_of
+from urep_jax.serving.user_encoder import UserEncoder
+
+CATEGORIES = ("country", "device", "language", "plan")
+
+
+@pytest.fixture(scope="module")
+def encoder() -> UserEncoder:
+    return encoder_of()
+
+
+def states_of(seed: int = 0, *, rich: bool = True, since: int = 0) -> list[UserState]:
+    told = tables(seed) if rich else {}
+    return [
+        UserState(np.sort(one.records, order=("time", "key")), tuple(sorted(one.facts)), 1)
+        for one in additions_of(log_of(seed, rich=rich), told, CATEGORIES, since)
+    ]
+
+
+@pytest.mark.parametrize("ago", [0, 1, 40, 150, 299])
+def test_states_give_what_the_log_gives(encoder: UserEncoder, ago: int) -> None:
+    """Established users, cold starts, users who return and onboardings that fade, at several moments."""
+    time = np.full(len(USERS), NOW - ago * SECONDS_PER_DAY)
+    batch = encoder.encode(encoder.features.read(log_of(0), tables(0)), USERS, time)
+    streamed = StateEncoder(encoder).encode(states_of(), time)
+    np.testing.assert_allclose(streamed, batch.values, atol=1e-5)
+
+
+def test_so_they_do_without_profiles_devices_and_shares(encoder: UserEncoder) -> None:
+    time = np.full(len(USERS), NOW)
+    log = log_of(3, rich=False)
+    batch = encoder.encode(encoder.features.read(log), USERS, time)
+    np.testing.assert_allclose(StateEncoder(encoder).encode(states_of(3, rich=False), time), batch.values, atol=1e-5)
+
+
+def test_what_came_before_the_longest_window_can_be_left_out(encoder: UserEncoder) -> None:
+    time = np.full(len(USERS), NOW)
+    longest = NOW - 182 * SECONDS_PER_DAY
+    short, whole = states_of(since=longest), states_of()
+    assert sum(len(state.records) for state in short) < sum(len(state.records) for state in whole)
+    active = np.array([len(state.records) > 0 for state in short])
+    states = StateEncoder(encoder)
+    np.testing.assert_allclose(states.encode(short, time)[active], states.encode(whole, time)[active], atol=1e-5)
+
+
+def test_nobody_and_somebody_unknown_have_vectors(encoder: UserEncoder) -> None:
+    states = StateEncoder(encoder)
+    assert states.encode([], np.zeros(0, np.int64)).shape == (0, 6)
+    nothing = UserState(np.zeros(0, RECORD), (), 0)
+    event = Event(user_id="x", item_id="no such", timestamp=NOW - 5, feedback="play", device="no such")
+    stranger = UserState(records_of([event]), (), 1)
+    found = states.encode([nothing, stranger], np.array([NOW, NOW]))
+    assert np.isfinite(found).all()
+    given_events = {"item_id": ["no such"], "feedback": ["play"], "timestamp": [NOW - 5], "device": ["no such"]}
+    np.testing.assert_allclose(found[1:], encoder.encode_user(given_events, time=NOW).values, atol=1e-5)
+
+
+def test_the_moment_is_the_first_at_which_everything_has_happened() -> None:
+    event = Event(user_id="x", item_id="a", timestamp=100, feedback="play")
+    early, late = (fact_of(Onboarding(user_id="x", answered_at=time)) for time in (50, 200))
+    registered = fact_of(Profile(user_id="x", told_at=900, registered_at=70))
+    told = fact_of(Profile(user_id="x", told_at=30))
+    empty = np.zeros(0, RECORD)
+    states = [
+        UserState(records_of([event]), (early,), 1),
+        UserState(records_of([event]), (late,), 1),
+        UserState(empty, (registered,), 1),
+        UserState(empty, (told,), 1),
+        UserState(empty, (), 0),
+    ]
+    assert moments_of(states).tolist() == [101, 200, 70, 30, 0]
+
+
+@given(st.permutations(range(4)))
+def test_facts_count_by_their_times_and_not_by_their_order(order: list[int]) -> None:
+    facts = [
+        fact_of(Profile(user_id="x", told_at=5, categories={"country": "SE", "plan": "free"}, age=30)),
+        fact_of(Profile(user_id="x", told_at=9, categories={"plan": "premium", "shoes": "44"})),
+        fact_of(Onboarding(user_id="x", answered_at=7, artists=["b"])),
+        fact_of(Onboarding(user_id="x", answered_at=6, artists=["a"], languages=["sv"])),
+    ]
+    told = tables_of([UserState(np.zeros(0, RECORD), tuple(facts[i] for i in order), 4)], CATEGORIES)
+    assert told["users"].to_pylist() == [
+        {
+            "user_id": "0",
+            "country": "SE",
+            "device": None,
+            "language": None,
+            "plan": "premium",
+            "age": 30,
+            "registered_at": None,
+        }
+    ]
+    assert told["onboarding"].to_pylist() == [{"user_id": "0", "timestamp": 6, "artists": ["a"], "languages": ["sv"]}]
+
+
+def test_events_of_a_log_that_are_all_the_same_stay_several() -> None:
+    log = log_of(0)
+    twice = log_of(0)
+    for name in ("item", "timestamp", "feedback", "device", "played_ratio"):
+        column = getattr(twice, name)
+        column[log.offsets[1] + 1] = column[log.offsets[1]]
+    records = next(one.records for one in additions_of(twice, {}, CATEGORIES) if one.user_id == "user 1")
+    assert len(set(records["key"].tolist())) == len(records)

@@ -1,0 +1,175 @@
+"""From what a store keeps of users to z_u, by the function that batch inference makes x_u with."""
+
+import dataclasses
+import functools
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+from jaxtyping import Float32, Int64, UInt64
+
+from urep_jax.data.log import EventLog
+from urep_jax.data.ragged import offsets_of
+from urep_jax.data.user_features.inputs import Inputs
+from urep_jax.data.user_features.modality import Aligned
+from urep_jax.data.user_features.profiles import NOT_KNOWN, read_profiles
+from urep_jax.serving.online.messages import Onboarding, Profile, digests, read_fact
+from urep_jax.serving.online.parts import RECORD, UserState
+from urep_jax.serving.user_encoder import UserEncoder
+
+_NOBODY = np.zeros(1, RECORD)
+"""An empty range of events is still looked up, so there has to be one event."""
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class StateEncoder:
+    """Makes z_u of users' states: the same numbers, by the same functions, as `encoder` makes from a log.
+
+    Attributes:
+        encoder: the trained chain.
+    """
+
+    encoder: UserEncoder
+
+    def encode(self, states: Sequence[UserState], time: Int64[np.ndarray, "N"]) -> Float32[np.ndarray, "N Z"]:
+        """z_u of users.
+
+        Args:
+            states: all that is known of each.
+            time: the moment of each, seconds since 1970, UTC; what happens then or later plays no role.
+        """
+        return self.encoder.encode(self.inputs(states), np.arange(len(states)), time).values
+
+    def inputs(self, states: Sequence[UserState]) -> Inputs:
+        """States as features are made from them."""
+        records = np.concatenate([*(state.records for state in states), _NOBODY])
+        length_N = np.array([len(state.records) for state in states], np.int64)
+        users = pa.array([str(place) for place in range(len(states) + 1)])
+        log = EventLog(
+            name="states",
+            granularity="user",
+            offsets=np.append(offsets_of(length_N), len(records)),
+            item=self._items.rows(records["item"]),
+            timestamp=np.ascontiguousarray(records["time"]),
+            feedback=np.ascontiguousarray(records["feedback"]),
+            sequence_ids=users,
+            item_ids=self._items.ids,
+            played_ratio=np.ascontiguousarray(records["played_ratio"]),
+        )
+        space = self.encoder.features
+        tables = tables_of(states, space.categories)
+        profiles = read_profiles(
+            users,
+            pa.array([], pa.string()),
+            users=tables["users"],
+            onboarding=tables["onboarding"],
+            categories=space.categories,
+            values=space.words,
+        )
+        device = None
+        if any(group.name == "devices" for group in space.groups):
+            device = self._devices.rows(records["device"], NOT_KNOWN).astype(np.int16)
+        artists = tuple(modality.of(profiles.artist_ids) for modality in space.artists)
+        return Inputs(log, profiles, self._aligned, artists, device, space.words["devices"])
+
+    @functools.cached_property
+    def _items(self) -> "_Index":
+        ids = pa.concat_arrays([modality.item_ids for modality in self.encoder.features.modalities]).unique()
+        return _index(ids)
+
+    @functools.cached_property
+    def _devices(self) -> "_Index":
+        return _index(self.encoder.features.words["devices"])
+
+    @functools.cached_property
+    def _aligned(self) -> tuple[Aligned, ...]:
+        """Vectors of all items that any modality knows; the last row is of those that none does."""
+        return tuple(modality.of(self._items.ids) for modality in self.encoder.features.modalities)
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class _Index:
+    """Finds ids by their digests.
+
+    Attributes:
+        ids: the ids, and one that stands for all others.
+        sorted: digests, ascending.
+        row_of: the row of each of these.
+    """
+
+    ids: pa.StringArray
+    sorted: UInt64[np.ndarray, "V"]
+    row_of: Int64[np.ndarray, "V"]
+
+    def rows(self, digest: UInt64[np.ndarray, "E"], missing: int | None = None) -> np.ndarray:
+        """The row of each digest; `missing`, or the last one, for those that are none's."""
+        other = len(self.ids) - 1 if missing is None else missing
+        if not len(self.sorted):
+            return np.full(len(digest), other, np.int32)
+        place = np.minimum(np.searchsorted(self.sorted, digest), len(self.sorted) - 1)
+        return np.where(self.sorted[place] == digest, self.row_of[place], other).astype(np.int32)
+
+
+def _index(ids: pa.StringArray) -> _Index:
+    found = digests(ids.to_pylist())
+    order = np.argsort(found)
+    return _Index(pa.concat_arrays([ids, pa.array([None], pa.string())]), found[order], order)
+
+
+def tables_of(states: Sequence[UserState], categories: Sequence[str]) -> Mapping[str, pa.Table]:
+    """What was told of users beside events, as companion tables of a log whose users are called 0, 1, 2, ...
+
+    Of what was told of one thing several times, the latest counts; of several onboardings the earliest.
+    """
+    people: list[dict[str, Any]] = []
+    answers: list[dict[str, Any]] = []
+    for place, state in enumerate(states):
+        told = [read_fact(fact) for fact in state.facts]
+        person: dict[str, Any] = {"user_id": str(place)}
+        profiles = (one for one in told if isinstance(one, Profile))
+        for profile in sorted(profiles, key=lambda one: (one.told_at, _words(one))):
+            known = {name: word for name, word in profile.categories.items() if name in categories}
+            numbers = {"age": profile.age, "registered_at": profile.registered_at}
+            person |= known | {name: value for name, value in numbers.items() if value is not None}
+        people.append(person)
+        of_user = (one for one in told if isinstance(one, Onboarding))
+        first = min(of_user, key=lambda one: (one.answered_at, one.artists, one.languages), default=None)
+        if first is not None:
+            picked = {"artists": first.artists, "languages": first.languages}
+            answers.append({"user_id": str(place), "timestamp": first.answered_at, **picked})
+    lists = pa.list_(pa.string())
+    return {
+        "users": pa.Table.from_pylist(
+            people,
+            pa.schema(
+                {"user_id": pa.string(), **dict.fromkeys(categories, pa.string()), "age": pa.int32()}
+                | {"registered_at": pa.int64()}
+            ),
+        ),
+        "onboarding": pa.Table.from_pylist(
+            answers,
+            pa.schema({"user_id": pa.string(), "timestamp": pa.int64(), "artists": lists, "languages": lists}),
+        ),
+    }
+
+
+def moments_of(states: Sequence[UserState]) -> Int64[np.ndarray, "N"]:
+    """The first moment at which all that is known of a user has happened: the one after the last event, if it is later
+    than the onboarding and the registration. 0 for a user of whom nothing is dated.
+    """
+    found = np.zeros(len(states), np.int64)
+    for place, state in enumerate(states):
+        last = [int(state.records["time"][-1]) + 1] if len(state.records) else []
+        found[place] = max([*last, *(_moment(read_fact(fact)) for fact in state.facts)], default=0)
+    return found
+
+
+def _moment(told: Onboarding | Profile) -> int:
+    if isinstance(told, Onboarding):
+        return told.answered_at
+    return told.told_at if told.registered_at is None else told.registered_at
+
+
+def _words(profile: Profile) -> tuple[str, ...]:
+    return (*(f"{name}={word}" for name, word in sorted(profile.categories.items())), str(profile.age))
