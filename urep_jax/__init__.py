@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from urep_jax.data.log import EventLog, load_log
     from urep_jax.serving.content_encoder import ContentEncoder
     from urep_jax.serving.events import events_of
+    from urep_jax.serving.preference import Preference, restore_preference
     from urep_jax.serving.recommender import Ranking, Recommender, Unknown
     from urep_jax.serving.restore import restore, restore_content_encoder, restore_encoder
     from urep_jax.serving.user_encoder import UserEncoder
@@ -39,6 +40,7 @@ __all__ = [
     "ContentEncoder",
     "EventLog",
     "Feedback",
+    "Preference",
     "Ranking",
     "Recommender",
     "Unknown",
@@ -49,12 +51,14 @@ __all__ = [
     "restore",
     "restore_content_encoder",
     "restore_encoder",
+    "restore_preference",
 ]
 
 _HOMES = {
     "ContentEncoder": "serving.content_encoder",
     "EventLog": "data.log",
     "Feedback": "core.types",
+    "Preference": "serving.preference",
     "Ranking": "serving.recommender",
     "Recommender": "serving.recommender",
     "Unknown": "serving.recommender",
@@ -65,6 +69,7 @@ _HOMES = {
     "restore": "serving.restore",
     "restore_content_encoder": "serving.restore",
     "restore_encoder": "serving.restore",
+    "restore_preference": "serving.preference",
 }
 
 

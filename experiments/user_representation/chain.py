@@ -1,6 +1,7 @@
 """The representation learning itself: features of users at moments, and the autoencoder that compresses them."""
 
 import dataclasses
+import functools
 from collections.abc import Mapping
 from functools import partial
 
@@ -24,6 +25,7 @@ from urep_jax.evaluation.reconstruction_by_group import unexplained
 from urep_jax.models import autoencoder
 from urep_jax.models.autoencoder import AutoencoderConfig
 from urep_jax.serving.restore import stored_encoder_config
+from urep_jax.serving.user_encoder import UserEncoder
 from urep_jax.training.autoencoder import autoencoder_objective
 from urep_jax.training.fit import Fit
 from urep_jax.training.objective import Params
@@ -91,6 +93,11 @@ class Chain:
     weights: Float[np.ndarray, "F"]
     model: AutoencoderConfig
     result: Fit
+
+    @functools.cached_property
+    def encoder(self) -> UserEncoder:
+        """The chain, ready to be used on its own."""
+        return UserEncoder(self.features.space, self.result.params, self.model)
 
     def z(self, x: Float32[np.ndarray, "N F"]) -> Float32[np.ndarray, "N Z"]:
         """z_u of standardised features."""

@@ -5,7 +5,7 @@ import functools
 from collections.abc import Callable
 
 import numpy as np
-from jaxtyping import Bool, Float, Float32, Int, Int64
+from jaxtyping import Bool, Float, Float32, Float64, Int, Int64
 from scipy.sparse import csr_array
 
 from urep_jax.data.plays_over_time import PlaysOverTime
@@ -73,9 +73,16 @@ def scaled(
     vectors: Float[np.ndarray, "N D"], rows: Int[np.ndarray, "M"] | slice = slice(None)
 ) -> Float32[np.ndarray, "N D"]:
     """Vectors moved to a mean of 0 and brought to a mean variance of 1, as they have them among `rows`."""
+    mean, spread = scale_of(vectors, rows)
+    return ((vectors - mean) / spread).astype(np.float32)
+
+
+def scale_of(
+    vectors: Float[np.ndarray, "N D"], rows: Int[np.ndarray, "M"] | slice = slice(None)
+) -> tuple[Float64[np.ndarray, "D"], float]:
+    """What `scaled` takes away, and what it divides by."""
     known = vectors[rows].astype(np.float64)
-    spread = np.sqrt(known.var(axis=0).mean())
-    return ((vectors - known.mean(axis=0)) / max(spread, 1e-6)).astype(np.float32)
+    return known.mean(axis=0), max(float(np.sqrt(known.var(axis=0).mean())), 1e-6)
 
 
 def side_by_side(modalities: tuple[Aligned, ...], plays: PlaysOverTime) -> Items:

@@ -12,7 +12,7 @@ from experiments.folder import RunFolder
 from experiments.user_representation import transfer
 from experiments.user_representation.chain import Chain
 from experiments.user_representation.components import Components
-from experiments.user_representation.items import Items, scaled, side_by_side
+from experiments.user_representation.items import Items, scale_of, scaled, side_by_side
 from experiments.user_representation.representations import Vectors, represent
 from experiments.user_representation.settings import Settings
 from experiments.user_representation.sources import TEST, TRAIN, VALIDATION, People, Sources
@@ -24,6 +24,7 @@ from urep_jax.data.moments import Moments
 from urep_jax.data.plays_over_time import plays_over_time
 from urep_jax.evaluation.by_user import ByUser
 from urep_jax.evaluation.future_listening import future_pairs, told_apart
+from urep_jax.serving.preference import Read, save_read
 
 Results = dict[str, Mapping[str, ByUser]]
 """Metrics by task and representation, such as `future_listening/z_u`."""
@@ -138,6 +139,14 @@ class Trained:
         for name, of_users in vectors.items():
             path = self.folder.path / "transfer" / task / name
             train = WatchedFit(path, f"{task.replace('_', ' ')} by {name}", transfer.UNIT, self.console)
-            of_users = scaled(of_users, np.unique(pairs.train.user))
-            found[name] = classify(pairs, of_users, items, ids, self.settings, train)
+            learnt = np.unique(pairs.train.user)
+            found[name] = classify(pairs, scaled(of_users, learnt), items, ids, self.settings, train)
+            # What orders tracks by z_u can be put to use on its own.
+            if name == "z_u" and items is self.items:
+                mean, spread = scale_of(of_users, learnt)
+                log = self.sources.log
+                read = Read(
+                    mean.astype(np.float32), spread, log.item_ids, items.at(self.people.now), self.chain.encoder.space
+                )
+                save_read(read, path / "reads")
         return found

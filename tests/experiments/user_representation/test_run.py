@@ -21,6 +21,7 @@ from experiments.folder import RunFolder
 from tests.experiments.command import Command
 from tests.notebooks import execute
 from urep_jax.data.user_features.space import load_space
+from urep_jax.serving.preference import restore_preference
 from urep_jax.serving.restore import restore, restore_content_encoder, restore_encoder
 from urep_jax.serving.user_encoder import UserEncoder
 
@@ -117,6 +118,9 @@ def test_the_whole_chain(
     assert {modality.name for modality in encoder.features.artists} == {"collaborative", "audio", "shows"}
     z = encoder.encode_user({"item_id": ["track 1"], "feedback": ["play"], "timestamp": [0]}, {"country": "no such"})
     assert z.values.shape == (1, 8)
+    ranked = restore_preference(run).rank(z, pa.array(["track 1", "track 2", "no such"]))
+    assert sorted(ranked.items[:2]) == ["track 1", "track 2"]
+    assert np.isfinite(ranked.log_odds[:2]).all()
     with pytest.raises(ValueError, match=r"holds user representations; take urep_jax\.restore_encoder"):
         restore(run)
 

@@ -72,9 +72,14 @@ class Profile(Struct, kw_only=True, forbid_unknown_fields=True, omit_defaults=Tr
 
 
 class Forget(Struct, kw_only=True, forbid_unknown_fields=True, tag_field="kind", tag="forget"):
-    """The user is to be forgotten: everything that was told before."""
+    """The user is to be forgotten: everything that was told before.
+
+    Attributes:
+        receipt: the name of the note that says when it is done; it tells nothing of the user.
+    """
 
     user_id: Id
+    receipt: Id
 
 
 Told: TypeAlias = Event | Onboarding | Profile | Forget

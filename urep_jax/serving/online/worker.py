@@ -1,0 +1,181 @@
+"""The worker: takes what happened, adds it to what is known of users, and encodes those users anew.
+
+Each message is delivered at least once, and adding is idempotent, so its effect is there exactly once. The order of
+writes says that nothing is lost, wherever a worker is killed: first what is known, then the vector, and only then the
+message is done.
+
+Source: Generalized User Representations for Transfer Learning, §4.2 and Fig. 5.
+"""
+
+import dataclasses
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from urep_jax.serving.online.messages import Event, Forget, Onboarding, Profile, fact_of, read_message, records_of
+from urep_jax.serving.online.parts import RECORD, Addition, Delivery, Store, StoredVector, Stream, UserState
+from urep_jax.serving.online.states import StateEncoder, moments_of
+
+_NONE = np.zeros(0, RECORD)
+
+
+@dataclasses.dataclass(frozen=True)
+class WorkerConfig:
+    """How a worker goes about it.
+
+    Attributes:
+        most: messages that are taken at once. Those of one user are one encoding: the more there are waiting, the less
+            each costs.
+        wait: seconds to wait for the first.
+        max_ahead: seconds that an event may lie in the future when it is accepted; clocks differ, and what comes later
+            can't be believed.
+
+    Raises:
+        ValueError: if a value is out of range.
+    """
+
+    most: int = 512
+    wait: float = 0.05
+    max_ahead: int = 86_400
+
+    def __post_init__(self) -> None:
+        if self.most < 1:
+            raise ValueError(f"most is {self.most}, but must be at least 1")
+        for name in ("wait", "max_ahead"):
+            if getattr(self, name) < 0:
+                raise ValueError(f"{name} is {getattr(self, name)}, but must be at least 0")
+
+
+class Step(NamedTuple):
+    """What one round did.
+
+    Attributes:
+        messages: taken.
+        users: encoded.
+        dead: messages that could not be used.
+        forgotten: users.
+    """
+
+    messages: int = 0
+    users: int = 0
+    dead: int = 0
+    forgotten: int = 0
+
+
+def step(
+    stream: Stream,
+    store: Store,
+    encoders: Mapping[str, StateEncoder],
+    cfg: WorkerConfig,
+    *,
+    clock: Callable[[], float] = time.time,
+) -> Step:
+    """Take messages, and bring their users' vectors up to date in each space.
+
+    Args:
+        stream: what happened.
+        store: what is known.
+        encoders: of the spaces that are served, by the space's id.
+        cfg: how much at once.
+        clock: tells when vectors were computed, and nothing else.
+    """
+    deliveries = stream.take(cfg.most, cfg.wait)
+    if not deliveries:
+        return Step()
+    told, dead = _read(deliveries, cfg.max_ahead)
+    forgotten = [one for own in told.values() for one in own if isinstance(one, Forget)]
+    for user_id in dict.fromkeys(one.user_id for one in forgotten):
+        store.forget(user_id)
+    additions = [_addition(user_id, own) for user_id, own in told.items()]
+    additions = [one for one in additions if len(one.records) or one.facts]
+    if additions:
+        encode_anew(store, [one.user_id for one in additions], store.add(additions), encoders, clock())
+    stream.bury(dead)
+    buried = {delivery.place for delivery, _ in dead}
+    stream.done([delivery for delivery in deliveries if delivery.place not in buried])
+    for one in forgotten:
+        # What is left of the user in the stream was accepted before this is told to be done.
+        stream.forget(one.user_id)
+        store.note(one.receipt, "done")
+    return Step(len(deliveries), len(additions), len(dead), len(forgotten))
+
+
+def encode_anew(
+    store: Store,
+    user_ids: Sequence[str],
+    states: Sequence[UserState],
+    encoders: Mapping[str, StateEncoder],
+    now: float,
+) -> None:
+    """Write vectors of users in each space, of the moment at which all that is known of them has happened.
+
+    Where a vector is there that is about a later moment, as those of batch inference can be, it is of that moment.
+    """
+    earliest = moments_of(states)
+    for space_id, encoder in encoders.items():
+        there = store.vectors(user_ids, space_id)
+        before = np.array([0 if vector is None else vector.as_of for vector in there], np.int64)
+        as_of = np.maximum(earliest, before)
+        z_NxZ = encoder.encode(states, as_of)
+        store.write(
+            [
+                StoredVector(user_id, space_id, int(moment), state.revision, len(state.records), now, z_Z)
+                for user_id, state, moment, z_Z in zip(user_ids, states, as_of, z_NxZ, strict=True)
+            ]
+        )
+
+
+def fill(store: Store, space_id: str, encoder: StateEncoder, portion: int = 256) -> Iterator[int]:
+    """Encode everybody who is known in a space that is new, portion by portion.
+
+    How far it has come is noted in the store, so that it goes on there after a stop.
+
+    Yields:
+        How many users each portion had; whoever calls does what else there is to do in between.
+    """
+    name = f"filled/{space_id}"
+    after = store.note(name) or ""
+    while users := store.users(after, portion):
+        states = store.add([Addition(user_id, _NONE) for user_id in users])
+        encode_anew(store, users, states, {space_id: encoder}, time.time())
+        after = users[-1]
+        store.note(name, after)
+        yield len(users)
+
+
+def _read(
+    deliveries: Sequence[Delivery], max_ahead: int
+) -> tuple[dict[str, list[Event | Onboarding | Profile | Forget]], list[tuple[Delivery, str]]]:
+    """What messages tell, by user and in their order, and those that can't be used, with the reason."""
+    told: dict[str, list[Event | Onboarding | Profile | Forget]] = {}
+    dead = []
+    for delivery in deliveries:
+        try:
+            one = read_message(delivery.message)
+            _refuse_future(one, delivery.accepted_at + max_ahead)
+        except ValueError as error:
+            dead.append((delivery, str(error)))
+        else:
+            told.setdefault(one.user_id, []).append(one)
+    return told, dead
+
+
+def _refuse_future(told: Event | Onboarding | Profile | Forget, latest: float) -> None:
+    moment = {Event: "timestamp", Onboarding: "answered_at", Profile: "registered_at"}.get(type(told))
+    value = None if moment is None else getattr(told, moment)
+    if value is not None and value > latest:
+        raise ValueError(
+            f"its {moment} is {value}, too far after the moment at which it was accepted; send seconds since 1970, "
+            "and look at the sender's clock"
+        )
+
+
+def _addition(user_id: str, told: Sequence[Event | Onboarding | Profile | Forget]) -> Addition:
+    """What is to be added: what was told after the user was last forgotten."""
+    last = max((place for place, one in enumerate(told) if isinstance(one, Forget)), default=-1)
+    kept = told[last + 1 :]
+    events = [one for one in kept if isinstance(one, Event)]
+    facts = tuple(fact_of(one) for one in kept if isinstance(one, Onboarding | Profile))
+    return Addition(user_id, records_of(events), facts)
