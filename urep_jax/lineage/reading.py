@@ -1,0 +1,80 @@
+"""`reading`: hold on to batches for as long as something is done with them."""
+
+import contextlib
+import logging
+import secrets
+import threading
+from collections.abc import Iterable, Iterator
+
+from urep_jax.lineage.batch import Reader
+from urep_jax.lineage.errors import Busy, LineageError
+from urep_jax.lineage.store import LineageStore
+
+
+class Hold:
+    """What `reading` gives: who reads, and whether it still can.
+
+    Attributes:
+        reader: as the store has it, by a name of its own.
+    """
+
+    def __init__(self, reader: Reader) -> None:
+        self.reader = reader
+        self._lost: LineageError | None = None
+
+    def check(self) -> None:
+        """Whether all that is read is still there.
+
+        Raises:
+            LineageError: if the hold could not be renewed in time, and something was dropped.
+        """
+        if self._lost is not None:
+            raise self._lost
+
+
+@contextlib.contextmanager
+def reading(
+    store: LineageStore, chain: str, reader_name: str, space_ids: Iterable[str], seconds: float = 60.0
+) -> Iterator[Hold]:
+    """Inside, none of these batches is dropped; what would drop one is refused and names the reader.
+
+    A thread renews the hold. If the process dies the hold ends at once on the same machine, and elsewhere in time.
+
+    Args:
+        store: where the chain is.
+        chain: its name.
+        reader_name: who reads; a few letters are added, so that several may read by one name.
+        space_ids: of all that is read, such as `serving(model).spaces.values()`.
+        seconds: after which the hold ends if it isn't renewed.
+
+    Raises:
+        Unknown: if one of them isn't there.
+        LineageError: at the end, if the hold was lost meanwhile; what was made of them may mix spaces.
+        ValueError: if `seconds` isn't above 0.
+    """
+    if not seconds > 0:
+        raise ValueError(f"seconds is {seconds}, but must be above 0; the hold would be over before it began")
+    name, ids = f"{reader_name}:{secrets.token_hex(4)}", frozenset(space_ids)
+    hold = Hold(store.read(chain, name, ids, store.clock() + seconds))
+    done = threading.Event()
+
+    def renew() -> None:
+        # Three times as often as needed, so that one busy moment loses nothing.
+        while not done.wait(seconds / 3):
+            try:
+                store.read(chain, name, ids, store.clock() + seconds)
+            except Busy as busy:
+                logging.getLogger(__name__).warning("%s: %s", hold.reader, busy)
+            except LineageError as lost:
+                hold._lost = lost
+                return
+
+    thread = threading.Thread(target=renew, name=f"reading {name}", daemon=True)
+    thread.start()
+    try:
+        yield hold
+    finally:
+        done.set()
+        thread.join()
+        store.release(chain, name)
+    hold.check()
