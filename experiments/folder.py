@@ -21,7 +21,7 @@ import yaml
 from urep_jax.data.log import EventLog
 
 _PACKAGES = ("urep_jax", "jax", "jaxlib", "flax", "optax", "orbax-checkpoint", "grain", "numpy", "duckdb", "pyarrow")
-_MAY_DIFFER = ("workspace", "profile", "distributed")
+_MAY_DIFFER = ("workspace", "profile", "distributed", "lineage")
 _ONLY_TESTED = ("baselines", "metrics", "evaluation.tasks")
 """What a run that has not ended may still be asked: it doesn't change what is trained."""
 _WORK = (

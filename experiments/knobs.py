@@ -24,7 +24,7 @@ _KINDS: tuple[tuple[Any, str], ...] = (
 )
 """What a default says of the values that a knob can take: their kind, and its name."""
 
-_NO_KNOBS = ("hydra", "main", "system")
+_NO_KNOBS = ("hydra", "main", "command", "system")
 """What an option or an experiment decides besides knobs."""
 
 
@@ -119,7 +119,8 @@ def _check_belongs(experiment: str, group: str, option: str, places: Sequence[Pa
     found = _option(group, option, places)
     sweeper = OmegaConf.select(found, "hydra.sweeper.params") or {}
     named = {str(key) for key in found} - {*_NO_KNOBS, *groups()} | {str(key).split(".")[0] for key in sweeper}
-    strange = sorted(named - {*own, *groups()})
+    everywhere = OmegaConf.load(CONF / "config.yaml")
+    strange = sorted(named - {*own, *groups(), *map(str, everywhere)})
     # What a data set is told is its own affair; elsewhere a group's options have the same knobs.
     if not strange and group in found and group in defaults and group != "data":
         default = _option(group, defaults[group], places)

@@ -61,6 +61,9 @@ def _tell_stopped(console: Console, command: str) -> None:
 def _do(cfg: DictConfig, folder: Path, console: Console) -> None:
     if cfg.data.stats:
         print_stats(cfg, console)
+    elif command := cfg.get("command"):
+        # It leaves nothing behind that would want a folder of its own.
+        get_method(command)(cfg, console)
     else:
         run(cfg, folder, console)
 

@@ -10,6 +10,7 @@ from rich.console import Console
 from experiments import figures
 from experiments.data import left_out, load_data
 from experiments.folder import RunFolder
+from experiments.lineage.registry import Registry
 from experiments.negative_feedback.baselines import FITTED, TRAINED, check_baselines, obstacle
 from experiments.negative_feedback.page import page
 from experiments.negative_feedback.protocols import Protocol, Questions, Results, protocol_of, reach
@@ -31,7 +32,7 @@ from urep_jax.evaluation.by_user import flat
 from urep_jax.evaluation.model_scorer import feedback_cosines
 from urep_jax.evaluation.scorer import Scorer
 from urep_jax.evaluation.two_stages import two_stages
-from urep_jax.serving.restore import model_config
+from urep_jax.serving.restore import model_config, restore
 
 
 def run(cfg: DictConfig, folder: RunFolder, console: Console) -> dict[str, float]:
@@ -71,7 +72,9 @@ def run(cfg: DictConfig, folder: RunFolder, console: Console) -> dict[str, float
             watch.ended(done.result.history)
             return done
 
+    registry = Registry(cfg, folder.path, {"recommender": ()}, console)
     model = trained("model", recipe, folder.path)
+    registry.trained(restore(folder.path).space)
     results = {"model": tested(model.scorer(split.test))}
     metrics = {
         "epochs_to_convergence": float(model.result.epochs_to_convergence),

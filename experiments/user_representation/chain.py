@@ -65,9 +65,17 @@ class Features:
 def make_features(sources: Sources, people: People, modalities: tuple[Modality, ...], settings: Settings) -> Features:
     """Features fitted to users who train: established ones now and earlier, and new ones."""
     log, tables, _ = sources
-    moments = people.of(Moments.join([people.weekly, people.new]), TRAIN)
+    moments = _learnt_from(people)
     space = fit_space(log, tables, modalities, moments.user, moments.time, settings.features, settings.categories)
-    inputs = space.read(log, tables)
+    return _features(space, sources, people)
+
+
+def _learnt_from(people: People) -> Moments:
+    return people.of(Moments.join([people.weekly, people.new]), TRAIN)
+
+
+def _features(space: FeatureSpace, sources: Sources, people: People) -> Features:
+    inputs, moments = space.read(sources.log, sources.tables), _learnt_from(people)
     held = people.of(Moments.join([people.established, people.new]), VALIDATION)
     return Features(
         space,
@@ -86,26 +94,26 @@ class Chain:
         features: what x_u are.
         weights: of features in the loss.
         model: size of the autoencoder.
-        result: its training.
+        params: of it.
     """
 
     features: Features
     weights: Float[np.ndarray, "F"]
     model: AutoencoderConfig
-    result: Fit
+    params: Params
 
     @functools.cached_property
     def encoder(self) -> UserEncoder:
         """The chain, ready to be used on its own."""
-        return UserEncoder(self.features.space, self.result.params, self.model)
+        return UserEncoder(self.features.space, self.params, self.model)
 
     def z(self, x: Float32[np.ndarray, "N F"]) -> Float32[np.ndarray, "N Z"]:
         """z_u of standardised features."""
-        return np.asarray(_encode(self.result.params, jnp.asarray(x), self.model))
+        return np.asarray(_encode(self.params, jnp.asarray(x), self.model))
 
     def unexplained(self, x: Float32[np.ndarray, "N F"]) -> Mapping[str, float]:
         """The share of each group's variance that doesn't come back."""
-        decoded = np.asarray(_decoded(self.result.params, jnp.asarray(x), self.model))
+        decoded = np.asarray(_decoded(self.params, jnp.asarray(x), self.model))
         return unexplained(x, decoded, self.features.space.groups)
 
     def unexplained_by(self, components: Components, x: Float32[np.ndarray, "N F"]) -> Mapping[str, float]:
@@ -113,8 +121,10 @@ class Chain:
         return unexplained(x, components.back(x), self.features.space.groups)
 
 
-def train_autoencoder(features: Features, settings: Settings, user_ids: pa.StringArray, train: WatchedFit) -> Chain:
-    """Train the autoencoder on features.
+def train_autoencoder(
+    features: Features, settings: Settings, user_ids: pa.StringArray, train: WatchedFit
+) -> tuple[Chain, Fit]:
+    """Train the autoencoder on features; the chain, and how the training went.
 
     Args:
         features: what it learns from.
@@ -139,7 +149,15 @@ def train_autoencoder(features: Features, settings: Settings, user_ids: pa.Strin
     num_steps = training.fit.epochs * batches.steps_per_epoch
     rates = learning_rates(training.learning_rate, training.schedule, training.warmup, num_steps)
     config = stored_encoder_config(model)
-    return Chain(features, weights_F, model, train(objective, adam(rates), batches, validate, training.fit, config))
+    found = train(objective, adam(rates), batches, validate, training.fit, config)
+    return Chain(features, weights_F, model, found.params), found
+
+
+def trained_before(encoder: UserEncoder, sources: Sources, people: People, settings: Settings) -> Chain:
+    """The chain of an earlier training, put to use on these sources."""
+    features = _features(encoder.features, sources, people)
+    weights_F = weights_of(features.space.groups, settings.group_weights, features.space.cfg)
+    return Chain(features, weights_F, encoder.cfg, encoder.params)
 
 
 def weights_of(groups: tuple[Group, ...], weights: Mapping[str, float], cfg: FeatureConfig) -> Float[np.ndarray, "F"]:

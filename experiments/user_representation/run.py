@@ -8,6 +8,7 @@ from rich.console import Console
 from experiments import figures
 from experiments.data import left_out, made
 from experiments.folder import RunFolder
+from experiments.lineage.registry import FUTURE, Registry, user_graph
 from experiments.user_representation import chain as chains
 from experiments.user_representation.all_tasks import chosen
 from experiments.user_representation.chain import make_features, train_autoencoder
@@ -22,8 +23,10 @@ from experiments.user_representation.tasks import Results, Trained
 from experiments.user_representation.together import histories
 from experiments.user_representation.users import users_table
 from experiments.watch import WatchedFit
+from urep_jax.data.user_features.modality_files import save_modality
 from urep_jax.data.user_features.space import save_space
 from urep_jax.evaluation.by_user import flat
+from urep_jax.serving.preference import restore_preference
 from urep_jax.training.fit import Fit
 
 
@@ -41,6 +44,7 @@ def run(cfg: DictConfig, folder: RunFolder, console: Console) -> dict[str, float
     rejects = left_out(cfg)
     log, people = sources.log, find_people(sources, settings.asked, settings.seed)
     folder.claim_data(log)
+    registry = Registry(cfg, folder.path, user_graph(list(by_config)), console)
     console.print(
         f"{log.name}: {log.num_events:,} events, {log.num_sequences:,} users, {log.num_items:,} items; "
         f"{len(people.established):,} established users and {len(people.new):,} new ones are asked about"
@@ -55,11 +59,14 @@ def run(cfg: DictConfig, folder: RunFolder, console: Console) -> dict[str, float
     for name, encoder in by_config.items():
         train = watched_fit(f"encoders/{name}", name, UNIT)
         encoded[name] = encoder(name, tables, settings.training.fit, train)
+        save_modality(encoded[name].modality, folder.path / "encoders" / name / "modality")
+        registry.trained(encoded[name].modality.space)
     with console.status("making features"):
         features = make_features(sources, people, tuple(one.modality for one in encoded.values()), settings)
         save_space(features.space, folder.path / "features")
     train = watched_fit("autoencoder", "autoencoder", chains.UNIT)
-    chain = train_autoencoder(features, settings, log.sequence_ids, train)
+    chain, learnt = train_autoencoder(features, settings, log.sequence_ids, train)
+    registry.trained(chain.encoder.space)
     components = principal_components(features.train, chain.weights, settings.model.width, settings.seed)
     trained = Trained(sources, people, chain, components, settings, tuple(tasks), folder, console)
     results: Results = {}
@@ -68,7 +75,8 @@ def run(cfg: DictConfig, folder: RunFolder, console: Console) -> dict[str, float
         answer = task.run(trained)
         results |= answer.results
         numbers |= answer.numbers
-
+    if FUTURE in tasks:
+        registry.trained(restore_preference(folder.path, FUTURE).space)
     of_strata = by_stratum(sources, people, results)
     held = features.validation
     back = {"z_u": chain.unexplained(held), "pca": chain.unexplained_by(components, held)}
@@ -78,11 +86,11 @@ def run(cfg: DictConfig, folder: RunFolder, console: Console) -> dict[str, float
         **flat({f"strata/{name}/{r}/auc": one for name, own in of_strata.items() for r, one in own.items()}),
         **flat({f"continuation/{name}/{NDCG}": one.continued()[NDCG] for name, one in encoded.items()}),
         **{f"unexplained/{r}/{group}": lost for r, of_group in back.items() for group, lost in of_group.items()},
-        "validation_loss": -chain.result.best.validation,
+        "validation_loss": -learnt.best.validation,
     }
     # A group that doesn't vary, or a mean of one, has no number that could be told.
     metrics = {name: value for name, value in metrics.items() if not math.isnan(value)}
-    _draw(folder, results, chain.result)
+    _draw(folder, results, learnt)
     folder.write_users(users_table(log, people, results))
     folder.write_report(page(cfg, sources, people, features.space, metrics, results, of_strata, rejects))
     folder.write_metrics(metrics)

@@ -77,7 +77,7 @@ class Preference:
     def space(self) -> Space:
         """What it is, and what it comes from."""
         arrays = [*map(np.asarray, jax.tree.leaves(self.params)), self.read.user_mean, self.read.items]
-        return trained_space(self.name, arrays, [self.read.users])
+        return trained_space(self.name, arrays, [self.read.users, *self.read.users.parents])
 
     def rank(self, user: Vectors, item_ids: pa.StringArray) -> Ranked:
         """Order items by how likely a user is to go for each.

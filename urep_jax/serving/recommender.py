@@ -15,6 +15,7 @@ import numpy as np
 import pyarrow as pa
 from jaxtyping import Array, Bool, Float, Float32, Int, Int32
 
+from urep_jax.core.spaces import Space, text_arrays, trained_space
 from urep_jax.core.types import Feedback
 from urep_jax.data.sequences import Batch, SequenceConfig
 from urep_jax.data.vocabulary import FIRST_ITEM, PAD, UNKNOWN, UNKNOWN_STATION, Vocabulary
@@ -90,6 +91,14 @@ class Recommender:
                     f"the vocabulary holds {known} {kind}s, but the model was trained with {trained}; "
                     "take the vocabulary of the model's own run"
                 )
+
+    @functools.cached_property
+    def space(self) -> Space:
+        """That its vectors of items and of listeners lie in."""
+        leaves = map(np.asarray, jax.tree.leaves(self.params))
+        words = (self.vocabulary.item_ids, self.vocabulary.station_ids, self.vocabulary.device_ids)
+        ids = (array for one in words for array in text_arrays(one.to_pylist()))
+        return trained_space("recommender", [*leaves, *ids])
 
     def rank(self, events: Events, candidates: Ids, station: Id | None = None) -> Ranking:
         """Order some items by what a listener is up for next.

@@ -1,0 +1,72 @@
+"""Every training registers in its workspace's lineage, wherever its run folder lies."""
+
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from omegaconf import DictConfig
+from rich.console import Console
+
+from urep_jax.core.spaces import Space
+from urep_jax.lineage.batch import Batch
+from urep_jax.lineage.errors import LineageError
+from urep_jax.lineage.graph import ModelGraph
+from urep_jax.lineage.store import LineageStore
+
+USERS, FUTURE = "users", "future_listening"
+"""Models of a chain of user representations beside its encoders."""
+
+
+def lineage_store(cfg: DictConfig) -> LineageStore:
+    """The workspace's lineage."""
+    workspace = Path(cfg.workspace)
+    workspace.mkdir(parents=True, exist_ok=True)
+    return LineageStore(workspace / "lineage.sqlite")
+
+
+def user_graph(encoders: Sequence[str]) -> dict[str, tuple[str, ...]]:
+    """The chain of Fig. 6: encoders of items, users who are made of them, and what is learnt from both."""
+    return {**dict.fromkeys(encoders, ()), USERS: tuple(encoders), FUTURE: (USERS, *encoders)}
+
+
+class Registry:
+    """Registers the trainings of one run.
+
+    A run whose models read others than those of its chain can't serve in it: that is told once, and nothing of it is
+    registered. No training is lost for it.
+
+    Args:
+        cfg: the run's.
+        run: its folder.
+        parents: the models of its chain, and what each reads.
+        console: where it is told.
+
+    Raises:
+        ValueError: if the workspace's lineage can't be read, or a model has a name that can't be one.
+    """
+
+    def __init__(self, cfg: DictConfig, run: Path, parents: Mapping[str, Sequence[str]], console: Console) -> None:
+        self._chain, self._run, self._console = cfg.lineage.chain, str(run.absolute()), console
+        graph = ModelGraph({name: tuple(read) for name, read in parents.items()})
+        self._store = None if self._chain is None else lineage_store(cfg)
+        if self._store is not None:
+            try:
+                self._store.declare(self._chain, graph, dict(cfg.lineage.retrain_days))
+            except LineageError as error:
+                self._refused(error)
+
+    def trained(self, space: Space) -> None:
+        """A model was trained that maps into a space."""
+        if self._store is not None:
+            try:
+                self._store.register(self._chain, Batch.of(space, trained_at=time.time(), run=self._run))
+            except LineageError as error:
+                self._refused(error)
+
+    def _refused(self, error: LineageError) -> None:
+        self._store = None
+        self._console.print(
+            f"not registered in the lineage of {self._chain}: {error}; lineage.chain=NAME makes it a chain of its own",
+            soft_wrap=True,
+            markup=False,
+        )
