@@ -76,9 +76,9 @@ def _headline(state: Lineage, model: str, due: Due | None) -> Text:
 
 def _line(title: str, batch: Batch, state: Lineage, now: float) -> Text:
     legacy = {one.space_id for one in state.legacy.values()}
-    reads = ", ".join(sorted(legacy.intersection(batch.parents.values())))
+    reads = ", ".join(parent for parent, space_id in batch.parents.items() if space_id in legacy)
     age = _age(max(0.0, now - batch.trained_at))
-    return Text(f"{title:8}{batch.space_id}  {age}{f', reads legacy {reads}' if reads else ''}")
+    return Text(f"{title:8}{batch.space_id}  {age}{f', on the legacy {reads}' if reads else ''}")
 
 
 def _age(seconds: float) -> str:
