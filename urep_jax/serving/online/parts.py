@@ -1,6 +1,7 @@
 """The two parts that near-real-time inference needs, a stream and a store, as a worker and a service see them.
 
-`sqlite` has both in files of one folder, `redis` in a Redis server. What is promised is the same:
+`sqlite_stream` and `sqlite_store` keep them in files of one folder, `redis_stream` and `redis_store` in a Redis server.
+What is promised is the same:
 
 - A message is on disk when `append` returns, and is delivered at least once: it stays until `done`.
 - What a store adds is a set: adding again, or in another order, changes nothing that can be read.
@@ -218,6 +219,14 @@ class Store(Protocol):
 
     def close(self) -> None:
         """Let go of files and connections."""
+
+
+class StoreFull(OSError):
+    """There is no room: nothing of what was asked for was kept. The same call works again once there is room."""
+
+
+class StoreAway(ConnectionError):
+    """The server doesn't answer, so it isn't known whether what was asked for was kept: ask again once it is back."""
 
 
 OpenParts = Callable[[], tuple[Stream, Store]]

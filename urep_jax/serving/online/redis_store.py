@@ -1,0 +1,282 @@
+"""`RedisStore`: what is known of users, and their vectors, in a Redis server."""
+
+import struct
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import numpy as np
+
+from urep_jax.serving.online.parts import Addition, StoredVector, UserState
+from urep_jax.serving.online.records import packed, union, wasteful
+from urep_jax.serving.online.redis_server import Server
+from urep_jax.serving.online.traces import in_texts
+
+_HEAD = struct.Struct("<qqqd")
+"""Before a vector's numbers: as_of, revision, events, computed_at."""
+
+_PORTION = 1000
+
+_NUMBERS = (b"revision", b"partitions", b"owners", b"workers")
+"""Keys with numbers of ours in them, which somebody's id may equal."""
+
+# One script for all of them, so that a server without room adds to all or to none.
+# KEYS: users; then of each its records, facts and revision. ARGV: of each its id, records, number of facts, facts.
+_ADD_SCRIPT = """
+local place, key = 1, 2
+while place <= #ARGV do
+  local facts = tonumber(ARGV[place + 2])
+  redis.call('ZADD', KEYS[1], 0, ARGV[place])
+  if #ARGV[place + 1] > 0 then redis.call('APPEND', KEYS[key], ARGV[place + 1]) end
+  for fact = place + 3, place + 2 + facts do redis.call('SADD', KEYS[key + 1], ARGV[fact]) end
+  redis.call('INCR', KEYS[key + 2])
+  place, key = place + 3 + facts, key + 3
+end
+"""
+
+# Write a user's records anew, unless somebody added meanwhile.
+# KEYS: records, revision. ARGV: the revision that was read, the records, by how much the revision grows.
+_REPLACE_SCRIPT = """
+if redis.call('GET', KEYS[2]) ~= ARGV[1] then return 0 end
+if #ARGV[2] > 0 then redis.call('SET', KEYS[1], ARGV[2]) else redis.call('DEL', KEYS[1]) end
+redis.call('INCRBY', KEYS[2], ARGV[3])
+return 1
+"""
+
+# KEYS: spaces; then of each vector its space's. ARGV: of each its space's id, its user's id, head and numbers.
+_WRITE_SCRIPT = """
+local stored = 0
+for place = 1, #ARGV, 3 do
+  local key = KEYS[1 + (place + 2) / 3]
+  local there = redis.call('HGET', key, ARGV[place + 1])
+  local later = true
+  if there then
+    local as_of, revision = struct.unpack('<i8i8', there)
+    local new_as_of, new_revision = struct.unpack('<i8i8', ARGV[place + 2])
+    later = new_as_of > as_of or (new_as_of == as_of and new_revision >= revision)
+  end
+  if later then
+    redis.call('SADD', KEYS[1], ARGV[place])
+    redis.call('HSET', key, ARGV[place + 1], ARGV[place + 2])
+    stored = stored + 1
+  end
+end
+return stored
+"""
+
+
+class RedisStore:
+    """What is known of users in Redis, for any number of processes and machines.
+
+    A user's records are one string that additions are appended to; it is written anew where much is there twice.
+    """
+
+    def __init__(self, url: str, *, prefix: str = "urep", durable: bool = True) -> None:
+        """Connect; see `Server`.
+
+        Args:
+            url: of the server.
+            prefix: what all keys begin with.
+            durable: whether to refuse a server that can lose what it has accepted.
+
+        Raises:
+            StoreAway: if the server doesn't answer.
+            ValueError: if it is not set up to keep what it accepts.
+        """
+        self._server = Server(url, prefix, durable)
+        key = self._server.key
+        self._users, self._spaces, self._notes = key("users"), key("spaces"), key("notes")
+
+    def add(self, additions: Sequence[Addition]) -> list[UserState]:
+        """See `Store.add`.
+
+        Raises:
+            StoreAway: if the server doesn't answer; whether anything was added isn't known.
+            StoreFull: if there is no room; nothing was added.
+            ValueError: if records are not of `RECORD`.
+        """
+        keys, arguments = [self._users], []
+        for user_id, records, facts in additions:
+            if len(new := packed(records)) or facts:
+                keys += self._of(user_id)
+                arguments += [user_id.encode(), new, len(facts), *facts]
+        with self._server.asked() as redis:
+            with redis.pipeline(transaction=True) as together:
+                if arguments:
+                    together.eval(_ADD_SCRIPT, len(keys), *keys, *arguments)
+                for user_id, _, _ in additions:
+                    records_key, facts_key, revision_key = self._of(user_id)
+                    together.get(records_key)
+                    together.smembers(facts_key)
+                    together.get(revision_key)
+                found = together.execute()[1 if arguments else 0 :]
+            states = []
+            for place, addition in enumerate(additions):
+                records, facts, revision = found[3 * place : 3 * place + 3]
+                state = UserState(union([records or b""]), tuple(sorted(facts)), int(revision or 0))
+                if wasteful(len(records or b"") // state.records.itemsize, len(state.records)):
+                    self._replace(redis, addition.user_id, state.revision, state.records, 0)
+                states.append(state)
+        return states
+
+    def vectors(self, user_ids: Sequence[str], space_id: str) -> list[StoredVector | None]:
+        """See `Store.vectors`."""
+        if not user_ids:
+            return []
+        with self._server.asked() as redis:
+            found = redis.hmget(self._space(space_id), [one.encode() for one in user_ids])
+        return [
+            None if kept is None else _vector(user_id, space_id, kept)
+            for user_id, kept in zip(user_ids, found, strict=True)
+        ]
+
+    def write(self, vectors: Sequence[StoredVector]) -> int:
+        """See `Store.write`.
+
+        Raises:
+            StoreAway: if the server doesn't answer; whether anything was stored isn't known.
+            StoreFull: if there is no room; nothing was stored.
+        """
+        if not vectors:
+            return 0
+        keys = [self._spaces, *(self._space(one.space_id) for one in vectors)]
+        arguments = [part for one in vectors for part in (one.space_id.encode(), one.user_id.encode(), _packed(one))]
+        with self._server.asked() as redis:
+            return int(redis.eval(_WRITE_SCRIPT, len(keys), *keys, *arguments))
+
+    def users(self, after: str = "", most: int = 1024) -> list[str]:
+        """See `Store.users`; who only has a vector isn't one of them."""
+        first = b"(" + after.encode() if after else b"-"
+        with self._server.asked() as redis:
+            found = redis.zrangebylex(self._users, first, b"+", start=0, num=most)
+        return [one.decode() for one in found]
+
+    def scan(self, space_id: str, portion: int = 4096) -> Iterator[list[StoredVector]]:
+        """See `Store.scan`; a vector that is written meanwhile may be the old or the new one."""
+        seen: set[bytes] = set()  # The server may name one twice while its table grows.
+        cursor, read = 0, []
+        while True:
+            with self._server.asked() as redis:
+                cursor, found = redis.hscan(self._space(space_id), cursor, count=portion)
+            read += [_vector(user.decode(), space_id, kept) for user, kept in found.items() if user not in seen]
+            seen.update(found)
+            while len(read) >= portion or (read and not cursor):
+                yield read[:portion]
+                read = read[portion:]
+            if not cursor:
+                return
+
+    def count(self, space_id: str) -> int:
+        """See `Store.count`."""
+        with self._server.asked() as redis:
+            return int(redis.hlen(self._space(space_id)))
+
+    def drop(self, space_id: str) -> int:
+        """See `Store.drop`."""
+        with self._server.asked() as redis, redis.pipeline(transaction=True) as together:
+            together.hlen(self._space(space_id))
+            together.unlink(self._space(space_id))
+            together.srem(self._spaces, space_id.encode())
+            return int(together.execute()[0])
+
+    def trim(self, user_id: str, before: int) -> int:
+        """See `Store.trim`; what was known is another state then, so its revision grows."""
+        while True:
+            (state,) = self.add([Addition(user_id, union([]))])
+            kept = state.records[state.records["time"] >= before]
+            removed = len(state.records) - len(kept)
+            if not removed:
+                return 0
+            with self._server.asked() as redis:
+                if self._replace(redis, user_id, state.revision, kept, 1):
+                    return removed
+
+    def forget(self, user_id: str) -> bool:
+        """See `Store.forget`; the server's append-only file has old commands until it is next written anew."""
+        user = user_id.encode()
+        with self._server.asked() as redis:
+            spaces = redis.smembers(self._spaces)
+            with redis.pipeline(transaction=True) as together:
+                together.zrem(self._users, user)
+                together.delete(*self._of(user_id))
+                for space_id in spaces:
+                    together.hdel(self._space(space_id.decode()), user)
+                return any(together.execute())
+
+    def holds(self, user_id: str) -> bool:
+        """See `Store.holds`: in all keys that begin with the prefix, the stream's too, and in their values."""
+        user, texts = user_id.encode(), in_texts(user_id)
+
+        def found_in(*values: bytes) -> bool:
+            return any(value == user or any(text in value for text in texts) for value in values)
+
+        with self._server.asked() as redis:
+            begin = self._server.key("").encode()
+            for key in redis.scan_iter(match=_literal(self._server.prefix) + ":*", count=_PORTION):
+                kind, _, of = key.removeprefix(begin).partition(b":")
+                if of == user and kind in (b"records", b"facts", b"revision"):
+                    return True
+                if kind not in _NUMBERS and any(found_in(*values) for values in _contents(redis, key)):
+                    return True
+        return False
+
+    def note(self, name: str, value: str | None = None) -> str | None:
+        """See `Store.note`."""
+        with self._server.asked() as redis:
+            if value is not None:
+                redis.hset(self._notes, name.encode(), value.encode())
+                return value
+            found = redis.hget(self._notes, name.encode())
+        return None if found is None else found.decode()
+
+    def close(self) -> None:
+        """See `Store.close`."""
+        self._server.close()
+
+    def _of(self, user_id: str) -> tuple[str, str, str]:
+        """The keys of a user's records, facts and revision."""
+        key = self._server.key
+        return key("records", user_id), key("facts", user_id), key("revision", user_id)
+
+    def _space(self, space_id: str) -> str:
+        return self._server.key("vectors", space_id)
+
+    def _replace(self, redis: Any, user_id: str, revision: int, records: np.ndarray, more: int) -> bool:
+        """Whether a user's records could be written anew: they were still those of a revision."""
+        records_key, _, revision_key = self._of(user_id)
+        return bool(redis.eval(_REPLACE_SCRIPT, 2, records_key, revision_key, revision, packed(records), more))
+
+
+def _contents(redis: Any, key: bytes) -> Iterator[Sequence[bytes]]:
+    """All that a key has, in portions."""
+    match redis.type(key):
+        case b"string":
+            yield [redis.get(key) or b""]
+        case b"hash":
+            yield from redis.hscan_iter(key, count=_PORTION)
+        case b"set":
+            for member in redis.sscan_iter(key, count=_PORTION):
+                yield [member]
+        case b"zset":
+            for member, _ in redis.zscan_iter(key, count=_PORTION):
+                yield [member]
+        case b"stream":
+            last = b"-"
+            while found := redis.xrange(key, min=last, count=_PORTION):
+                yield [value for _, fields in found for value in fields.values()]
+                last = b"(" + found[-1][0]
+
+
+def _literal(text: str) -> str:
+    """A text as a pattern that only it matches."""
+    return "".join("\\" + letter if letter in "*?[]^\\" else letter for letter in text)
+
+
+def _packed(vector: StoredVector) -> bytes:
+    head = _HEAD.pack(int(vector.as_of), int(vector.revision), int(vector.events), vector.computed_at)
+    return head + np.asarray(vector.values, "<f4").tobytes()
+
+
+def _vector(user_id: str, space_id: str, kept: bytes) -> StoredVector:
+    as_of, revision, events, computed_at = _HEAD.unpack_from(kept)
+    values = np.frombuffer(kept, "<f4", offset=_HEAD.size)
+    return StoredVector(user_id, space_id, as_of, revision, events, computed_at, values)

@@ -1,0 +1,196 @@
+"""`Database`: one SQLite file, used by many threads and processes, from which what was removed is gone."""
+
+import contextlib
+import errno
+import fcntl
+import os
+import sqlite3
+import threading
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from urep_jax.serving.online.parts import StoreFull
+
+_PATIENCE = 30.0
+"""Seconds to wait for another's lock on the file."""
+
+_PIECE = 1 << 24
+"""Bytes of a file that are searched at once."""
+
+
+class Database:
+    """A file in WAL mode: one writes at a time, while any number read what was there before.
+
+    A commit is on disk when it returns. Open it in the process that uses it: a fork would share its locks.
+
+    Example:
+        >>> import tempfile
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     database = Database(Path(folder) / "a.sqlite", "CREATE TABLE IF NOT EXISTS notes (text TEXT)")
+        ...     with database.writing() as connection:
+        ...         _ = connection.execute("INSERT INTO notes VALUES ('kept')")
+        ...     with database.reading() as connection:
+        ...         print(connection.execute("SELECT text FROM notes").fetchall())
+        ...     database.close()
+        [('kept',)]
+    """
+
+    def __init__(self, path: Path, schema: str) -> None:
+        """Open the file, or make it.
+
+        Args:
+            path: of the file; its folder is made too.
+            schema: statements that make what is missing.
+        """
+        path.parent.mkdir(parents=True, exist_ok=True)
+        self.path = path
+        # SQLite waits for another writer by sleeping ever longer, and late comers pass; the system wakes who waits.
+        self._turn = os.open(path.with_suffix(".lock"), os.O_RDWR | os.O_CREAT, 0o600)
+        self._one_thread = threading.Lock()
+        self._resting: list[sqlite3.Connection] = []
+        self._closed = False
+        with self._alone():
+            self._writer = self.connect()
+            self._writer.execute("PRAGMA journal_mode=WAL")
+            self._writer.execute("PRAGMA synchronous=FULL")
+            self._writer.execute("PRAGMA cache_size=-16384")
+            for statement in filter(str.strip, schema.split(";")):
+                self._writer.execute(statement)
+
+    def connect(self) -> sqlite3.Connection:
+        """A connection more, for who needs one of its own."""
+        connection = sqlite3.connect(self.path, timeout=_PATIENCE, isolation_level=None, check_same_thread=False)
+        connection.execute("PRAGMA secure_delete=ON")
+        return connection
+
+    @contextlib.contextmanager
+    def writing(self) -> Iterator[sqlite3.Connection]:
+        """A transaction that writes: all of it is on disk afterwards, or nothing if it raises.
+
+        Raises:
+            StoreFull: if there is no room.
+        """
+        with self._alone(), self._room():
+            self._writer.execute("BEGIN IMMEDIATE")
+            try:
+                yield self._writer
+                self._writer.execute("COMMIT")
+            except BaseException:
+                if self._writer.in_transaction:
+                    self._writer.execute("ROLLBACK")
+                raise
+
+    @contextlib.contextmanager
+    def reading(self) -> Iterator[sqlite3.Connection]:
+        """A transaction that reads: all at one moment."""
+        try:
+            connection = self._resting.pop()
+        except IndexError:
+            connection = self.connect()
+        try:
+            connection.execute("BEGIN")
+            yield connection
+        finally:
+            if connection.in_transaction:
+                connection.execute("COMMIT")
+            self._resting.append(connection)
+            if self._closed:
+                self._close_resting()
+
+    def scrub(self, wanted: Sequence[bytes]) -> None:
+        """See that bytes that were deleted are in none of the files.
+
+        A page that was split can keep a copy of what moved to another one; it is rare, and the file is then written
+        anew. While that goes on nobody else writes.
+
+        Args:
+            wanted: the bytes.
+
+        Raises:
+            TimeoutError: if somebody reads for so long that the log of changes can't be emptied.
+            StoreFull: if there is no room for writing the file anew.
+        """
+        with self._alone(), self._room():
+            self._empty_log()
+            if self._in_files(wanted):
+                self._writer.execute("VACUUM")
+                self._empty_log()
+
+    def holds(self, wanted: Sequence[bytes]) -> bool:
+        """Whether any of these bytes are in a column of a table, or anywhere in the files."""
+        return in_tables(self.path, wanted) or self._in_files(wanted)
+
+    def close(self) -> None:
+        """Let go of the file. What other threads have begun ends first."""
+        with self._one_thread:
+            if not self._closed:
+                self._closed = True
+                self._close_resting()
+                self._writer.close()
+                os.close(self._turn)
+
+    def _close_resting(self) -> None:
+        with contextlib.suppress(IndexError):
+            while True:
+                self._resting.pop().close()
+
+    @contextlib.contextmanager
+    def _alone(self) -> Iterator[None]:
+        with self._one_thread:
+            if self._closed:
+                raise ValueError(f"{self.path.name} is closed; open it again")
+            fcntl.flock(self._turn, fcntl.LOCK_EX)
+            try:
+                yield
+            finally:
+                fcntl.flock(self._turn, fcntl.LOCK_UN)
+
+    @contextlib.contextmanager
+    def _room(self) -> Iterator[None]:
+        try:
+            yield
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_FULL:
+                raise
+            told = f"no room for {self.path.name}, nothing was kept; make room on its disk and ask again"
+            raise StoreFull(errno.ENOSPC, told) from error
+
+    def _empty_log(self) -> None:
+        busy, _, _ = self._writer.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+        if busy:
+            raise TimeoutError(
+                f"{self.path.name} was read for {_PATIENCE:.0f} seconds without a pause, so deleted bytes are still in "
+                "its log; end what reads it and forget once more"
+            )
+
+    def _in_files(self, wanted: Sequence[bytes]) -> bool:
+        return any(
+            _in_file(path, wanted)
+            for path in (self.path, self.path.with_name(f"{self.path.name}-wal"))
+            if path.exists()
+        )
+
+
+def in_tables(path: Path, wanted: Sequence[bytes]) -> bool:
+    """Whether any of these bytes are in a column of any table of a SQLite file."""
+    with contextlib.closing(sqlite3.connect(path, timeout=_PATIENCE)) as connection:
+        tables = [name for (name,) in connection.execute("SELECT name FROM sqlite_schema WHERE type = 'table'")]
+        for table in tables:
+            for _, column, *_ in connection.execute(f'PRAGMA table_info("{table}")').fetchall():
+                found = f'SELECT 1 FROM "{table}" WHERE instr(CAST("{column}" AS BLOB), ?) LIMIT 1'
+                if any(connection.execute(found, (one,)).fetchone() for one in wanted):
+                    return True
+    return False
+
+
+def _in_file(path: Path, wanted: Sequence[bytes]) -> bool:
+    # Read and not mapped: another process may cut the log off meanwhile.
+    before = b""
+    overlap = max(map(len, wanted)) - 1
+    with path.open("rb") as file:
+        while piece := file.read(_PIECE):
+            searched = before + piece
+            if any(one in searched for one in wanted):
+                return True
+            before = searched[-overlap:] if overlap else b""
+    return False

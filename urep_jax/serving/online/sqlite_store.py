@@ -1,0 +1,260 @@
+"""`SqliteStore`: what is known of users, and their vectors, in a file."""
+
+import sqlite3
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from urep_jax.serving.online.parts import Addition, StoredVector, UserState
+from urep_jax.serving.online.records import first_to_join, packed, union, wasteful
+from urep_jax.serving.online.sqlite_database import Database, in_tables
+from urep_jax.serving.online.traces import id_of, in_texts, name_of
+
+FILE = "online.sqlite"
+
+# Ids stand in one table only; all else has a number, which is given once.
+_SCHEMA = """
+CREATE TABLE IF NOT EXISTS users (
+    number INTEGER PRIMARY KEY AUTOINCREMENT, name BLOB NOT NULL UNIQUE, revision INTEGER NOT NULL
+);
+CREATE TABLE IF NOT EXISTS chunks (place INTEGER PRIMARY KEY, number INTEGER NOT NULL, records BLOB NOT NULL);
+CREATE INDEX IF NOT EXISTS of_user ON chunks (number, place);
+CREATE TABLE IF NOT EXISTS facts (number INTEGER, fact BLOB, PRIMARY KEY (number, fact)) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS vectors (
+    space_id TEXT, number INTEGER, as_of INTEGER NOT NULL, revision INTEGER NOT NULL, events INTEGER NOT NULL,
+    computed_at REAL NOT NULL, numbers BLOB NOT NULL, PRIMARY KEY (space_id, number)
+) WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS vectors_of_user ON vectors (number);
+CREATE TABLE IF NOT EXISTS notes (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID
+"""
+
+_MOST_CHUNKS = 16
+"""Chunks of a user beyond which some are joined."""
+
+_PORTION = 4096
+"""Rows that are removed at once; others write in between."""
+
+_VECTOR = "users.name, space_id, as_of, vectors.revision, events, computed_at, numbers"
+_VECTORS = f"SELECT {_VECTOR}, number FROM vectors JOIN users USING (number)"
+
+
+class SqliteStore:
+    """What is known of users in `online.sqlite`, for any number of threads and processes of one machine.
+
+    A user's records are chunks, one of each addition, which are joined when there are many.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        """Open the store, or make it.
+
+        Args:
+            folder: on a disk of this machine.
+        """
+        self._folder = folder
+        self._database = Database(folder / FILE, _SCHEMA)
+
+    def add(self, additions: Sequence[Addition]) -> list[UserState]:
+        """See `Store.add`.
+
+        Raises:
+            StoreFull: if there is no room; nothing was added.
+            ValueError: if records are not of `RECORD`.
+        """
+        new = [(name_of(one.user_id), packed(one.records), one.facts) for one in additions]
+        if not any(records or facts for _, records, facts in new):
+            with self._database.reading() as connection:
+                return [_read(connection, name) for name, _, _ in new]
+        with self._database.writing() as connection:
+            return [_add(connection, *one) if one[1] or one[2] else _read(connection, one[0]) for one in new]
+
+    def vectors(self, user_ids: Sequence[str], space_id: str) -> list[StoredVector | None]:
+        """See `Store.vectors`."""
+        with self._database.reading() as connection:
+            found = [
+                connection.execute(
+                    f"{_VECTORS} WHERE users.name = ? AND space_id = ?", (name_of(one), space_id)
+                ).fetchone()
+                for one in user_ids
+            ]
+        return [None if row is None else _vector(row) for row in found]
+
+    def write(self, vectors: Sequence[StoredVector]) -> int:
+        """See `Store.write`.
+
+        Raises:
+            StoreFull: if there is no room; nothing was stored.
+        """
+        rows = [
+            (
+                *(one.space_id, int(one.as_of), int(one.revision), int(one.events), float(one.computed_at)),
+                *(np.asarray(one.values, "<f4").tobytes(), name_of(one.user_id)),
+            )
+            for one in vectors
+        ]
+        with self._database.writing() as connection:
+            connection.executemany(
+                "INSERT INTO users (name, revision) VALUES (?, 0) ON CONFLICT DO NOTHING", [row[-1:] for row in rows]
+            )
+            before = connection.total_changes
+            connection.executemany(
+                "INSERT INTO vectors (space_id, as_of, revision, events, computed_at, numbers, number) "
+                "SELECT ?, ?, ?, ?, ?, ?, number FROM users WHERE name = ? "
+                "ON CONFLICT (space_id, number) DO UPDATE SET as_of = excluded.as_of, revision = excluded.revision, "
+                "events = excluded.events, computed_at = excluded.computed_at, numbers = excluded.numbers "
+                "WHERE (excluded.as_of, excluded.revision) >= (vectors.as_of, vectors.revision)",
+                rows,
+            )
+            return connection.total_changes - before
+
+    def users(self, after: str = "", most: int = 1024) -> list[str]:
+        """See `Store.users`; who only has a vector isn't one of them."""
+        with self._database.reading() as connection:
+            found = connection.execute(
+                "SELECT name FROM users WHERE name > ? AND revision > 0 ORDER BY name LIMIT ?", (name_of(after), most)
+            ).fetchall()
+        return [id_of(name) for (name,) in found]
+
+    def scan(self, space_id: str, portion: int = 4096) -> Iterator[list[StoredVector]]:
+        """See `Store.scan`; each portion is of one moment."""
+        last = 0
+        while True:
+            with self._database.reading() as connection:
+                rows = connection.execute(
+                    f"{_VECTORS} WHERE space_id = ? AND number > ? ORDER BY number LIMIT ?", (space_id, last, portion)
+                ).fetchall()
+            if not rows:
+                return
+            yield [_vector(row) for row in rows]
+            last = rows[-1][-1]
+
+    def count(self, space_id: str) -> int:
+        """See `Store.count`."""
+        with self._database.reading() as connection:
+            (found,) = connection.execute("SELECT count(*) FROM vectors WHERE space_id = ?", (space_id,)).fetchone()
+        return int(found)
+
+    def drop(self, space_id: str) -> int:
+        """See `Store.drop`."""
+        dropped = 0
+        while True:
+            with self._database.writing() as connection:
+                some = connection.execute(
+                    "DELETE FROM vectors WHERE space_id = ? AND number IN "
+                    "(SELECT number FROM vectors WHERE space_id = ? LIMIT ?)",
+                    (space_id, space_id, _PORTION),
+                ).rowcount
+            dropped += some
+            if some < _PORTION:
+                return dropped
+
+    def trim(self, user_id: str, before: int) -> int:
+        """See `Store.trim`; what was known is another state then, so its revision grows."""
+        with self._database.writing() as connection:
+            found = _find(connection, name_of(user_id))
+            if found is None:
+                return 0
+            number, revision = found
+            records = union([chunk for _, chunk in _chunks(connection, number)])
+            kept = records[records["time"] >= before]
+            if len(kept) < len(records):
+                _replace(connection, number, 0, kept)
+                connection.execute("UPDATE users SET revision = ? WHERE number = ?", (revision + 1, number))
+        return len(records) - len(kept)
+
+    def forget(self, user_id: str) -> bool:
+        """See `Store.forget`; afterwards the id is in no byte of the file.
+
+        Raises:
+            TimeoutError: if somebody reads the file for so long that its log can't be emptied.
+        """
+        name = name_of(user_id)
+        with self._database.writing() as connection:
+            found = _find(connection, name)
+            if found is not None:
+                for table in ("vectors", "facts", "chunks", "users"):
+                    connection.execute(f"DELETE FROM {table} WHERE number = ?", found[:1])
+        self._database.scrub((name, *in_texts(user_id)))
+        return found is not None
+
+    def holds(self, user_id: str) -> bool:
+        """See `Store.holds`: in the bytes of this file, and in all tables of the folder, the stream's too."""
+        wanted = (name_of(user_id), *in_texts(user_id))
+        others = [path for path in self._folder.glob("*.sqlite") if path != self._database.path]
+        return self._database.holds(wanted) or any(in_tables(path, wanted) for path in others)
+
+    def note(self, name: str, value: str | None = None) -> str | None:
+        """See `Store.note`."""
+        if value is None:
+            with self._database.reading() as connection:
+                found = connection.execute("SELECT value FROM notes WHERE name = ?", (name,)).fetchone()
+            return found[0] if found else None
+        with self._database.writing() as connection:
+            connection.execute(
+                "INSERT INTO notes VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET value = excluded.value", (name, value)
+            )
+        return value
+
+    def close(self) -> None:
+        """See `Store.close`."""
+        self._database.close()
+
+
+def _find(connection: sqlite3.Connection, name: bytes) -> tuple[int, int] | None:
+    """A user's number and revision."""
+    found: tuple[int, int] | None = connection.execute(
+        "SELECT number, revision FROM users WHERE name = ?", (name,)
+    ).fetchone()
+    return found
+
+
+def _chunks(connection: sqlite3.Connection, number: int) -> list[tuple[int, bytes]]:
+    return connection.execute("SELECT place, records FROM chunks WHERE number = ? ORDER BY place", (number,)).fetchall()
+
+
+def _facts(connection: sqlite3.Connection, number: int) -> tuple[bytes, ...]:
+    found = connection.execute("SELECT fact FROM facts WHERE number = ? ORDER BY fact", (number,)).fetchall()
+    return tuple(fact for (fact,) in found)
+
+
+def _read(connection: sqlite3.Connection, name: bytes) -> UserState:
+    found = _find(connection, name)
+    if found is None:
+        return UserState(union([]), (), 0)
+    number, revision = found
+    return UserState(union([chunk for _, chunk in _chunks(connection, number)]), _facts(connection, number), revision)
+
+
+def _add(connection: sqlite3.Connection, name: bytes, records: bytes, facts: tuple[bytes, ...]) -> UserState:
+    """Add to what is known of a user, and read it."""
+    number, revision = connection.execute(
+        "INSERT INTO users (name, revision) VALUES (?, 1) ON CONFLICT (name) DO UPDATE SET revision = revision + 1 "
+        "RETURNING number, revision",
+        (name,),
+    ).fetchone()
+    connection.executemany("INSERT INTO facts VALUES (?, ?) ON CONFLICT DO NOTHING", [(number, fact) for fact in facts])
+    chunks = _chunks(connection, number)
+    pieces = [chunk for _, chunk in chunks] + ([records] if records else [])
+    known = union(pieces)
+    sizes = [len(piece) for piece in pieces]
+    if wasteful(sum(sizes) // known.itemsize, len(known)):
+        _replace(connection, number, 0, known)
+    elif records and len(pieces) > _MOST_CHUNKS:
+        first = first_to_join(sizes)
+        _replace(connection, number, chunks[first][0], union(pieces[first:]))
+    elif records:
+        connection.execute("INSERT INTO chunks (number, records) VALUES (?, ?)", (number, records))
+    return UserState(known, _facts(connection, number), revision)
+
+
+def _replace(connection: sqlite3.Connection, number: int, first: int, records: np.ndarray) -> None:
+    """One chunk in place of a user's chunks from a place on."""
+    connection.execute("DELETE FROM chunks WHERE number = ? AND place >= ?", (number, first))
+    if len(records):
+        connection.execute("INSERT INTO chunks (number, records) VALUES (?, ?)", (number, packed(records)))
+
+
+def _vector(row: tuple) -> StoredVector:
+    name, space_id, as_of, revision, events, computed_at, numbers, _ = row
+    values = np.frombuffer(numbers, "<f4")
+    return StoredVector(id_of(name), space_id, as_of, revision, events, computed_at, values)
