@@ -1,0 +1,99 @@
+"""Between the event loop and a backend, which blocks."""
+
+import asyncio
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import NamedTuple, TypeVar
+
+from urep_jax.core.spaces import SpaceMismatch
+from urep_jax.serving.http.backend import Backend
+from urep_jax.serving.http.batching import Coalescer
+from urep_jax.serving.http.refusals import Refusal
+from urep_jax.serving.online.messages import Told, message_of
+from urep_jax.serving.online.parts import Message, StoreAway, StoredVector
+
+Answer = TypeVar("Answer")
+
+_THREADS = 8
+_MOST_READ = 4096
+_MOST_ACCEPTED = 8192
+
+
+class Read(NamedTuple):
+    """A vector as it was read, None for none, and the spaces of that moment."""
+
+    vector: StoredVector | None
+    spaces: Mapping[str, str]
+
+
+class Desk:
+    """Calls a backend in threads, reads and what is accepted in batches.
+
+    Args:
+        backend: that is called.
+    """
+
+    def __init__(self, backend: Backend) -> None:
+        self.backend = backend
+        self._threads = ThreadPoolExecutor(_THREADS, "backend")
+        self._reads: Coalescer[str, Read] = Coalescer(self._read, _MOST_READ, "vectors")
+        self._accepts: Coalescer[Message, None] = Coalescer(self._accept, _MOST_ACCEPTED, "accept")
+
+    async def read(self, user_ids: Sequence[str], space_id: str | None = None) -> Sequence[Read]:
+        """Vectors of users.
+
+        Raises:
+            SpaceMismatch: if some are of another space than was asked for.
+        """
+        found = await self._reads(user_ids)
+        if space_id is not None:
+            for vector, _ in found:
+                refuse_other_space(space_id, vector and vector.space_id)
+        return found
+
+    async def accept(self, told: Sequence[Told], places: Sequence[str]) -> int:
+        """Accept all that was told, or nothing; how much it is.
+
+        Args:
+            told: that is accepted.
+            places: where each stands in what was sent, for a refusal.
+
+        Raises:
+            Refusal: 422 if the backend can't use some of it.
+        """
+        reasons = await self.ask(lambda: list(map(self.backend.check, told)))
+        for place, reason in zip(places, reasons, strict=True):
+            if reason is not None:
+                raise Refusal(422, f"{reason} - at `{place}`", "mend it, and send all again: nothing was accepted")
+        await self._accepts([message_of(one) for one in told])
+        return len(told)
+
+    async def ask(self, call: Callable[[], Answer]) -> Answer:
+        """What a call gives that may block."""
+        return await asyncio.get_running_loop().run_in_executor(self._threads, call)
+
+    def close(self) -> None:
+        """Wait for what is under way, and let go of the threads."""
+        for one in (self._reads, self._accepts):
+            one.close()
+        self._threads.shutdown()
+
+    def _read(self, user_ids: Sequence[str]) -> list[Read]:
+        vectors, spaces = self.backend.vectors(user_ids), self.backend.spaces()
+        if any(vector is not None and vector.space_id not in spaces.values() for vector in vectors):
+            raise StoreAway("the space changed while vectors were read")
+        return [Read(vector, spaces) for vector in vectors]
+
+    def _accept(self, messages: Sequence[Message]) -> Sequence[None]:
+        self.backend.accept(messages)
+        return [None] * len(messages)
+
+
+def refuse_other_space(wanted: str | None, found: str | None) -> None:
+    """Refuse vectors of another space than was asked for.
+
+    Raises:
+        SpaceMismatch: if both are known, and are different.
+    """
+    if wanted is not None and found is not None and wanted != found:
+        raise SpaceMismatch(f"vectors of {wanted!r} were asked for, but those that are served are of {found!r}")

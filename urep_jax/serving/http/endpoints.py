@@ -1,0 +1,211 @@
+"""What can be asked, one entry a method and path."""
+
+from collections.abc import Awaitable, Callable, Mapping
+from http import HTTPStatus
+from typing import Any, NamedTuple
+
+from msgspec import Struct
+from msgspec.structs import asdict
+
+from urep_jax.serving.http import answers, asked
+from urep_jax.serving.http.backend import NotReady
+from urep_jax.serving.http.desk import Desk, refuse_other_space
+from urep_jax.serving.http.refusals import Refusal
+
+
+class Asked(NamedTuple):
+    """What was asked.
+
+    Attributes:
+        id: the user's or track's in the path; empty where there is none.
+        query: after the question mark, by name.
+        body: of the endpoint's type `takes`; None where it has none.
+    """
+
+    id: str
+    query: Mapping[str, str]
+    body: Any
+
+
+class Endpoint(NamedTuple):
+    """A method and a path.
+
+    Attributes:
+        method: of HTTP.
+        path: with `{user_id}` or `{item_id}` for one segment.
+        call: gives a struct of the type `gives`, or plain JSON.
+        summary: what it does.
+        gives: type of the answer.
+        takes: type of the body; None for none.
+        status: of the answer.
+        refuses: statuses of refusals past those that all have, or that follow from the body and the path.
+        query: names of parameters, all of them optional.
+        free: whether it is answered without a token, and at any rate.
+    """
+
+    method: str
+    path: str
+    call: Callable[[Desk, Asked], Awaitable[Any]]
+    summary: str
+    gives: Any
+    takes: type[Struct] | None = None
+    status: int = HTTPStatus.OK
+    refuses: tuple[int, ...] = (503,)
+    query: tuple[str, ...] = ()
+    free: bool = False
+
+
+def unknown(what: str) -> Refusal:
+    """A refusal of what nothing is known of; whoever asked knows the id, a log needn't."""
+    mend = "send events of the user and ask again" if what == "user" else "ask for a track of the catalogue"
+    return Refusal(404, f"nothing is known of this {what}", mend)
+
+
+async def vector(desk: Desk, it: Asked) -> answers.OneVector:
+    """The vector of a user."""
+    ((found, spaces),) = await desk.read((it.id,), it.query.get("space_id"))
+    if found is None:
+        raise unknown("user")
+    return answers.one_vector(found, spaces)
+
+
+async def vectors(desk: Desk, it: Asked) -> answers.Vectors:
+    """Vectors of several users."""
+    found = await desk.read(it.body.user_ids, it.body.space_id)
+    return answers.Vectors(found[0].spaces, [one and answers.plain(one) for one, _ in found])
+
+
+async def events(desk: Desk, it: Asked) -> answers.Accepted:
+    """What users heard."""
+    told = it.body.events
+    return answers.Accepted(await desk.accept(told, [f"$.events[{place}]" for place in range(len(told))]))
+
+
+async def profiles(desk: Desk, it: Asked) -> answers.Accepted:
+    """Who users are."""
+    told = it.body.profiles
+    return answers.Accepted(await desk.accept(told, [f"$.profiles[{place}]" for place in range(len(told))]))
+
+
+async def onboarding(desk: Desk, it: Asked) -> answers.Accepted:
+    """What a new user picked."""
+    told = it.body.parts()
+    return answers.Accepted(await desk.accept(told, ["$", "$.profile"][: len(told)]))
+
+
+async def nearest_users(desk: Desk, it: Asked) -> answers.Nearest:
+    """Users like a user."""
+    found, spaces = await desk.ask(lambda: (desk.backend.nearest_users(it.id, it.body.k), desk.backend.spaces()))
+    if found is None:
+        raise unknown("user")
+    refuse_other_space(it.body.space_id, found.space_id)
+    return answers.Nearest(**asdict(found), spaces=spaces)
+
+
+async def nearest_tracks(desk: Desk, it: Asked) -> answers.Nearest:
+    """Tracks like a track."""
+    body, backend = it.body, desk.backend
+    found, spaces = await desk.ask(lambda: (backend.nearest_tracks(it.id, body.modality, body.k), backend.spaces()))
+    if found is None:
+        raise unknown("track")
+    refuse_other_space(body.space_id, found.space_id)
+    return answers.Nearest(**asdict(found), spaces=spaces)
+
+
+async def rank(desk: Desk, it: Asked) -> answers.RankedItems:
+    """Items ordered for a user."""
+    body, backend = it.body, desk.backend
+    found, spaces = await desk.ask(
+        lambda: (backend.rank(it.id, body.item_ids, body.station_id, body.by), backend.spaces())
+    )
+    if found is None:
+        raise unknown("user")
+    return answers.RankedItems(**asdict(found), spaces=spaces)
+
+
+async def user(desk: Desk, it: Asked) -> answers.UserPage:
+    """What is known of a user."""
+    found, spaces = await desk.ask(lambda: (desk.backend.user(it.id), desk.backend.spaces()))
+    if found is None:
+        raise unknown("user")
+    return answers.UserPage(**asdict(found), spaces=spaces)
+
+
+async def forget(desk: Desk, it: Asked) -> answers.Forgotten:
+    """Forget a user. Doing it again is no mistake: it may be asked for until it is known to be done."""
+    return answers.Forgotten(it.id, await desk.ask(lambda: desk.backend.forget(it.id)))
+
+
+async def lineage(desk: Desk, it: Asked) -> Mapping[str, Any]:
+    """What the vectors come from."""
+    return await desk.ask(desk.backend.lineage)
+
+
+async def status(desk: Desk, it: Asked) -> answers.HowItGoes:
+    """How it goes."""
+    found = await desk.ask(desk.backend.status)
+    return answers.HowItGoes(*found.lag, found.freshness, found.users, found.vectors)
+
+
+async def alive(desk: Desk, it: Asked) -> answers.Fine:
+    """Whether the service runs at all; no store is asked."""
+    return answers.Fine()
+
+
+async def ready(desk: Desk, it: Asked) -> answers.Fine:
+    """Whether requests should be sent here."""
+    why = await desk.ask(desk.backend.ready)
+    if why is not None:
+        raise NotReady(why)
+    return answers.Fine()
+
+
+_ONE, _SPACED, _STORED = (404, 503), (404, 409, 503), (503, 507)
+
+ENDPOINTS = (
+    Endpoint(
+        *("GET", "/v1/users/{user_id}/vector", vector, "The vector of a user", answers.OneVector),
+        refuses=_SPACED,
+        query=("space_id",),
+    ),
+    Endpoint(
+        *("POST", "/v1/vectors", vectors, "Vectors of several users", answers.Vectors, asked.AskedVectors),
+        refuses=(409, 503),
+    ),
+    Endpoint(
+        *("POST", "/v1/events", events, "Tell what users heard", answers.Accepted, asked.ToldEvents),
+        status=HTTPStatus.ACCEPTED,
+        refuses=_STORED,
+    ),
+    Endpoint(
+        *("POST", "/v1/onboarding", onboarding, "Tell what a new user picked", answers.Accepted, asked.ToldOnboarding),
+        status=HTTPStatus.ACCEPTED,
+        refuses=_STORED,
+    ),
+    Endpoint(
+        *("POST", "/v1/profiles", profiles, "Tell who users are", answers.Accepted, asked.ToldProfiles),
+        status=HTTPStatus.ACCEPTED,
+        refuses=_STORED,
+    ),
+    Endpoint(
+        *("POST", "/v1/users/{user_id}/nearest", nearest_users, "Users like a user", answers.Nearest),
+        takes=asked.AskedNearest,
+        refuses=_SPACED,
+    ),
+    Endpoint(
+        *("POST", "/v1/tracks/{item_id}/nearest", nearest_tracks, "Tracks like a track", answers.Nearest),
+        takes=asked.AskedNearestTracks,
+        refuses=_SPACED,
+    ),
+    Endpoint(
+        *("POST", "/v1/users/{user_id}/rank", rank, "Items ordered for a user", answers.RankedItems, asked.AskedRank),
+        refuses=_SPACED,
+    ),
+    Endpoint("GET", "/v1/users/{user_id}", user, "What is known of a user", answers.UserPage, refuses=_ONE),
+    Endpoint("DELETE", "/v1/users/{user_id}", forget, "Forget a user", answers.Forgotten),
+    Endpoint("GET", "/v1/lineage", lineage, "What the vectors come from", Mapping[str, Any]),
+    Endpoint("GET", "/v1/status", status, "How far behind the workers are, and counts", answers.HowItGoes),
+    Endpoint("GET", "/healthz", alive, "Whether the service runs", answers.Fine, refuses=(), free=True),
+    Endpoint("GET", "/readyz", ready, "Whether requests should be sent here", answers.Fine),
+)
+"""All that answer in JSON. `app` adds the texts: `/metrics`, `/openapi.json` and the page."""
