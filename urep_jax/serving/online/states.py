@@ -7,14 +7,15 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
-from jaxtyping import Float32, Int64, UInt64
+from jaxtyping import Float32, Int64
 
 from urep_jax.data.log import EventLog
 from urep_jax.data.ragged import offsets_of
 from urep_jax.data.user_features.inputs import Inputs
 from urep_jax.data.user_features.modality import Aligned
 from urep_jax.data.user_features.profiles import NOT_KNOWN, read_profiles
-from urep_jax.serving.online.messages import Onboarding, Profile, digests, read_fact
+from urep_jax.serving.online.digests import DigestIndex, index_of
+from urep_jax.serving.online.messages import Onboarding, Profile, read_fact
 from urep_jax.serving.online.parts import RECORD, UserState
 from urep_jax.serving.user_encoder import UserEncoder
 
@@ -74,47 +75,17 @@ class StateEncoder:
         return Inputs(log, profiles, self._aligned, artists, device, space.words["devices"])
 
     @functools.cached_property
-    def _items(self) -> "_Index":
-        ids = pa.concat_arrays([modality.item_ids for modality in self.encoder.features.modalities]).unique()
-        return _index(ids)
+    def _items(self) -> DigestIndex:
+        return index_of(*(modality.item_ids for modality in self.encoder.features.modalities))
 
     @functools.cached_property
-    def _devices(self) -> "_Index":
-        return _index(self.encoder.features.words["devices"])
+    def _devices(self) -> DigestIndex:
+        return index_of(self.encoder.features.words["devices"])
 
     @functools.cached_property
     def _aligned(self) -> tuple[Aligned, ...]:
         """Vectors of all items that any modality knows; the last row is of those that none does."""
         return tuple(modality.of(self._items.ids) for modality in self.encoder.features.modalities)
-
-
-@dataclasses.dataclass(frozen=True, eq=False)
-class _Index:
-    """Finds ids by their digests.
-
-    Attributes:
-        ids: the ids, and one that stands for all others.
-        sorted: digests, ascending.
-        row_of: the row of each of these.
-    """
-
-    ids: pa.StringArray
-    sorted: UInt64[np.ndarray, "V"]
-    row_of: Int64[np.ndarray, "V"]
-
-    def rows(self, digest: UInt64[np.ndarray, "E"], missing: int | None = None) -> np.ndarray:
-        """The row of each digest; `missing`, or the last one, for those that are none's."""
-        other = len(self.ids) - 1 if missing is None else missing
-        if not len(self.sorted):
-            return np.full(len(digest), other, np.int32)
-        place = np.minimum(np.searchsorted(self.sorted, digest), len(self.sorted) - 1)
-        return np.where(self.sorted[place] == digest, self.row_of[place], other).astype(np.int32)
-
-
-def _index(ids: pa.StringArray) -> _Index:
-    found = digests(ids.to_pylist())
-    order = np.argsort(found)
-    return _Index(pa.concat_arrays([ids, pa.array([None], pa.string())]), found[order], order)
 
 
 def tables_of(states: Sequence[UserState], categories: Sequence[str]) -> Mapping[str, pa.Table]:

@@ -56,12 +56,14 @@ class Step(NamedTuple):
         users: encoded.
         dead: messages that could not be used.
         forgotten: users.
+        waited: seconds from the acceptance of each message until its effect was there.
     """
 
     messages: int = 0
     users: int = 0
     dead: int = 0
     forgotten: int = 0
+    waited: tuple[float, ...] = ()
 
 
 def step(
@@ -79,7 +81,7 @@ def step(
         store: what is known.
         encoders: of the spaces that are served, by the space's id.
         cfg: how much at once.
-        clock: tells when vectors were computed, and nothing else.
+        clock: tells when vectors were computed and how long messages waited; no vector hangs on it.
     """
     deliveries = stream.take(cfg.most, cfg.wait)
     if not deliveries:
@@ -92,6 +94,7 @@ def step(
     additions = [one for one in additions if len(one.records) or one.facts]
     if additions:
         encode_anew(store, [one.user_id for one in additions], store.add(additions), encoders, clock())
+    now = clock()
     stream.bury(dead)
     buried = {delivery.place for delivery, _ in dead}
     stream.done([delivery for delivery in deliveries if delivery.place not in buried])
@@ -99,7 +102,8 @@ def step(
         # What is left of the user in the stream was accepted before this is told to be done.
         stream.forget(one.user_id)
         store.note(one.receipt, "done")
-    return Step(len(deliveries), len(additions), len(dead), len(forgotten))
+    waited = tuple(max(0.0, now - delivery.accepted_at) for delivery in deliveries)
+    return Step(len(deliveries), len(additions), len(dead), len(forgotten), waited)
 
 
 def encode_anew(

@@ -1,0 +1,79 @@
+"""`task=serve`: vectors that follow the listener, over HTTP, by the chain that is current in the workspace."""
+
+import contextlib
+import os
+import time
+from pathlib import Path
+
+from omegaconf import DictConfig, OmegaConf
+from rich.console import Console
+
+from experiments.data import load_log, load_tables
+from experiments.lineage.registry import USERS, lineage_store
+from urep_jax.core.types import SECONDS_PER_DAY
+from urep_jax.serving.online.deployment import Deployment
+from urep_jax.serving.online.from_log import additions_of
+from urep_jax.serving.online.parts import Addition
+from urep_jax.serving.online.run import run
+from urep_jax.serving.online.worker import WorkerConfig
+from urep_jax.serving.restore import restore_encoder
+
+_PORTION = 512
+"""Users whose history is stored at once."""
+
+
+def serve(cfg: DictConfig, console: Console) -> None:
+    """Serve until told to stop."""
+    chain, serving = cfg.lineage.chain, cfg.serving
+    lineages = lineage_store(cfg)
+    if chain not in lineages.chains() or USERS not in lineages.look(chain).lineage.current:
+        raise ValueError(
+            f"nothing of the chain {chain!r} is trained in {lineages.path}; train it first with "
+            "python -m experiments.run, or name another chain with lineage.chain=..."
+        )
+    deployment = Deployment(
+        lineage=lineages.path.absolute(),
+        chain=chain,
+        recommenders=serving.recommenders,
+        folder=Path(cfg.workspace).absolute() / "serving" / chain,
+        redis=serving.redis,
+        workers=serving.workers,
+    )
+    worker = WorkerConfig(most=serving.most)
+    if serving.log:
+        _begin_with_log(cfg, deployment, lineages.look(chain).lineage.current[USERS].run, console)
+    console.print(f"http://{serving.host}:{serving.port} (Ctrl-C stops it)")
+    token = serving.token if serving.token is not None else os.environ.get("UREP_TOKEN")
+    run(
+        deployment,
+        worker,
+        host=serving.host,
+        port=serving.port,
+        token=token,
+        tell=lambda text: console.print(text, soft_wrap=True, markup=False),
+    )
+
+
+def _begin_with_log(cfg: DictConfig, deployment: Deployment, run_folder: str, console: Console) -> None:
+    """Store what the log tells of users, once: the events of the longest window before its end, and profiles."""
+    trained = OmegaConf.load(Path(run_folder) / "config.yaml")
+    assert isinstance(trained, DictConfig)
+    trained.workspace = cfg.workspace
+    stream, store = deployment.open()
+    with contextlib.closing(stream), contextlib.closing(store):
+        log = load_log(trained, console)
+        name = f"log/{log.digest()}"
+        if store.note(name):
+            return
+        space = restore_encoder(run_folder).features
+        since = int(log.timestamp.max()) - max(space.cfg.windows) * SECONDS_PER_DAY if log.num_events else 0
+        with console.status(f"storing what {log.name} tells of {log.num_sequences:,} users"):
+            portion: list[Addition] = []
+            for addition in additions_of(log, load_tables(trained), space.categories, since):
+                portion.append(addition)
+                if len(portion) == _PORTION:
+                    store.add(portion)
+                    portion = []
+            store.add(portion)
+        store.note(name, time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()))
+        console.print(f"stored what {log.name} tells of {log.num_sequences:,} users")

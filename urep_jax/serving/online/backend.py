@@ -1,0 +1,262 @@
+"""`OnlineBackend`: answers what the HTTP face asks, from the stores and the models that are current."""
+
+import contextlib
+import secrets
+import threading
+import time
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from urep_jax.core.types import Feedback
+from urep_jax.core.vectors import Vectors
+from urep_jax.lineage.reading import reading
+from urep_jax.serving.http.backend import (
+    Freshness,
+    Heard,
+    Near,
+    Neighbours,
+    NotReady,
+    Ranked,
+    Ranking,
+    Refused,
+    Status,
+    User,
+)
+from urep_jax.serving.online.deployment import Deployment
+from urep_jax.serving.online.messages import Forget, Profile, Told, message_of
+from urep_jax.serving.online.models import Models, load_models
+from urep_jax.serving.online.near import UserIndex, nearest_items
+from urep_jax.serving.online.parts import RECORD, Addition, Message, StoredVector, UserState
+from urep_jax.serving.online.states import tables_of
+from urep_jax.serving.online.work import read_pulse, whole
+
+_NONE = np.zeros(0, RECORD)
+_RECENT = 50
+"""Events of a user that are shown."""
+_PATIENCE = 10.0
+"""Seconds to wait for a worker to forget a user."""
+
+
+class OnlineBackend:
+    """Serves what workers write. Thread-safe; `follow` is to be called now and then, and swaps models when it is time.
+
+    Args:
+        deployment: what is served.
+    """
+
+    def __init__(self, deployment: Deployment) -> None:
+        self._deployment = deployment
+        self._stream, self._store = deployment.open()
+        self._models: Models | None = None
+        self._version = -1
+        self._held = contextlib.ExitStack()
+        self._users = UserIndex(self._store)
+        self._looking = threading.Lock()
+
+    def follow(self) -> bool:
+        """Take up what the lineage has as current, once everybody has a vector there; whether anything was swapped.
+
+        What is asked meanwhile is answered from what was current before.
+        """
+        with self._looking:
+            version, state, recommenders = self._deployment.look()
+            if version == self._version:
+                return False
+            serving = state.serving("users")
+            if not self._store.note(whole(serving.batch.space_id)):
+                return False
+            models = load_models(state, recommenders)
+            used = [serving] if models.ranker is None else [serving, state.serving(models.ranker.name)]
+            held = contextlib.ExitStack()
+            for one in used:
+                ids = one.spaces.values()
+                held.enter_context(reading(self._deployment.lineages, self._deployment.chain, "service", ids))
+            # One assignment: who has begun goes on with the models that it began with.
+            self._models, self._version = models, version
+            self._held.close()
+            self._held = held
+            return True
+
+    def close(self) -> None:
+        """Let go of files, connections, and of what is held in the lineage."""
+        self._held.close()
+        self._stream.close()
+        self._store.close()
+
+    @property
+    def models(self) -> Models:
+        """What is served.
+
+        Raises:
+            NotReady: if nothing is yet.
+        """
+        if self._models is None:
+            raise NotReady("users are being encoded for the first time; ask again in a moment")
+        return self._models
+
+    def spaces(self) -> Mapping[str, str]:
+        """See `Backend`."""
+        return self.models.spaces
+
+    def vectors(self, user_ids: Sequence[str]) -> list[StoredVector | None]:
+        """See `Backend`."""
+        return self._store.vectors(user_ids, self.models.space_id)
+
+    def check(self, told: Told) -> str | None:
+        """See `Backend`."""
+        if isinstance(told, Profile):
+            known = self.models.users.encoder.features.categories
+            if unknown := sorted(told.categories.keys() - set(known)):
+                return f"categories tell of {', '.join(unknown)}, but may tell of {', '.join(known)}"
+        return None
+
+    def accept(self, messages: Sequence[Message]) -> None:
+        """See `Backend`."""
+        self._stream.append(messages, time.time())
+
+    def forget(self, user_id: str) -> bool:
+        """See `Backend`."""
+        there = self._state(user_id).revision > 0 or self._store.holds(user_id)
+        receipt = f"forgotten/{secrets.token_hex(8)}"
+        self._stream.append([message_of(Forget(user_id=user_id, receipt=receipt))], time.time())
+        until = time.monotonic() + _PATIENCE
+        while not self._store.note(receipt):
+            if time.monotonic() > until:
+                raise NotReady("the workers are behind; the user will be forgotten when they come to it: ask again")
+            time.sleep(0.01)
+        self._store.note(receipt, "")
+        self._users.forget(user_id)
+        return there
+
+    def nearest_users(self, user_id: str, k: int) -> Neighbours | None:
+        """See `Backend`."""
+        space_id = self.models.space_id
+        (own,) = self._store.vectors([user_id], space_id)
+        if own is None:
+            return None
+        found = self._users.nearest(own, k)
+        return Neighbours(space_id, [Near(one, score) for one, score in found])
+
+    def nearest_tracks(self, item_id: str, modality: str | None, k: int) -> Neighbours | None:
+        """See `Backend`."""
+        modalities = self.models.users.encoder.features.modalities
+        names = [one.name for one in modalities]
+        if modality is not None and modality not in names:
+            raise Refused(f"modality is {modality!r}, but must be one of {', '.join(names)}")
+        for one in modalities:
+            if modality in (None, one.name) and (found := nearest_items(one, item_id, k)) is not None:
+                return Neighbours(one.space.id, [Near(item, score) for item, score in found])
+        return None
+
+    def rank(self, user_id: str, item_ids: Sequence[str], station_id: str | None, by: str | None) -> Ranking | None:
+        """See `Backend`."""
+        models = self.models
+        rankers = {"future_listening": models.ranker, "recommender": models.recommender}
+        there = [name for name, ranker in rankers.items() if ranker is not None]
+        if by is None and there:
+            by = there[0]
+        if by not in there:
+            raise Refused(
+                f"by is {by!r}, but must be one of {', '.join(there) or 'none: nothing that ranks is trained'}"
+            )
+        if by == "recommender":
+            return self._rank_by_events(models, user_id, item_ids, station_id)
+        assert models.ranker is not None
+        (own,) = self._store.vectors([user_id], models.ranker.read.users.id)
+        if own is None:
+            return None
+        z_u = Vectors(pa.array([user_id]), own.values[None], models.ranker.read.users)
+        ranked = models.ranker.rank(z_u, pa.array(item_ids))
+        items = [
+            Ranked(item, None if np.isnan(odds) else float(odds))
+            for item, odds in zip(ranked.items, ranked.log_odds, strict=True)
+        ]
+        return Ranking(by, own.space_id, items)
+
+    def user(self, user_id: str) -> User | None:
+        """See `Backend`."""
+        state, models = self._state(user_id), self.models
+        if not state.revision:
+            return None
+        (own,) = self._store.vectors([user_id], models.space_id)
+        tables = tables_of([state], models.users.encoder.features.categories)
+        (person,), answers = tables["users"].to_pylist(), tables["onboarding"].to_pylist()
+        picked = answers[0] if answers else {}
+        told = {name: person[name] for name in models.users.encoder.features.categories if person[name] is not None}
+        return User(
+            user_id,
+            len(state.records),
+            _heard(models, state.records[-_RECENT:][::-1]),
+            picked.get("artists") or [],
+            picked.get("languages") or [],
+            told,
+            None if own is None else own.space_id,
+            [],
+        )
+
+    def lineage(self) -> Mapping[str, Any]:
+        """See `Backend`."""
+        _, state, _ = self._deployment.look()
+        return {
+            "chain": self._deployment.chain,
+            "graph": state.graph.plain(),
+            "current": {model: batch.plain() for model, batch in state.current.items()},
+            "legacy": {model: batch.plain() for model, batch in state.legacy.items()},
+            "due": {one.model: list(one.reasons) for one in state.due(time.time())},
+            "served": dict(self.models.spaces),
+        }
+
+    def ready(self) -> str | None:
+        """See `Backend`."""
+        return "users are being encoded for the first time" if self._models is None else None
+
+    def status(self) -> Status:
+        """See `Backend`."""
+        space_id = self.models.space_id
+        pulses = [read_pulse(self._store, number) for number in range(self._deployment.workers)]
+        measured = [told for told in pulses if told.get("measured")]
+        fresh = None
+        if measured:
+            fresh = Freshness(
+                float(np.median([told["median"] for told in measured])),
+                max(told["p99"] for told in measured),
+                sum(told["measured"] for told in measured),
+            )
+        vectors = self._store.count(space_id)
+        return Status(self._stream.lag(), fresh, vectors, vectors)
+
+    def _state(self, user_id: str) -> UserState:
+        (state,) = self._store.add([Addition(user_id, _NONE)])
+        return state
+
+    def _rank_by_events(
+        self, models: Models, user_id: str, item_ids: Sequence[str], station_id: str | None
+    ) -> Ranking | None:
+        assert models.recommender is not None
+        state = self._state(user_id)
+        if not state.revision:
+            return None
+        ranked = models.recommender.rank(models.events(state.records), list(item_ids), station_id)
+        items = [
+            Ranked(item, None if np.isnan(score) else float(score))
+            for item, score in zip(ranked.items, ranked.scores, strict=True)
+        ]
+        return Ranking("recommender", None, items)
+
+
+def _heard(models: Models, records: np.ndarray) -> list[Heard]:
+    """Events as people read them."""
+    items, stations = models.items.names(records["item"]), models.stations.names(records["station"])
+    return [
+        Heard(
+            int(record["time"]),
+            item,
+            Feedback(int(record["feedback"])).word,
+            station,
+            None if np.isnan(record["played_ratio"]) else float(record["played_ratio"]),
+        )
+        for record, item, station in zip(records, items, stations, strict=True)
+    ]

@@ -1,0 +1,73 @@
+"""`Deployment`: where everything lies that a service and its workers share; plain, so that processes can be told."""
+
+import dataclasses
+from pathlib import Path
+
+from urep_jax.lineage.state import Lineage
+from urep_jax.lineage.store import LineageStore
+from urep_jax.serving.online.parts import Store, Stream
+from urep_jax.serving.online.sqlite_store import SqliteStore
+from urep_jax.serving.online.sqlite_stream import SqliteStream
+
+
+@dataclasses.dataclass(frozen=True)
+class Deployment:
+    """What belongs together.
+
+    Attributes:
+        lineage: file of the workspace's lineage.
+        chain: of user representations, that is served.
+        recommenders: chain of recommenders; None for none.
+        folder: of the embedded parts.
+        redis: URL of a server that has the parts instead; None takes the embedded ones.
+        workers: how many processes encode, at least 1.
+        partitions: at most so many of them have something to do.
+
+    Raises:
+        ValueError: if there are no workers, or more than partitions.
+    """
+
+    lineage: Path
+    chain: str
+    recommenders: str | None
+    folder: Path
+    redis: str | None = None
+    workers: int = 1
+    partitions: int = 16
+
+    def __post_init__(self) -> None:
+        if not 1 <= self.workers <= self.partitions:
+            raise ValueError(f"workers is {self.workers}, but must be from 1 to {self.partitions}, one for a partition")
+
+    def open(self) -> tuple[Stream, Store]:
+        """Open both parts in this process.
+
+        Raises:
+            ImportError: if Redis is asked for without the package `redis`.
+            StoreAway: if it doesn't answer.
+        """
+        if self.redis is None:
+            return SqliteStream(self.folder, self.partitions), SqliteStore(self.folder)
+        # An extra: whoever asks for it has it, and nobody else pays for its import.
+        from urep_jax.serving.online.redis_store import RedisStore
+        from urep_jax.serving.online.redis_stream import RedisStream
+
+        return RedisStream(self.redis, self.partitions), RedisStore(self.redis)
+
+    @property
+    def lineages(self) -> LineageStore:
+        """The workspace's lineage."""
+        return LineageStore(self.lineage)
+
+    def look(self) -> tuple[int, Lineage, Lineage | None]:
+        """The version of the chain, its state, and that of the recommenders if there are any.
+
+        Raises:
+            LineageError: if there is no such chain.
+        """
+        store = self.lineages
+        seen = store.look(self.chain)
+        recommenders = None
+        if self.recommenders is not None and self.recommenders in store.chains():
+            recommenders = store.look(self.recommenders).lineage
+        return seen.version, seen.lineage, recommenders

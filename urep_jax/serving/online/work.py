@@ -1,0 +1,171 @@
+"""A worker's life: steps, spaces that come and go, and what it tells of itself, until it is told to stop."""
+
+import contextlib
+import json
+import logging
+import threading
+import time
+from collections import deque
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+
+from urep_jax.lineage.reading import reading
+from urep_jax.serving.online.deployment import Deployment
+from urep_jax.serving.online.models import USERS, load_users, user_spaces
+from urep_jax.serving.online.parts import Store, StoreAway, StoreFull
+from urep_jax.serving.online.states import StateEncoder
+from urep_jax.serving.online.worker import WorkerConfig, fill, step
+
+_LOOK = 1.0
+"""Seconds between looks at the lineage, and between what is told of oneself."""
+
+_MEASURED = 2048
+"""Messages whose freshness is remembered."""
+
+_READER = "worker"
+"""What workers are called as readers of the lineage."""
+
+_log = logging.getLogger(__name__)
+
+
+def whole(space_id: str) -> str:
+    """Name of the note that says that everybody who was known has a vector in a space."""
+    return f"whole/{space_id}"
+
+
+def pulse(number: int) -> str:
+    """Name of the note in which a worker tells that it lives, and how fresh its vectors are."""
+    return f"worker/{number}"
+
+
+class Spaces:
+    """The spaces that a worker encodes users in: those that the lineage has in use. None of them is dropped meanwhile.
+
+    Args:
+        deployment: whose lineage is looked at.
+        store: where vectors of spaces that are gone are removed.
+        fills: whether this worker is the one that encodes everybody in a space that is new.
+    """
+
+    def __init__(self, deployment: Deployment, store: Store, *, fills: bool) -> None:
+        self.encoders: dict[str, StateEncoder] = {}
+        self._deployment, self._store, self._fills = deployment, store, fills
+        self._filling: dict[str, Iterator[int]] = {}
+        self._shared: set[str] = set()
+        self._held = contextlib.ExitStack()
+
+    def look(self) -> None:
+        """Take up what is new in the lineage, and let go of what is gone."""
+        _, state, _ = self._deployment.look()
+        wanted = user_spaces(state)
+        # What a service still answers from is kept, until everybody has a vector in what comes after it.
+        users = {batch.space_id: batch.run for batch in state.slots.kept() if batch.model == USERS}
+        for reader in state.readers.values():
+            if not reader.name.startswith(_READER):
+                wanted |= {space_id: users[space_id] for space_id in reader.space_ids & users.keys()}
+        if wanted.keys() == self.encoders.keys():
+            return
+        held = contextlib.ExitStack()
+        own = [batch for batch in state.slots.kept() if batch.space_id in wanted]
+        ids = {space_id for batch in own for space_id in state.slots.spaces(batch).values()}
+        if ids:
+            held.enter_context(reading(self._deployment.lineages, self._deployment.chain, _READER, ids))
+        for space_id, run in wanted.items():
+            if space_id not in self.encoders:
+                encoder = load_users(run, space_id)
+                self.encoders[space_id] = encoder
+                if self._fills and not self._store.note(whole(space_id)):
+                    self._filling[space_id] = fill(self._store, space_id, encoder)
+        for space_id in self.encoders.keys() - wanted.keys():
+            del self.encoders[space_id]
+            self._filling.pop(space_id, None)
+            if self._fills:
+                _drop(self._store, space_id)
+        self._held.close()
+        self._held = held
+
+    def go_on(self) -> bool:
+        """Encode some more of those who have no vector yet in a space that is new; whether there was anybody."""
+        for space_id, portions in list(self._filling.items()):
+            if not self._everybody_encodes_in(space_id):
+                continue
+            if next(portions, None) is not None:
+                return True
+            self._store.note(whole(space_id), "yes")
+            del self._filling[space_id]
+        return False
+
+    def _everybody_encodes_in(self, space_id: str) -> bool:
+        """Whether all workers have taken a space up: one that hasn't would leave users behind who were encoded before."""
+        if space_id not in self._shared:
+            pulses = [read_pulse(self._store, number) for number in range(self._deployment.workers)]
+            if all(space_id in told.get("spaces", ()) for told in pulses):
+                self._shared.add(space_id)
+        return space_id in self._shared
+
+    def close(self) -> None:
+        """Let go of what is held in the lineage."""
+        self._held.close()
+
+
+def work(deployment: Deployment, number: int, cfg: WorkerConfig, stop: threading.Event) -> None:
+    """Work until told to stop; what is under way is finished.
+
+    A store that is away or full is waited for: nothing is lost meanwhile, since messages stay until they are done.
+
+    Args:
+        deployment: what is worked on.
+        number: of the worker, from 0 on.
+        cfg: how.
+        stop: is set when it is to stop.
+    """
+    patience = 0.1
+    while not stop.is_set():
+        try:
+            _work(deployment, number, cfg, stop)
+        except (StoreAway, StoreFull) as error:
+            _log.warning("worker %d waits %.1f s: %s", number, patience, error)
+            stop.wait(patience)
+            patience = min(2 * patience, 5.0)
+
+
+def _work(deployment: Deployment, number: int, cfg: WorkerConfig, stop: threading.Event) -> None:
+    stream, store = deployment.open()
+    with contextlib.closing(stream), contextlib.closing(store):
+        spaces = Spaces(deployment, store, fills=number == 0)
+        with contextlib.closing(spaces):
+            fresh: deque[float] = deque(maxlen=_MEASURED)
+            looked = -np.inf
+            busy = False
+            while not stop.is_set():
+                if time.monotonic() - looked > _LOOK:
+                    spaces.look()
+                    _tell(store, number, spaces, fresh)
+                    looked = time.monotonic()
+                # Who has a space to fill doesn't wait for messages, but none waits for it either.
+                own = WorkerConfig(cfg.most, 0.0, cfg.max_ahead) if busy else cfg
+                done = step(stream, store, spaces.encoders, own)
+                fresh.extend(done.waited)
+                busy = spaces.go_on()
+
+
+def read_pulse(store: Store, number: int) -> dict[str, Any]:
+    """What a worker told of itself last: `at`, `spaces`, `measured`, `median` and `p99`; nothing if it never did."""
+    told = store.note(pulse(number))
+    return json.loads(told) if told else {}
+
+
+def _tell(store: Store, number: int, spaces: Spaces, fresh: deque[float]) -> None:
+    told: dict[str, Any] = {"at": time.time(), "spaces": list(spaces.encoders), "measured": len(fresh)}
+    if fresh:
+        median, p99 = np.percentile(np.asarray(fresh), [50, 99])
+        told |= {"median": float(median), "p99": float(p99)}
+    store.note(pulse(number), json.dumps(told))
+
+
+def _drop(store: Store, space_id: str) -> None:
+    store.drop(space_id)
+    for name in (whole(space_id), f"filled/{space_id}"):
+        store.note(name, "")
