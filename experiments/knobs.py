@@ -119,8 +119,8 @@ def _check_belongs(experiment: str, group: str, option: str, places: Sequence[Pa
     found = _option(group, option, places)
     sweeper = OmegaConf.select(found, "hydra.sweeper.params") or {}
     named = {str(key) for key in found} - {*_NO_KNOBS, *groups()} | {str(key).split(".")[0] for key in sweeper}
-    everywhere = OmegaConf.load(CONF / "config.yaml")
-    strange = sorted(named - {*own, *groups(), *map(str, everywhere)})
+    # A task brings knobs of its own; what else it sets, an experiment must have.
+    strange = [] if group == "task" else sorted(named - {*own, *groups()})
     # What a data set is told is its own affair; elsewhere a group's options have the same knobs.
     if not strange and group in found and group in defaults and group != "data":
         default = _option(group, defaults[group], places)

@@ -1,5 +1,6 @@
 """`lineage.command=retrain`: train what is due, parents first, and let each model serve as soon as it is trained."""
 
+import itertools
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -47,7 +48,7 @@ def _one(cfg: DictConfig, store: LineageStore, model: str, console: Console) -> 
     chain, state = cfg.lineage.chain, store.look(cfg.lineage.chain).lineage
     before = state.serving(model).batch
     own = _config(cfg, state, before)
-    folder = _folder(cfg, state, model)
+    folder = _folder(own, state, model)
     run(own, folder, console)
     (new,) = [batch for batch in store.look(chain).lineage.slots.all() if batch.run == str(folder.absolute())]
     if new.space_id == before.space_id:
@@ -99,9 +100,19 @@ def _overrides(cfg: DictConfig) -> Mapping[str, Any]:
     }
 
 
-def _folder(cfg: DictConfig, state: Lineage, model: str) -> Path:
-    """Where the training goes: named by what it follows and reads, so that the same command finds it again."""
+def _folder(own: DictConfig, state: Lineage, model: str) -> Path:
+    """Where the training goes: named by what it follows and reads, so that the same command finds it again.
+
+    Each choice of knobs has a folder of its own.
+    """
     read = "-".join([state.current[name].space_id.rpartition("-")[2][:8] for name in state.graph.parents[model]])
     before = state.current[model]
     since = f"{before.space_id.rpartition('-')[2][:8]}-{before.trained_at:.0f}"
-    return Path(cfg.workspace) / "chains" / cfg.lineage.chain / model / f"after-{since}{f'-on-{read}' if read else ''}"
+    home = Path(own.workspace) / "chains" / own.lineage.chain / model
+    plain = OmegaConf.to_container(own, resolve=True)
+    for number in itertools.count(1):
+        folder = home / f"after-{since}{f'-on-{read}' if read else ''}{f'-{number}' if number > 1 else ''}"
+        saved = folder / "config.yaml"
+        if not saved.is_file() or yaml.safe_load(saved.read_text()) == plain:
+            return folder
+    raise AssertionError("numbers don't end")

@@ -9,7 +9,7 @@ What is promised is the same:
 """
 
 from collections.abc import Callable, Iterator, Sequence
-from typing import NamedTuple, Protocol
+from typing import NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
 from jaxtyping import Float32
@@ -83,6 +83,7 @@ class Lag(NamedTuple):
     dead: int
 
 
+@runtime_checkable
 class Stream(Protocol):
     """Messages between those who accept them and the workers.
 
@@ -170,6 +171,7 @@ class StoredVector(NamedTuple):
     values: Float32[np.ndarray, "Z"]
 
 
+@runtime_checkable
 class Store(Protocol):
     """What is known of users, and their vectors."""
 
