@@ -42,7 +42,6 @@ def serve(cfg: DictConfig, console: Console) -> None:
     worker = WorkerConfig(most=serving.most)
     if serving.log:
         _begin_with_log(cfg, deployment, lineages.look(chain).lineage.current[USERS].run, console)
-    console.print(f"http://{serving.host}:{serving.port} (Ctrl-C stops it)")
     token = serving.token if serving.token is not None else os.environ.get("UREP_TOKEN")
     run(
         deployment,

@@ -10,7 +10,8 @@ from multiprocessing.process import BaseProcess
 
 from urep_jax.lineage.errors import LineageError
 from urep_jax.serving.http.limits import Limits
-from urep_jax.serving.http.server import PORT, serve
+from urep_jax.serving.http.server import PORT, listen, serve, url
+from urep_jax.serving.http.token import Door
 from urep_jax.serving.online.backend import OnlineBackend
 from urep_jax.serving.online.deployment import Deployment
 from urep_jax.serving.online.parts import StoreAway, StoreFull
@@ -48,12 +49,15 @@ def run(
         ValueError: if others could come in without a token.
         OSError: if the port is taken.
     """
+    Door(host, token)
     with (
+        listen(host, port) as listening,
         contextlib.closing(OnlineBackend(deployment)) as backend,
         _workers(deployment, cfg, tell),
         _following(backend, tell),
     ):
-        serve(backend, host, port, token, limits=limits)
+        tell(f"{url(listening)} (Ctrl-C stops it)")
+        serve(backend, token=token, limits=limits, listening=listening)
 
 
 @contextlib.contextmanager

@@ -98,7 +98,7 @@ class Spaces:
         return False
 
     def _everybody_encodes_in(self, space_id: str) -> bool:
-        """Whether all workers have taken a space up: one that hasn't would leave users behind who were encoded before."""
+        """Whether all workers have taken a space up: who hasn't would leave users behind who were encoded before."""
         if space_id not in self._shared:
             pulses = [read_pulse(self._store, number) for number in range(self._deployment.workers)]
             if all(space_id in told.get("spaces", ()) for told in pulses):
