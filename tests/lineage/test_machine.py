@@ -278,6 +278,6 @@ class Life(RuleBasedStateMachine):
 def test_lives_of_chains() -> None:
     # Generating graphs is slow beside the time that hypothesis thinks right, and the machine is shared.
     config = settings(
-        max_examples=60, stateful_step_count=40, deadline=None, suppress_health_check=list(HealthCheck), print_blob=True
+        max_examples=45, stateful_step_count=40, deadline=None, suppress_health_check=list(HealthCheck), print_blob=True
     )
     run_state_machine_as_test(Life, settings=config)
