@@ -1,1 +1,1 @@
-"""Chains of models that read each other's vectors: which training serves with which, and what has to be trained anew."""
+"""Chains of models that read each other's vectors: which trainings go together, and what is due."""

@@ -20,20 +20,28 @@ VERSION = 1
 """Of the tables."""
 
 TABLES = (
-    "CREATE TABLE models (chain TEXT, place INTEGER, model TEXT, parents TEXT, cadence REAL, PRIMARY KEY (chain, model))",
+    "CREATE TABLE models (chain TEXT, place INTEGER, model TEXT, parents TEXT, cadence REAL, "
+    "PRIMARY KEY (chain, model))",
     "CREATE TABLE batches (chain TEXT, space_id TEXT, model TEXT, slot TEXT CHECK (slot IN ('current', 'legacy', "
     "'trained')), parents TEXT, trained_at REAL, run TEXT, PRIMARY KEY (chain, space_id))",
     "CREATE UNIQUE INDEX one_a_slot ON batches (chain, model, slot) WHERE slot != 'trained'",
     "CREATE TABLE readers (chain TEXT, name TEXT, space_ids TEXT, until REAL, host TEXT, pid INTEGER, "
     "PRIMARY KEY (chain, name))",
-    "CREATE TABLE history (chain TEXT, version INTEGER, time REAL, actor TEXT, action TEXT, space_ids TEXT, details TEXT, "
-    "PRIMARY KEY (chain, version))",
+    "CREATE TABLE history (chain TEXT, version INTEGER, time REAL, actor TEXT, action TEXT, space_ids TEXT, "
+    "details TEXT, PRIMARY KEY (chain, version))",
 )
 
 
-def connect(path: Path, timeout: float) -> sqlite3.Connection:
-    """A connection whose transactions are begun and ended by hand, and on disk when they have ended."""
-    connection = sqlite3.connect(path, timeout=timeout, isolation_level=None)
+def connect(path: Path, timeout: float, mode: str = "rw") -> sqlite3.Connection:
+    """A connection whose transactions are begun and ended by hand, and on disk when they have ended.
+
+    Args:
+        path: of the file.
+        timeout: seconds to wait for other processes.
+        mode: `rw`, or `rwc` to make a file that doesn't exist.
+    """
+    where = f"{path.absolute().as_uri()}?mode={mode}"
+    connection = sqlite3.connect(where, uri=True, timeout=timeout, isolation_level=None)
     connection.execute("PRAGMA synchronous = FULL")
     return connection
 
@@ -49,9 +57,9 @@ def told(path: Path) -> Iterator[None]:
     try:
         yield
     except sqlite3.OperationalError as error:
-        if error.sqlite_errorcode & 0xFF in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
+        if getattr(error, "sqlite_errorcode", 0) & 0xFF in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
             raise Busy(f"another process holds {path}; nothing was changed, try again") from error
-        if error.sqlite_errorcode & 0xFF == sqlite3.SQLITE_CANTOPEN:
+        if getattr(error, "sqlite_errorcode", 0) & 0xFF == sqlite3.SQLITE_CANTOPEN:
             raise NotAStore(f"{path} can't be opened; it must be a file in a folder that exists") from error
         raise
     except sqlite3.DatabaseError as error:
@@ -158,7 +166,7 @@ def _is_empty(connection: sqlite3.Connection, path: Path) -> bool:
         raise NotAStore(f"{path} is a SQLite file of something else; name another, or one that doesn't exist yet")
     if version != VERSION:
         raise NotAStore(
-            f"{path} has lineages in form {version}, and this version of urep_jax knows form {VERSION}; use the version "
-            "that wrote it, or begin a new file"
+            f"{path} has lineages in form {version}, and this version of urep_jax knows form {VERSION}; use the "
+            "version that wrote it, or begin a new file"
         )
     return False

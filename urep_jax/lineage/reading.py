@@ -7,8 +7,10 @@ import threading
 from collections.abc import Iterable, Iterator
 
 from urep_jax.lineage.batch import Reader
-from urep_jax.lineage.errors import Busy, LineageError
+from urep_jax.lineage.errors import Busy, LineageError, Unknown
 from urep_jax.lineage.store import LineageStore
+
+log = logging.getLogger(__name__)
 
 
 class Hold:
@@ -26,7 +28,7 @@ class Hold:
         """Whether all that is read is still there.
 
         Raises:
-            LineageError: if the hold could not be renewed in time, and something was dropped.
+            Unknown: if the hold could not be renewed in time, and something was dropped.
         """
         if self._lost is not None:
             raise self._lost
@@ -48,8 +50,8 @@ def reading(
         seconds: after which the hold ends if it isn't renewed.
 
     Raises:
-        Unknown: if one of them isn't there.
-        LineageError: at the end, if the hold was lost meanwhile; what was made of them may mix spaces.
+        Unknown: if one of them isn't there; at the end, if the hold was lost meanwhile.
+        Busy: if another process holds the file for too long as it begins or ends.
         ValueError: if `seconds` isn't above 0.
     """
     if not seconds > 0:
@@ -64,17 +66,29 @@ def reading(
             try:
                 store.read(chain, name, ids, store.clock() + seconds)
             except Busy as busy:
-                logging.getLogger(__name__).warning("%s: %s", hold.reader, busy)
-            except LineageError as lost:
-                hold._lost = lost
+                log.warning("%s: %s", hold.reader, busy)
+            except Unknown as lost:
+                hold._lost = _lost(hold.reader, lost)
                 return
 
     thread = threading.Thread(target=renew, name=f"reading {name}", daemon=True)
     thread.start()
     try:
         yield hold
+        hold.check()
+        try:
+            # Whoever slept past its hold has lost nothing if all is still there.
+            store.read(chain, name, ids, store.clock() + seconds)
+        except Unknown as lost:
+            raise _lost(hold.reader, lost) from lost
     finally:
         done.set()
         thread.join()
-        store.release(chain, name)
-    hold.check()
+        try:
+            store.release(chain, name)
+        except Busy as busy:
+            log.warning("%s: %s", hold.reader, busy)
+
+
+def _lost(reader: Reader, why: LineageError) -> LineageError:
+    return Unknown(f"{reader} could not say in time that it reads on, and lost what it read; do all of it again: {why}")

@@ -77,7 +77,7 @@ class LineageStore:
         self, path: Path, timeout: float = 10.0, actor: str | None = None, clock: Callable[[], float] = time.time
     ) -> None:
         self.path, self.timeout, self.actor, self.clock = path, timeout, actor, clock
-        with file.told(path), contextlib.closing(file.connect(path, timeout)) as connection:
+        with file.told(path), contextlib.closing(file.connect(path, timeout, "rwc")) as connection:
             file.prepare(connection, path, timeout)
 
     def chains(self) -> tuple[str, ...]:
@@ -110,12 +110,11 @@ class LineageStore:
             raise LineageError("a chain needs a name, such as 'streaming'")
         with self._open() as connection:
             was = file.read_chain(connection, chain)
-            if was is None:
-                new = Lineage(graph, dict(cadence or {}))
-                change = new, Event("declare", (), {"graph": graph.plain(), "cadence": dict(new.cadence)})
-            else:
-                change = was.redeclare(graph, cadence or {})
-            return self._write(connection, chain, was, *change)
+            if was is not None:
+                return self._write(connection, chain, was, *was.redeclare(graph, cadence or {}))
+            new = Lineage(graph, dict(cadence or {}))
+            event = Event("declare", (), {"graph": graph.plain(), "cadence": dict(new.cadence)})
+            return self._write(connection, chain, None, new, event)
 
     def register(self, chain: str, batch: Batch, version: int | None = None) -> Seen:
         """A training has ended; see `Lineage.register`."""
@@ -160,9 +159,9 @@ class LineageStore:
         """
         reader = Reader(reader_name, frozenset(space_ids), until, socket.gethostname(), os.getpid())
         with self._open() as connection:
-            lineage = self._living(_known(connection, chain))
+            lineage = _living(_known(connection, chain))
             other = lineage.readers.get(reader_name, reader)
-            if (other.host, other.pid) != (reader.host, reader.pid):
+            if (other.host, other.pid) != (reader.host, reader.pid) and other.counts(self.clock()):
                 raise LineageError(f"{other} has this name already; take another")
             file.write_chain(connection, chain, lineage.read(reader), lineage)
         return reader
@@ -185,7 +184,7 @@ class LineageStore:
                     f"chain {chain!r} is at version {now}, and this was decided upon version {version}. Since then: "
                     f"{since}. Look again, and decide anew"
                 )
-            return self._write(connection, chain, was, *change(self._living(was)))
+            return self._write(connection, chain, was, *change(_living(was)))
 
     def _write(
         self, connection: sqlite3.Connection, chain: str, was: Lineage | None, lineage: Lineage, event: Event | None
@@ -199,16 +198,6 @@ class LineageStore:
         values = (chain, version + 1, self.clock(), actor, event.action, *told)
         connection.execute("INSERT INTO history VALUES (?, ?, ?, ?, ?, ?, ?)", values)
         return Seen(version + 1, lineage)
-
-    def _living(self, lineage: Lineage) -> Lineage:
-        """Less the readers whose time is over, or whose process is no more."""
-        now, host = self.clock(), socket.gethostname()
-        gone = [
-            one for one in lineage.readers.values() if not one.counts(now) or (one.host == host and _ended(one.pid))
-        ]
-        for reader in gone:
-            lineage = lineage.release(reader.name)
-        return lineage
 
     @contextlib.contextmanager
     def _open(self, begin: str = "BEGIN IMMEDIATE") -> Iterator[sqlite3.Connection]:
@@ -224,6 +213,15 @@ def _known(connection: sqlite3.Connection, chain: str) -> Lineage:
     lineage = file.read_chain(connection, chain)
     if lineage is None:
         raise Unknown(f"there is no chain {chain!r} in the file; declare it first")
+    return lineage
+
+
+def _living(lineage: Lineage) -> Lineage:
+    """Less the readers whose process on this machine is no more."""
+    host = socket.gethostname()
+    for reader in lineage.readers.values():
+        if reader.host == host and _ended(reader.pid):
+            lineage = lineage.release(reader.name)
     return lineage
 
 

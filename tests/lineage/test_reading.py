@@ -1,0 +1,88 @@
+"""Holding on to batches while something is done with them."""
+
+import threading
+import time
+from pathlib import Path
+
+import pytest
+
+from tests.lineage.chains import batch
+from urep_jax.lineage.errors import StillRead, Unknown
+from urep_jax.lineage.graph import ModelGraph
+from urep_jax.lineage.reading import reading
+from urep_jax.lineage.store import LineageStore
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> LineageStore:
+    """One model with a legacy batch, and one that waits."""
+    store = LineageStore(tmp_path / "chains.sqlite")
+    store.declare("radio", ModelGraph({"audio": ()}))
+    for number in (1, 2, 3):
+        store.register("radio", batch(f"audio-{number}"))
+    store.rotate("radio", ["audio-2"])
+    return store
+
+
+def test_what_is_read_stays_until_the_end(store: LineageStore) -> None:
+    with reading(store, "radio", "nightly", ["audio-1"]) as hold:
+        assert hold.reader.name.startswith("nightly:")
+        with pytest.raises(StillRead, match="reader 'nightly:"):
+            store.rotate("radio", ["audio-3"])
+        hold.check()
+    assert not store.look("radio").lineage.readers
+    store.rotate("radio", ["audio-3"])
+
+
+def test_several_read_by_one_name(store: LineageStore) -> None:
+    with reading(store, "radio", "nightly", ["audio-1"]):
+        with reading(store, "radio", "nightly", ["audio-2"]):
+            assert len(store.look("radio").lineage.readers) == 2
+        with pytest.raises(StillRead, match="audio-1"):
+            store.rotate("radio", ["audio-3"])
+
+
+def test_it_is_released_where_the_work_fails(store: LineageStore) -> None:
+    with pytest.raises(ZeroDivisionError), reading(store, "radio", "nightly", ["audio-1"]):
+        raise ZeroDivisionError
+    assert not store.look("radio").lineage.readers
+    assert not [one for one in threading.enumerate() if one.name.startswith("reading")]
+
+
+def test_it_is_renewed(store: LineageStore) -> None:
+    with reading(store, "radio", "nightly", ["audio-1"], seconds=0.6) as hold:
+        until = hold.reader.until
+        while store.look("radio").lineage.readers[hold.reader.name].until == until:
+            time.sleep(0.02)
+
+
+def test_who_could_not_renew_is_told(store: LineageStore) -> None:
+    """As after a machine slept: for others the time is over, and what was read is dropped."""
+    later = LineageStore(store.path, clock=lambda: time.time() + 1_000)
+    says = (
+        "reader 'nightly:.*could not say in time that it reads on, and lost what it read; do all of it again: 'audio-1'"
+    )
+    with pytest.raises(Unknown, match=says), reading(store, "radio", "nightly", ["audio-1"]):
+        later.rotate("radio", ["audio-3"])
+    # The thread finds it out earlier.
+    store.register("radio", batch("audio-4"))
+    with reading(store, "radio", "nightly", ["audio-3"]):
+        later.rotate("radio", ["audio-4"])
+    store.register("radio", batch("audio-5"))
+
+    def checks_on_and_on() -> None:
+        with reading(store, "radio", "nightly", ["audio-3"], seconds=0.03) as hold:
+            later.rotate("radio", ["audio-5"])
+            while True:
+                hold.check()
+                time.sleep(0.01)
+
+    with pytest.raises(Unknown, match=says.replace("-1", "-3")):
+        checks_on_and_on()
+
+
+def test_what_is_not_there_can_not_be_read(store: LineageStore) -> None:
+    with pytest.raises(Unknown, match="'audio-9' isn't registered"), reading(store, "radio", "nightly", ["audio-9"]):
+        pytest.fail("it began")
+    with pytest.raises(ValueError, match="seconds is 0"), reading(store, "radio", "nightly", ["audio-1"], seconds=0):
+        pytest.fail("it began")
