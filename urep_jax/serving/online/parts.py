@@ -9,7 +9,7 @@ What is promised is the same:
 """
 
 from collections.abc import Callable, Iterator, Sequence
-from typing import NamedTuple, Protocol
+from typing import NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
 from jaxtyping import Float32
@@ -83,6 +83,7 @@ class Lag(NamedTuple):
     dead: int
 
 
+@runtime_checkable
 class Stream(Protocol):
     """Messages between those who accept them and the workers.
 
@@ -170,6 +171,7 @@ class StoredVector(NamedTuple):
     values: Float32[np.ndarray, "Z"]
 
 
+@runtime_checkable
 class Store(Protocol):
     """What is known of users, and their vectors."""
 
@@ -215,7 +217,10 @@ class Store(Protocol):
         """Whether the user's id occurs anywhere: a search through all that is kept, not a lookup."""
 
     def note(self, name: str, value: str | None = None) -> str | None:
-        """Keep a short text by a name, or read it: what a service has done once, such as loading a log."""
+        """Keep a short text by a name, or read it: what a service has done once, such as loading a log.
+
+        A text that tells of a user has the id as JSON, in quotes; `forget` removes it.
+        """
 
     def close(self) -> None:
         """Let go of files and connections."""
