@@ -54,7 +54,7 @@ class PrivateRedis:
 
     def remove(self) -> None:
         self.kill()
-        shutil.rmtree(self.folder)
+        shutil.rmtree(self.folder, ignore_errors=True)  # Its child may be writing a file anew.
 
 
 @pytest.fixture(scope="session")
