@@ -1,6 +1,7 @@
 """Every benchmark runs, tiny, and prints the JSON that its README promises. No time is judged."""
 
 import json
+import shutil
 import subprocess
 import sys
 from typing import Any
@@ -76,6 +77,14 @@ def test_user_vectors() -> None:
     hours = results["everybody_core_hours"]
     assert hours["features"] == pytest.approx(600e6 / results["features"]["users_per_s"] / 3600, rel=0.01)
     assert hours["both"] == pytest.approx(hours["features"] + hours["inference"], rel=0.01)
+
+
+def test_online_parts() -> None:
+    kinds = ["sqlite", "redis"] if shutil.which("redis-server") else ["sqlite"]
+    command = ("benchmarks.online_parts", "--users", "20", "--records", "3", "--seconds", "0.1", "--kinds", *kinds)
+    results = told(*command)["online_parts"]
+    assert list(results) == kinds
+    assert all(number > 0 for rates in results.values() for number in rates.values())
 
 
 def test_whether_another_library_is_measured_has_to_be_said() -> None:

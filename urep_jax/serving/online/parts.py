@@ -217,7 +217,10 @@ class Store(Protocol):
         """Whether the user's id occurs anywhere: a search through all that is kept, not a lookup."""
 
     def note(self, name: str, value: str | None = None) -> str | None:
-        """Keep a short text by a name, or read it: what a service has done once, such as loading a log."""
+        """Keep a short text by a name, or read it: what a service has done once, such as loading a log.
+
+        A text that tells of a user has the id as JSON, in quotes; `forget` removes it.
+        """
 
     def close(self) -> None:
         """Let go of files and connections."""

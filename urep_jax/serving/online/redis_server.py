@@ -90,12 +90,12 @@ class Server:
 
         try:
             with self.asked() as client:
-                found = {name: client.config_get(name).get(name.encode(), b"").decode() for name in _NEEDED}
+                found = {name: client.config_get(name).get(name, "") for name in _NEEDED}
         except redis.ResponseError as error:
             self.close()
             raise ValueError(
-                f"Redis at {self._told} doesn't tell how it is set up ({error}); allow CONFIG GET, or, if you know that "
-                "it keeps what it accepts, open it with durable=False"
+                f"Redis at {self._told} doesn't tell how it is set up ({error}); allow CONFIG GET, or, if you know "
+                "that it keeps what it accepts, open it with durable=False"
             ) from error
         except StoreAway:
             self.close()

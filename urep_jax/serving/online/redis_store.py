@@ -16,8 +16,8 @@ _HEAD = struct.Struct("<qqqd")
 
 _PORTION = 1000
 
-_NUMBERS = (b"revision", b"partitions", b"owners", b"workers")
-"""Keys with numbers of ours in them, which somebody's id may equal."""
+_OWN_WORDS = (b"revision", b"partitions", b"owners", b"notes")
+"""Keys with numbers and words of our own in them, which somebody's id may equal."""
 
 # One script for all of them, so that a server without room adds to all or to none.
 # KEYS: users; then of each its records, facts and revision. ARGV: of each its id, records, number of facts, facts.
@@ -100,18 +100,20 @@ class RedisStore:
                 keys += self._of(user_id)
                 arguments += [user_id.encode(), new, len(facts), *facts]
         with self._server.asked() as redis:
-            with redis.pipeline(transaction=True) as together:
+            # A server without room refuses transactions, even those that only read.
+            with redis.pipeline(transaction=bool(arguments)) as together:
                 if arguments:
                     together.eval(_ADD_SCRIPT, len(keys), *keys, *arguments)
                 for user_id, _, _ in additions:
                     records_key, facts_key, revision_key = self._of(user_id)
+                    # The revision first: what is read then knows at least as much as it says.
+                    together.get(revision_key)
                     together.get(records_key)
                     together.smembers(facts_key)
-                    together.get(revision_key)
                 found = together.execute()[1 if arguments else 0 :]
             states = []
             for place, addition in enumerate(additions):
-                records, facts, revision = found[3 * place : 3 * place + 3]
+                revision, records, facts = found[3 * place : 3 * place + 3]
                 state = UserState(union([records or b""]), tuple(sorted(facts)), int(revision or 0))
                 if wasteful(len(records or b"") // state.records.itemsize, len(state.records)):
                     self._replace(redis, addition.user_id, state.revision, state.records, 0)
@@ -172,7 +174,7 @@ class RedisStore:
 
     def drop(self, space_id: str) -> int:
         """See `Store.drop`."""
-        with self._server.asked() as redis, redis.pipeline(transaction=True) as together:
+        with self._server.asked() as redis, redis.pipeline(transaction=False) as together:
             together.hlen(self._space(space_id))
             together.unlink(self._space(space_id))
             together.srem(self._spaces, space_id.encode())
@@ -195,7 +197,10 @@ class RedisStore:
         user = user_id.encode()
         with self._server.asked() as redis:
             spaces = redis.smembers(self._spaces)
-            with redis.pipeline(transaction=True) as together:
+            for name, value in redis.hscan_iter(self._notes, count=_PORTION):
+                if any(text in value for text in in_texts(user_id)):
+                    redis.hdel(self._notes, name)
+            with redis.pipeline(transaction=False) as together:
                 together.zrem(self._users, user)
                 together.delete(*self._of(user_id))
                 for space_id in spaces:
@@ -206,8 +211,8 @@ class RedisStore:
         """See `Store.holds`: in all keys that begin with the prefix, the stream's too, and in their values."""
         user, texts = user_id.encode(), in_texts(user_id)
 
-        def found_in(*values: bytes) -> bool:
-            return any(value == user or any(text in value for text in texts) for value in values)
+        def found_in(values: Sequence[bytes], whole: bool) -> bool:
+            return any((whole and value == user) or any(text in value for text in texts) for value in values)
 
         with self._server.asked() as redis:
             begin = self._server.key("").encode()
@@ -215,7 +220,7 @@ class RedisStore:
                 kind, _, of = key.removeprefix(begin).partition(b":")
                 if of == user and kind in (b"records", b"facts", b"revision"):
                     return True
-                if kind not in _NUMBERS and any(found_in(*values) for values in _contents(redis, key)):
+                if any(found_in(values, kind not in _OWN_WORDS) for values in _contents(redis, key)):
                     return True
         return False
 

@@ -170,6 +170,8 @@ class RedisStream:
 
     def done(self, deliveries: Sequence[Delivery]) -> None:
         """See `Stream.done`."""
+        if not deliveries:
+            return
         by_partition: defaultdict[int, list[str]] = defaultdict(list)
         for delivery in deliveries:
             by_partition[_partition(delivery)].append(_entry(delivery))
@@ -181,6 +183,8 @@ class RedisStream:
 
     def bury(self, dead: Sequence[tuple[Delivery, str]]) -> None:
         """See `Stream.bury`."""
+        if not dead:
+            return
         keys = [self._dead, *(self._streams[_partition(delivery)] for delivery, _ in dead)]
         arguments = [part for delivery, reason in dead for part in (_entry(delivery), reason)]
         with self._server.asked() as redis:
@@ -195,7 +199,7 @@ class RedisStream:
 
     def lag(self) -> Lag:
         """See `Stream.lag`."""
-        with self._server.asked() as redis, redis.pipeline(transaction=True) as together:
+        with self._server.asked() as redis, redis.pipeline(transaction=False) as together:
             for key in self._streams:
                 together.xlen(key)
                 together.xrange(key, count=1)

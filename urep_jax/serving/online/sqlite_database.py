@@ -46,6 +46,7 @@ class Database:
         self.path = path
         # SQLite waits for another writer by sleeping ever longer, and late comers pass; the system wakes who waits.
         self._turn = os.open(path.with_suffix(".lock"), os.O_RDWR | os.O_CREAT, 0o600)
+        os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))  # What it tells of people is not for everybody.
         self._one_thread = threading.Lock()
         self._resting: list[sqlite3.Connection] = []
         self._closed = False
@@ -101,7 +102,7 @@ class Database:
         """See that bytes that were deleted are in none of the files.
 
         A page that was split can keep a copy of what moved to another one; it is rare, and the file is then written
-        anew. While that goes on nobody else writes.
+        anew; while that goes on nobody else writes.
 
         Args:
             wanted: the bytes.
@@ -110,9 +111,10 @@ class Database:
             TimeoutError: if somebody reads for so long that the log of changes can't be emptied.
             StoreFull: if there is no room for writing the file anew.
         """
-        with self._alone(), self._room():
+        with self._alone():
             self._empty_log()
-            if self._in_files(wanted):
+        if self._in_files(wanted):  # Which takes long where the file is large, so others may write meanwhile.
+            with self._alone(), self._room():
                 self._writer.execute("VACUUM")
                 self._empty_log()
 
@@ -190,7 +192,8 @@ def _in_file(path: Path, wanted: Sequence[bytes]) -> bool:
     with path.open("rb") as file:
         while piece := file.read(_PIECE):
             searched = before + piece
-            if any(one in searched for one in wanted):
+            # Zeros are slow to search for among records, so first without them.
+            if any(one.strip(b"\0") in searched and one in searched for one in wanted):
                 return True
             before = searched[-overlap:] if overlap else b""
     return False

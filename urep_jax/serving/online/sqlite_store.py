@@ -168,13 +168,15 @@ class SqliteStore:
         Raises:
             TimeoutError: if somebody reads the file for so long that its log can't be emptied.
         """
-        name = name_of(user_id)
+        name, texts = name_of(user_id), in_texts(user_id)
         with self._database.writing() as connection:
+            for text in texts:
+                connection.execute("DELETE FROM notes WHERE instr(CAST(value AS BLOB), ?)", (text,))
             found = _find(connection, name)
             if found is not None:
                 for table in ("vectors", "facts", "chunks", "users"):
                     connection.execute(f"DELETE FROM {table} WHERE number = ?", found[:1])
-        self._database.scrub((name, *in_texts(user_id)))
+        self._database.scrub((name, *texts))
         return found is not None
 
     def holds(self, user_id: str) -> bool:

@@ -87,6 +87,8 @@ class SqliteStream:
         Raises:
             StoreFull: if there is no room; nothing was accepted.
         """
+        if not messages:
+            return
         rows = [
             (partition_of(user_id, self.partitions), name_of(user_id), accepted_at, body) for user_id, body in messages
         ]
@@ -118,12 +120,16 @@ class SqliteStream:
 
     def done(self, deliveries: Sequence[Delivery]) -> None:
         """See `Stream.done`."""
+        if not deliveries:
+            return
         with self._database.writing() as connection:
             connection.executemany("DELETE FROM messages WHERE place = ?", [(_place(one),) for one in deliveries])
         self._finish(deliveries)
 
     def bury(self, dead: Sequence[tuple[Delivery, str]]) -> None:
         """See `Stream.bury`."""
+        if not dead:
+            return
         with self._database.writing() as connection:
             for delivery, reason in dead:
                 # What was forgotten or done meanwhile isn't brought back.
