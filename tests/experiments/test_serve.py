@@ -1,5 +1,6 @@
 """From the first training to vectors over HTTP, through a rotation under load, as a newcomer types it."""
 
+import contextlib
 import http.client
 import json
 import os
@@ -23,6 +24,7 @@ from urep_jax.serving.restore import restore_encoder
 CHAIN = "lineage.chain=served"
 PATIENCE = 90.0
 NOW = 1_700_000_000
+URL = r"(http://127\.0\.0\.1:\d+)"
 
 
 class Client:
@@ -36,6 +38,10 @@ class Client:
         self._connection.request(method, path, content, {"Content-Type": "application/json"})
         answer = self._connection.getresponse()
         return answer.status, json.loads(answer.read())
+
+    def close(self) -> None:
+        """Hang up."""
+        self._connection.close()
 
 
 class Service:
@@ -60,11 +66,13 @@ class Service:
             env=os.environ | {"COLUMNS": "200"},
         )
         self.told: list[str] = []
-        threading.Thread(target=self._listen, daemon=True).start()
+        self.listening = threading.Thread(target=self._listen, daemon=True)
+        self.listening.start()
 
     def _listen(self) -> None:
         assert self.process.stdout is not None
-        self.told.extend(self.process.stdout)
+        with self.process.stdout as lines:
+            self.told.extend(lines)
 
     def until_told(self, pattern: str) -> str:
         """Wait until the service says something, and give its first group."""
@@ -96,6 +104,7 @@ def service(workspace: Path) -> Iterator[Any]:
         if one.process.poll() is None:
             one.process.kill()
         one.process.wait()
+        one.listening.join()
 
 
 def vector_knowing(ask: Client, user_id: str, events: int) -> dict[str, Any]:
@@ -120,16 +129,16 @@ def test_from_the_first_training_to_a_rotation_under_load(
     assert re.search(r"users ◄ collaborative, audio, shows\n.* current users-\w{16}  just trained", status.out)
 
     running = service()
-    ask = Client(running.until_told(r"(http://127\.0\.0\.1:\d+)"))
     before = running.until_told(r"serving (users-\w{16})")
     encoder = restore_encoder(tmp_path / "run")
     assert before == encoder.space.id
-    _newcomer(ask, encoder)
-    _known(ask)
-    after = _rotate(command, ask, running, workspace, before)
-    _worker_dies(ask, running, after)
-    assert ask("DELETE", "/v1/users/ann") == (200, {"user_id": "ann", "known": True})
-    assert ask("GET", "/v1/users/ann")[0] == 404
+    with contextlib.closing(Client(running.until_told(URL))) as ask:
+        _newcomer(ask, encoder)
+        _known(ask)
+        after = _rotate(command, running, workspace, before)
+        _worker_dies(ask, running, after)
+        assert ask("DELETE", "/v1/users/ann") == (200, {"user_id": "ann", "known": True})
+        assert ask("GET", "/v1/users/ann")[0] == 404
 
     running.process.send_signal(signal.SIGTERM)
     assert running.process.wait(30) == -signal.SIGTERM or running.process.returncode == 0
@@ -188,13 +197,16 @@ def _known(ask: Client) -> None:
     assert ask("POST", "/v1/users/user%205/rank", {"item_ids": ["track 1"], "by": "taste"})[0] == 422
 
 
-def _rotate(command: Command, ask: Client, running: Service, workspace: Path, before: str) -> str:
+def _rotate(command: Command, running: Service, workspace: Path, before: str) -> str:
     """Retrain an encoder and all that reads it, while somebody asks all the time."""
     over, failed, seen = threading.Event(), [], set()
-    url = running.until_told(r"(http://127\.0\.0\.1:\d+)")
+    url = running.until_told(URL)
 
     def keep_asking() -> None:
-        own = Client(url)
+        with contextlib.closing(Client(url)) as own:
+            ask_all(own)
+
+    def ask_all(own: Client) -> None:
         while not over.is_set():
             for method, path, body in (
                 ("GET", "/v1/users/user%205/vector", None),

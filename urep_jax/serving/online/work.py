@@ -68,10 +68,10 @@ class Spaces:
         if wanted.keys() == self.encoders.keys():
             return
         held = contextlib.ExitStack()
-        own = [batch for batch in state.slots.kept() if batch.space_id in wanted]
-        ids = {space_id for batch in own for space_id in state.slots.spaces(batch).values()}
-        if ids:
-            held.enter_context(reading(self._deployment.lineages, self._deployment.chain, _READER, ids))
+        for batch in state.slots.kept():
+            if batch.space_id in wanted:
+                ids = state.slots.spaces(batch).values()
+                held.enter_context(reading(self._deployment.lineages, self._deployment.chain, _READER, ids))
         for space_id, run in wanted.items():
             if space_id not in self.encoders:
                 encoder = load_users(run, space_id)
