@@ -37,7 +37,9 @@ from urep_jax.serving.recommender import Recommender
 
 MODELS = {
     "plain": {},
-    "all that there is": {"item_bias": True, "fold_in": True, "distance": True, "device": True, "hour": True},
+    "all that it can read": {"item_bias": True, "distance": True, "device": True, "hour": True},
+    # Before it is trained, nothing is added to what is folded in.
+    "fold_in": {"item_bias": True, "fold_in": True},
 }
 SIZES = (1, 3, 64)
 

@@ -117,8 +117,8 @@ def load_exported(folder: str | os.PathLike[str]) -> ExportedModel:
     """Read what `export_encoder` or `export_recommender` wrote, and make sure that it is that.
 
     No pickle is read, nor a file outside of the folder. A program that calls more than StableHLO's own operations is
-    refused. The digests tell damage, and files of two exports that were mixed. Whoever can write to the folder can write
-    digests as well.
+    refused. The digests tell damage, and files of two exports that were mixed. Whoever can write to the folder can
+    write digests as well.
 
     Raises:
         FileNotFoundError: if there is no export, or a file of it is missing.
@@ -144,7 +144,7 @@ def load_exported(folder: str | os.PathLike[str]) -> ExportedModel:
     if unknown := sorted({PARAMETERS, *(name + PROGRAM for name in names)} - files.keys()):
         raise ValueError(f"{folder / TOLD} has no digest of {', '.join(unknown)}; {_AGAIN}")
     # Opened here: NumPy leaves a file open that is no archive.
-    with _readable(path := folder / PARAMETERS), path.open("rb") as file, np.load(file, allow_pickle=False) as stored:
+    with _readable(path := folder / PARAMETERS), path.open("rb") as data, np.load(data, allow_pickle=False) as stored:
         # Once for all programs: two of them read the item table, and it may be most of the memory.
         arrays = {name: jax.device_put(stored[name]) for name in stored.files}
     return ExportedModel({name: _program(folder / f"{name}{PROGRAM}", name, arrays) for name in names}, told)
