@@ -26,7 +26,7 @@ _ONLY_TESTED = ("baselines", "metrics", "evaluation.tasks")
 """What a run that has not ended may still be asked: it doesn't change what is trained."""
 _WORK = (
     *("checkpoints", "encoders", "recommendations", "candidates.parquet", "ranking", "users", "items"),
-    "metrics.json",
+    *("export", "metrics.json"),
 )
 
 
@@ -49,6 +49,7 @@ class RunFolder:
     | `.lock` | held while a process works here |
     | `candidates.parquet` | what two towers find for all users, where that was asked |
     | `recommendations/`, `ranking/`, `users/` | what `task=recommend`, `task=rank` and `task=embed_users` make |
+    | `export/` | what `task=export` makes |
     | `items/`, `rejects.csv` | what `task=embed_audio` and `train_audio` make of files, and what they can't read |
 
     Args:

@@ -17,7 +17,7 @@ from experiments.folder import RunFolder, alone_in
 from experiments.processes import first_alone, joined
 from experiments.sweep import Job
 from experiments.tables import cell
-from urep_jax.data.audio.extra import ExtraMissing
+from urep_jax.core.extras import ExtraMissing
 from urep_jax.training.fit import Diverged, Interrupted
 
 _USER_ERRORS = (ValueError, FileNotFoundError, Diverged, ExtraMissing)

@@ -88,6 +88,11 @@ def stored_encoder_config(model: AutoencoderConfig) -> dict[str, Any]:
     return {"system": ENCODER_SYSTEM, "format": ENCODER_FORMAT, "model": dataclasses.asdict(model)}
 
 
+def holds_encoder(run_folder: str | os.PathLike[str]) -> bool:
+    """Whether a run made user representations, for `restore_encoder`, and not a recommender, for `restore`."""
+    return (Path(run_folder) / "autoencoder").is_dir()
+
+
 def restore_encoder(run_folder: str | os.PathLike[str]) -> UserEncoder:
     """The trained chain of a run of user representations, on all devices of this process.
 
@@ -172,7 +177,7 @@ def model_config(run_folder: str | os.PathLike[str]) -> Mapping[str, Any]:
         ValueError: if it is a run of another system, or was written by a version that this one does not read.
     """
     folder = Path(run_folder)
-    if (folder / "autoencoder").is_dir():
+    if holds_encoder(folder):
         raise ValueError(f"{folder} holds user representations; take urep_jax.restore_encoder for it")
     checkpoints = folder / "checkpoints"
     _check_folder(folder, checkpoints)

@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 
 from tests.data.audio.sounds import noise, tone
+from urep_jax.core import extras
+from urep_jax.core.extras import ExtraMissing
 from urep_jax.data.audio import extra
-from urep_jax.data.audio.extra import ExtraMissing
 from urep_jax.data.audio.spectrogram import SpectrogramConfig, log_mel
 
 CFG = SpectrogramConfig(bands=24, frames=9, sample_rate=8_000, window=512, hop=256)
@@ -103,6 +104,6 @@ def test_without_the_extra_it_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     def missing(name: str) -> None:
         raise ModuleNotFoundError(f"No module named {name!r}")
 
-    monkeypatch.setattr(extra.importlib, "import_module", missing)
+    monkeypatch.setattr(extras.importlib, "import_module", missing)
     with pytest.raises(ExtraMissing, match=r"read with librosa.*No module named.*pip install -e '\.\[audio\]'"):
         log_mel(np.zeros(10, np.float32), CFG)

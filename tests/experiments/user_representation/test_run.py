@@ -14,13 +14,16 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import pytest
 from omegaconf import DictConfig, OmegaConf
+from rich.console import Console
 
 from benchmarks.nearness import main as nearness
-from experiments.data import load_tables
+from experiments.data import load_log, load_tables
 from experiments.folder import RunFolder
 from tests.experiments.command import Command
 from tests.notebooks import execute
+from urep_jax.data.user_features.features import user_features
 from urep_jax.data.user_features.space import load_space
+from urep_jax.serving.exported import load_exported
 from urep_jax.serving.preference import restore_preference
 from urep_jax.serving.restore import restore, restore_content_encoder, restore_encoder
 from urep_jax.serving.user_encoder import UserEncoder
@@ -126,6 +129,7 @@ def test_the_whole_chain(
 
     _ranked_by_another(command, tmp_path)
     _embed(command, tmp_path, encoder)
+    _export(command, tmp_path, encoder)
     _encode_content(command, tmp_path)
     told = execute("users.ipynb", run, monkeypatch)
     assert re.search(r"^ +user \d+ +artist", told, re.MULTILINE), "the user, and what they listen to most"
@@ -250,6 +254,22 @@ def _embed(command: Command, tmp_path: Path, encoder: UserEncoder) -> None:
     assert parts[0].stat().st_mtime_ns == before
     assert pq.read_table(folder / "users").equals(whole)
     _embed_by_two(call, tmp_path, whole)
+
+
+def _export(command: Command, tmp_path: Path, encoder: UserEncoder) -> None:
+    """An export makes of raw features what the encoder makes of the log."""
+    said = command("task=export", f"task.run={tmp_path / 'run'}", folder=tmp_path / "exported")
+    assert said.status == 0, said.err
+    assert "3 files, " in said.out
+    exported = load_exported(tmp_path / "exported" / "export")
+    assert exported.told["spaces"] == encoder.space.ids
+    cfg = OmegaConf.load(tmp_path / "run" / "config.yaml")
+    assert isinstance(cfg, DictConfig)
+    log = load_log(cfg, Console(quiet=True))
+    inputs = encoder.features.read(log, load_tables(cfg))
+    user, time = np.arange(20), np.full(20, int(log.timestamp.max()))
+    z_u = exported(x_u=user_features(inputs, user, time, encoder.features.cfg))
+    np.testing.assert_allclose(z_u, encoder.encode(inputs, user, time).values, rtol=1e-5, atol=1e-6)
 
 
 def _embed_by_two(call: tuple[str, ...], tmp_path: Path, whole: pa.Table) -> None:

@@ -1,11 +1,8 @@
-"""The packages of the extra `audio`, imported when a file is first read: they take seconds, and few need them."""
+"""The packages of the extra `audio`."""
 
-import importlib
 from types import ModuleType
 
-
-class ExtraMissing(ImportError):
-    """A package that an extra brings isn't there."""
+from urep_jax.core.extras import from_extra
 
 
 def librosa() -> ModuleType:
@@ -14,7 +11,7 @@ def librosa() -> ModuleType:
     Raises:
         ExtraMissing: if it isn't there.
     """
-    return _extra("librosa")
+    return _audio("librosa")
 
 
 def soundfile() -> ModuleType:
@@ -23,13 +20,8 @@ def soundfile() -> ModuleType:
     Raises:
         ExtraMissing: if it isn't there.
     """
-    return _extra("soundfile")
+    return _audio("soundfile")
 
 
-def _extra(name: str) -> ModuleType:
-    try:
-        return importlib.import_module(name)
-    except ImportError as error:
-        raise ExtraMissing(
-            f"audio files are read with {name}, which can't be imported ({error}); pip install -e '.[audio]'"
-        ) from error
+def _audio(name: str) -> ModuleType:
+    return from_extra(name, "audio files are read", "audio")
