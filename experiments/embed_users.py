@@ -10,6 +10,7 @@ from rich.console import Console
 from experiments.data import load_log, load_tables
 from experiments.folder import RunFolder
 from experiments.known import tell_encoded
+from experiments.lineage.registry import held
 from experiments.parts import write_parts
 from experiments.processes import first_alone
 from urep_jax.serving.restore import restore_encoder
@@ -50,7 +51,8 @@ def embed_users(cfg: DictConfig, folder: RunFolder, console: Console) -> dict[st
         ]
         return pa.table(columns, schema=kind.with_metadata({"spaces": json.dumps(encoder.space.ids)}))
 
-    rows = write_parts(folder.path / "users", -(-log.num_sequences // cfg.task.block), part, console)
+    with held(cfg, encoder.space, "embed_users"):
+        rows = write_parts(folder.path / "users", -(-log.num_sequences // cfg.task.block), part, console)
     console.print(f"{rows:,} users in the space {encoder.space.id}")
     metrics = {"users": float(rows)}
     folder.write_metrics(metrics)

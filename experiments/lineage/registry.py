@@ -1,7 +1,8 @@
 """Every training registers in its workspace's lineage, wherever its run folder lies."""
 
+import contextlib
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from omegaconf import DictConfig
@@ -11,6 +12,7 @@ from urep_jax.core.spaces import Space
 from urep_jax.lineage.batch import Batch
 from urep_jax.lineage.errors import LineageError
 from urep_jax.lineage.graph import ModelGraph
+from urep_jax.lineage.reading import reading
 from urep_jax.lineage.store import LineageStore
 
 USERS, FUTURE = "users", "future_listening"
@@ -22,6 +24,21 @@ def lineage_store(cfg: DictConfig) -> LineageStore:
     workspace = Path(cfg.workspace)
     workspace.mkdir(parents=True, exist_ok=True)
     return LineageStore(workspace / "lineage.sqlite")
+
+
+@contextlib.contextmanager
+def held(cfg: DictConfig, space: Space, reader: str) -> Iterator[None]:
+    """Keep a space while something is done with it: a rotation that would drop it is refused, and names the reader.
+
+    A space that no chain of the workspace has in use can't be dropped.
+    """
+    store = lineage_store(cfg)
+    with contextlib.ExitStack() as stack:
+        for chain in store.chains():
+            kept = {batch.space_id for batch in store.look(chain).lineage.slots.kept()}
+            if space.id in kept:
+                stack.enter_context(reading(store, chain, reader, space.ids.values()))
+        yield
 
 
 def user_graph(encoders: Sequence[str]) -> dict[str, tuple[str, ...]]:

@@ -148,7 +148,7 @@ def train_autoencoder(
 
     num_steps = training.fit.epochs * batches.steps_per_epoch
     rates = learning_rates(training.learning_rate, training.schedule, training.warmup, num_steps)
-    config = stored_encoder_config(model)
+    config = stored_encoder_config(model, space)
     found = train(objective, adam(rates), batches, validate, training.fit, config)
     return Chain(features, weights_F, model, found.params), found
 

@@ -9,10 +9,11 @@ from typing import Any
 import jax
 
 from urep_jax.core.mesh import data_mesh, local_mesh, replicated
+from urep_jax.core.spaces import refuse_mixed, space_of
 from urep_jax.data.audio.spectrogram import SpectrogramConfig
 from urep_jax.data.content_scale import ContentScale, content_scale
 from urep_jax.data.sequences import SequenceConfig
-from urep_jax.data.user_features.space import load_space
+from urep_jax.data.user_features.space import FeatureSpace, load_space
 from urep_jax.data.vocabulary import load_vocabulary
 from urep_jax.models import autoencoder, content_encoder, transformer
 from urep_jax.models.autoencoder import AutoencoderConfig
@@ -28,8 +29,8 @@ FORMAT = 2
 """Of the config in a checkpoint. 1 had `signed` where 2 has `fold_in`."""
 
 ENCODER_SYSTEM = "user_representation"
-ENCODER_FORMAT = 1
-"""Of the config in an autoencoder's checkpoint."""
+ENCODER_FORMAT = 2
+"""Of the config in an autoencoder's checkpoint. 1 didn't tell which spaces of items it reads."""
 
 CONTENT_FORMAT = 1
 """Of the config in a content encoder's checkpoint. Without a number, the scale isn't told."""
@@ -83,9 +84,10 @@ def restore(run_folder: str | os.PathLike[str]) -> Recommender:
     )
 
 
-def stored_encoder_config(model: AutoencoderConfig) -> dict[str, Any]:
+def stored_encoder_config(model: AutoencoderConfig, features: FeatureSpace) -> dict[str, Any]:
     """What checkpoints of an autoencoder keep beside its parameters, so that `restore_encoder` can build it again."""
-    return {"system": ENCODER_SYSTEM, "format": ENCODER_FORMAT, "model": dataclasses.asdict(model)}
+    reads = [modality.space.plain() for modality in features.modalities]
+    return {"system": ENCODER_SYSTEM, "format": ENCODER_FORMAT, "model": dataclasses.asdict(model), "reads": reads}
 
 
 def holds_encoder(run_folder: str | os.PathLike[str]) -> bool:
@@ -102,6 +104,7 @@ def restore_encoder(run_folder: str | os.PathLike[str]) -> UserEncoder:
     Raises:
         FileNotFoundError: if there is no such folder, or its autoencoder wasn't trained yet.
         ValueError: if it was written by a version that this one does not read.
+        SpaceMismatch: if its features are made of other vectors of items than it was trained on.
     """
     folder = Path(run_folder)
     checkpoints = folder / "autoencoder" / "checkpoints"
@@ -116,8 +119,11 @@ def restore_encoder(run_folder: str | os.PathLike[str]) -> UserEncoder:
         )
     model = {**config["model"], "hidden": tuple(config["model"]["hidden"])}
     cfg = AutoencoderConfig(**model)
+    features = load_space(folder / "features")
+    for trained, there in zip(map(space_of, config["reads"]), features.modalities, strict=True):
+        refuse_mixed(f"encode users, as {folder} has them, from", trained, there.space)
     _, params = read_best_params(checkpoints, jax.eval_shape(lambda: autoencoder.init(jax.random.key(0), cfg)))
-    return UserEncoder(load_space(folder / "features"), jax.device_put(params, replicated(local_mesh())), cfg)
+    return UserEncoder(features, jax.device_put(params, replicated(local_mesh())), cfg)
 
 
 def stored_content_config(
