@@ -1,7 +1,7 @@
 """What the HTTP face calls: someone who has the stores and the models."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 from msgspec import Struct
 
@@ -153,6 +153,7 @@ class Status(Struct, frozen=True):
     vectors: int
 
 
+@runtime_checkable
 class Backend(Protocol):
     """All that the HTTP face calls.
 
