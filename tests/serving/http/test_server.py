@@ -60,6 +60,14 @@ def read_all(connected: socket.socket) -> bytes:
     return b"".join(parts)
 
 
+def read_to(connected: socket.socket, end: bytes) -> bytes:
+    """An answer that ends so; its head and its body may come one by one."""
+    told = b""
+    while not told.endswith(end):
+        told += connected.recv(65536)
+    return told
+
+
 def is_cut_off(connected: socket.socket, part: bytes) -> bool:
     """Whether the service hangs up on who sends the same for too long."""
     try:
@@ -125,7 +133,7 @@ def test_a_body_without_a_length_is_measured_while_it_comes(served: Served) -> N
 def test_a_refused_body_can_be_sent_to_its_end_but_not_forever(served: Served) -> None:
     refused = b"POST /nowhere HTTP/1.1\r\n" + HEAD
     with served.connect(refused + b"Content-Length: 2000\r\n\r\n", b" " * 2000) as connected:
-        assert connected.recv(65536).startswith(b"HTTP/1.1 404")
+        assert read_to(connected, b"}").startswith(b"HTTP/1.1 404")
         connected.sendall(b"GET /healthz HTTP/1.1\r\n" + HEAD + b"Connection: close\r\n\r\n")
         assert read_all(connected).startswith(b"HTTP/1.1 200")
     with served.connect(refused + b"Content-Length: 100000000\r\n\r\n") as connected:
@@ -153,7 +161,7 @@ def test_a_slow_head_is_not_waited_for(served: Served, sent: bytes) -> None:
 
 def test_the_next_request_on_a_connection_may_not_dawdle_either(served: Served) -> None:
     with served.connect(b"GET /healthz HTTP/1.1\r\n" + HEAD + b"\r\n") as connected:
-        assert connected.recv(65536).startswith(b"HTTP/1.1 200")
+        assert read_to(connected, b"}").startswith(b"HTTP/1.1 200")
         connected.sendall(b"GET /healthz HT")
         assert read_all(connected) in (b"", b"<reset>")
 
@@ -198,6 +206,14 @@ def test_no_more_connections_than_allowed(served: Served) -> None:
     for one in idle:
         one.close()
     wait_for(lambda: served.get("/healthz")[0] == 200)
+
+
+def test_a_header_can_not_get_around_the_rate() -> None:
+    with serving(Fake(), limits=Limits(rate=0.001)) as at:
+        served = Served(Fake(), at)
+        one = b"GET /v1/status HTTP/1.1\r\nConnection: close\r\nX-Forwarded-For: 10.0.0.%d\r\n" + HEAD + b"\r\n"
+        assert served.talk(one % 1).startswith(b"HTTP/1.1 200")
+        assert served.talk(one % 2).startswith(b"HTTP/1.1 429")
 
 
 def test_a_port_that_is_taken() -> None:
