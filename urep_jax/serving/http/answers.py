@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 
 from msgspec import Struct
 
-from urep_jax.serving.http.backend import Freshness, Neighbours, Ranking, User
+from urep_jax.serving.http.backend import Freshness
 from urep_jax.serving.online.parts import StoredVector
 
 
@@ -50,24 +50,6 @@ class Forgotten(Struct, frozen=True):
 
     user_id: str
     known: bool
-
-
-class Nearest(Neighbours, frozen=True):
-    """Neighbours, nearest first, and the spaces that the vectors come from."""
-
-    spaces: Mapping[str, str]
-
-
-class RankedItems(Ranking, frozen=True):
-    """Items, best first, unknown ones last with null for a score; the space is null where no vector was needed."""
-
-    spaces: Mapping[str, str]
-
-
-class UserPage(User, frozen=True):
-    """What is known of a user, the latest first, and how the vector moved."""
-
-    spaces: Mapping[str, str]
 
 
 class HowItGoes(Struct, frozen=True):

@@ -1,7 +1,7 @@
 """What the HTTP face calls: someone who has the stores and the models."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Protocol, runtime_checkable
+from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 from msgspec import Struct
 
@@ -18,6 +18,18 @@ class Refused(ValueError):
 
     Its text goes to who asked: the value, the rule and the mend.
     """
+
+
+class Found(NamedTuple):
+    """Vectors, and what they come from.
+
+    Attributes:
+        vectors: None for a user who has none.
+        spaces: ids of all spaces that they come from, by name, their own among them.
+    """
+
+    vectors: Sequence[StoredVector | None]
+    spaces: Mapping[str, str]
 
 
 class Near(Struct, frozen=True):
@@ -38,10 +50,12 @@ class Neighbours(Struct, frozen=True):
     Attributes:
         space_id: the space that it was measured in.
         near: at most k.
+        spaces: ids of all spaces that it comes from, by name.
     """
 
     space_id: str
     near: Sequence[Near]
+    spaces: Mapping[str, str]
 
 
 class Ranked(Struct, frozen=True):
@@ -58,11 +72,13 @@ class Ranking(Struct, frozen=True):
         by: what it was ranked by.
         space_id: the space of the user's vector that it was made with; None where it needs no vector.
         items: with scores that mean something among each other only.
+        spaces: ids of all spaces that it comes from, by name.
     """
 
     by: str
     space_id: str | None
     items: Sequence[Ranked]
+    spaces: Mapping[str, str]
 
 
 class Heard(Struct, frozen=True):
@@ -111,6 +127,7 @@ class User(Struct, frozen=True):
         categories: what the profile tells.
         space_id: the space of the vector; None if there is none yet.
         moves: how it moved, the latest first.
+        spaces: ids of all spaces that the vector comes from, by name.
     """
 
     user_id: str
@@ -121,6 +138,7 @@ class User(Struct, frozen=True):
     categories: Mapping[str, str]
     space_id: str | None
     moves: Sequence[Move]
+    spaces: Mapping[str, str]
 
 
 class Freshness(Struct, frozen=True):
@@ -165,11 +183,8 @@ class Backend(Protocol):
     users.
     """
 
-    def spaces(self) -> Mapping[str, str]:
-        """Ids of all spaces that the vectors come from, by name, their own among them; from memory, not a store."""
-
-    def vectors(self, user_ids: Sequence[str]) -> list[StoredVector | None]:
-        """Vectors of users, in the order asked, an id as often as asked; None for who has none."""
+    def vectors(self, user_ids: Sequence[str]) -> Found:
+        """Vectors of users, in the order asked, an id as often as asked; all of one space."""
 
     def check(self, told: Told) -> str | None:
         """Why something that can be read can't be used, such as a category that no profile has; None if it can."""

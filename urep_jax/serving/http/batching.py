@@ -81,12 +81,12 @@ class Coalescer(Generic[Part, Result]):
         count = 0
         while self._waiting:
             parts, future = self._waiting[0]
-            if batch and count + len(parts) > self._most:
-                break
-            self._waiting.popleft()
             if not future.done():
+                if batch and count + len(parts) > self._most:
+                    break
                 batch.append((parts, future))
                 count += len(parts)
+            self._waiting.popleft()
         return batch
 
     def _checked(self, parts: Sequence[Part]) -> Sequence[Result]:

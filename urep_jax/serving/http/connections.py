@@ -21,7 +21,8 @@ def impatient(limits: Limits) -> type[asyncio.Protocol]:
     base: Any = AutoHTTPProtocol
 
     class Impatient(base):
-        def connection_made(self, transport: asyncio.Transport) -> None:
+        # uvloop's transports don't call themselves asyncio's.
+        def connection_made(self, transport: Any) -> None:
             super().connection_made(transport)
             self._came, self._hurry = 0, None
             self._wait()

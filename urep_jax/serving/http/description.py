@@ -41,7 +41,7 @@ def describe(endpoints: Sequence[Endpoint], texts: Mapping[str, tuple[str, str]]
         "info": {
             "title": "User representations, near real time",
             "version": "1",
-            "description": "What happens to users goes in, their vectors come out.",
+            "description": "What happens to users goes in, their vectors come out. Integers have no decimal point.",
         },
         "paths": paths,
         "components": {"schemas": components, **bearer},

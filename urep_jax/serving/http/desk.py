@@ -10,7 +10,7 @@ from urep_jax.serving.http.backend import Backend
 from urep_jax.serving.http.batching import Coalescer
 from urep_jax.serving.http.refusals import Refusal
 from urep_jax.serving.online.messages import Told, message_of
-from urep_jax.serving.online.parts import Message, StoreAway, StoredVector
+from urep_jax.serving.online.parts import Message, StoredVector
 
 Answer = TypeVar("Answer")
 
@@ -79,10 +79,8 @@ class Desk:
         self._threads.shutdown()
 
     def _read(self, user_ids: Sequence[str]) -> list[Read]:
-        vectors, spaces = self.backend.vectors(user_ids), self.backend.spaces()
-        if any(vector is not None and vector.space_id not in spaces.values() for vector in vectors):
-            raise StoreAway("the space changed while vectors were read")
-        return [Read(vector, spaces) for vector in vectors]
+        found = self.backend.vectors(user_ids)
+        return [Read(vector, found.spaces) for vector in found.vectors]
 
     def _accept(self, messages: Sequence[Message]) -> Sequence[None]:
         self.backend.accept(messages)

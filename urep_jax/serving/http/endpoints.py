@@ -5,10 +5,9 @@ from http import HTTPStatus
 from typing import Any, NamedTuple
 
 from msgspec import Struct
-from msgspec.structs import asdict
 
 from urep_jax.serving.http import answers, asked
-from urep_jax.serving.http.backend import NotReady
+from urep_jax.serving.http.backend import Neighbours, NotReady, Ranking, User
 from urep_jax.serving.http.desk import Desk, refuse_other_space
 from urep_jax.serving.http.refusals import Refusal
 
@@ -93,42 +92,39 @@ async def onboarding(desk: Desk, it: Asked) -> answers.Accepted:
     return answers.Accepted(await desk.accept(told, ["$", "$.profile"][: len(told)]))
 
 
-async def nearest_users(desk: Desk, it: Asked) -> answers.Nearest:
+async def nearest_users(desk: Desk, it: Asked) -> Neighbours:
     """Users like a user."""
-    found, spaces = await desk.ask(lambda: (desk.backend.nearest_users(it.id, it.body.k), desk.backend.spaces()))
+    found = await desk.ask(lambda: desk.backend.nearest_users(it.id, it.body.k))
     if found is None:
         raise unknown("user")
     refuse_other_space(it.body.space_id, found.space_id)
-    return answers.Nearest(**asdict(found), spaces=spaces)
+    return found
 
 
-async def nearest_tracks(desk: Desk, it: Asked) -> answers.Nearest:
+async def nearest_tracks(desk: Desk, it: Asked) -> Neighbours:
     """Tracks like a track."""
-    body, backend = it.body, desk.backend
-    found, spaces = await desk.ask(lambda: (backend.nearest_tracks(it.id, body.modality, body.k), backend.spaces()))
+    found = await desk.ask(lambda: desk.backend.nearest_tracks(it.id, it.body.modality, it.body.k))
     if found is None:
         raise unknown("track")
-    refuse_other_space(body.space_id, found.space_id)
-    return answers.Nearest(**asdict(found), spaces=spaces)
+    refuse_other_space(it.body.space_id, found.space_id)
+    return found
 
 
-async def rank(desk: Desk, it: Asked) -> answers.RankedItems:
+async def rank(desk: Desk, it: Asked) -> Ranking:
     """Items ordered for a user."""
-    body, backend = it.body, desk.backend
-    found, spaces = await desk.ask(
-        lambda: (backend.rank(it.id, body.item_ids, body.station_id, body.by), backend.spaces())
-    )
+    body = it.body
+    found = await desk.ask(lambda: desk.backend.rank(it.id, body.item_ids, body.station_id, body.by))
     if found is None:
         raise unknown("user")
-    return answers.RankedItems(**asdict(found), spaces=spaces)
+    return found
 
 
-async def user(desk: Desk, it: Asked) -> answers.UserPage:
+async def user(desk: Desk, it: Asked) -> User:
     """What is known of a user."""
-    found, spaces = await desk.ask(lambda: (desk.backend.user(it.id), desk.backend.spaces()))
+    found = await desk.ask(lambda: desk.backend.user(it.id))
     if found is None:
         raise unknown("user")
-    return answers.UserPage(**asdict(found), spaces=spaces)
+    return found
 
 
 async def forget(desk: Desk, it: Asked) -> answers.Forgotten:
@@ -188,20 +184,20 @@ ENDPOINTS = (
         refuses=_STORED,
     ),
     Endpoint(
-        *("POST", "/v1/users/{user_id}/nearest", nearest_users, "Users like a user", answers.Nearest),
+        *("POST", "/v1/users/{user_id}/nearest", nearest_users, "Users like a user", Neighbours),
         takes=asked.AskedNearest,
         refuses=_SPACED,
     ),
     Endpoint(
-        *("POST", "/v1/tracks/{item_id}/nearest", nearest_tracks, "Tracks like a track", answers.Nearest),
+        *("POST", "/v1/tracks/{item_id}/nearest", nearest_tracks, "Tracks like a track", Neighbours),
         takes=asked.AskedNearestTracks,
         refuses=_SPACED,
     ),
     Endpoint(
-        *("POST", "/v1/users/{user_id}/rank", rank, "Items ordered for a user", answers.RankedItems, asked.AskedRank),
+        *("POST", "/v1/users/{user_id}/rank", rank, "Items ordered for a user", Ranking, asked.AskedRank),
         refuses=_SPACED,
     ),
-    Endpoint("GET", "/v1/users/{user_id}", user, "What is known of a user", answers.UserPage, refuses=_ONE),
+    Endpoint("GET", "/v1/users/{user_id}", user, "What is known of a user", User, refuses=_ONE),
     Endpoint("DELETE", "/v1/users/{user_id}", forget, "Forget a user", answers.Forgotten),
     Endpoint("GET", "/v1/lineage", lineage, "What the vectors come from", Mapping[str, Any]),
     Endpoint("GET", "/v1/status", status, "How far behind the workers are, and counts", answers.HowItGoes),

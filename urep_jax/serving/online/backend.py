@@ -14,6 +14,7 @@ from urep_jax.core.types import Feedback
 from urep_jax.core.vectors import Vectors
 from urep_jax.lineage.reading import reading
 from urep_jax.serving.http.backend import (
+    Found,
     Freshness,
     Heard,
     Near,
@@ -29,7 +30,7 @@ from urep_jax.serving.online.deployment import Deployment
 from urep_jax.serving.online.messages import Forget, Profile, Told, message_of
 from urep_jax.serving.online.models import Models, load_models
 from urep_jax.serving.online.near import UserIndex, nearest_items
-from urep_jax.serving.online.parts import RECORD, Addition, Message, StoredVector, UserState
+from urep_jax.serving.online.parts import RECORD, Addition, Message, UserState
 from urep_jax.serving.online.states import tables_of
 from urep_jax.serving.online.work import read_pulse, whole
 
@@ -97,13 +98,11 @@ class OnlineBackend:
             raise NotReady("users are being encoded for the first time; ask again in a moment")
         return self._models
 
-    def spaces(self) -> Mapping[str, str]:
+    def vectors(self, user_ids: Sequence[str]) -> Found:
         """See `Backend`."""
-        return self.models.spaces
-
-    def vectors(self, user_ids: Sequence[str]) -> list[StoredVector | None]:
-        """See `Backend`."""
-        return self._store.vectors(user_ids, self.models.space_id)
+        # Once, so that a swap in between changes nothing.
+        models = self.models
+        return Found(self._store.vectors(user_ids, models.space_id), models.spaces)
 
     def check(self, told: Told) -> str | None:
         """See `Backend`."""
@@ -133,12 +132,12 @@ class OnlineBackend:
 
     def nearest_users(self, user_id: str, k: int) -> Neighbours | None:
         """See `Backend`."""
-        space_id = self.models.space_id
-        (own,) = self._store.vectors([user_id], space_id)
+        models = self.models
+        (own,) = self._store.vectors([user_id], models.space_id)
         if own is None:
             return None
         found = self._users.nearest(own, k)
-        return Neighbours(space_id, [Near(one, score) for one, score in found])
+        return Neighbours(own.space_id, [Near(one, score) for one, score in found], models.spaces)
 
     def nearest_tracks(self, item_id: str, modality: str | None, k: int) -> Neighbours | None:
         """See `Backend`."""
@@ -148,7 +147,7 @@ class OnlineBackend:
             raise Refused(f"modality is {modality!r}, but must be one of {', '.join(names)}")
         for one in modalities:
             if modality in (None, one.name) and (found := nearest_items(one, item_id, k)) is not None:
-                return Neighbours(one.space.id, [Near(item, score) for item, score in found])
+                return Neighbours(one.space.id, [Near(item, score) for item, score in found], one.space.ids)
         return None
 
     def rank(self, user_id: str, item_ids: Sequence[str], station_id: str | None, by: str | None) -> Ranking | None:
@@ -174,7 +173,7 @@ class OnlineBackend:
             Ranked(item, None if np.isnan(odds) else float(odds))
             for item, odds in zip(ranked.items, ranked.log_odds, strict=True)
         ]
-        return Ranking(by, own.space_id, items)
+        return Ranking(by, own.space_id, items, models.ranker.space.ids)
 
     def user(self, user_id: str) -> User | None:
         """See `Backend`."""
@@ -195,6 +194,7 @@ class OnlineBackend:
             told,
             None if own is None else own.space_id,
             [],
+            models.spaces,
         )
 
     def lineage(self) -> Mapping[str, Any]:
@@ -244,7 +244,7 @@ class OnlineBackend:
             Ranked(item, None if np.isnan(score) else float(score))
             for item, score in zip(ranked.items, ranked.scores, strict=True)
         ]
-        return Ranking("recommender", None, items)
+        return Ranking("recommender", None, items, models.recommender.space.ids)
 
 
 def _heard(models: Models, records: np.ndarray) -> list[Heard]:
