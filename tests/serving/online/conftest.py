@@ -54,7 +54,8 @@ class PrivateRedis:
 
     def remove(self) -> None:
         self.kill()
-        shutil.rmtree(self.folder, ignore_errors=True)  # Its child may be writing a file anew.
+        while self.folder.exists():  # Its child may be writing a file anew, and ends by itself.
+            shutil.rmtree(self.folder, ignore_errors=True)
 
 
 @pytest.fixture(scope="session")

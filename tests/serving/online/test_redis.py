@@ -2,14 +2,14 @@
 
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import pytest
 
 from tests.serving.online.conftest import PrivateRedis
 from urep_jax.serving.online import redis_stream
-from urep_jax.serving.online.parts import RECORD, Addition, Lag, Message, StoreAway, StoredVector, StoreFull
+from urep_jax.serving.online.parts import RECORD, Addition, Lag, Message, StoreAway, StoredVector, StoreFull, UserState
 from urep_jax.serving.online.redis_store import RedisStore
 from urep_jax.serving.online.redis_stream import RedisStream
 
@@ -180,6 +180,29 @@ def test_a_worker_that_computes_for_long_keeps_its_partitions(redis_url: str, mo
     first.done(found)
     second.close()
     first._server.close()
+
+
+def test_what_is_added_while_a_user_is_trimmed_stays(redis_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    store = RedisStore(redis_url, prefix="trimmed")
+    records = np.zeros(3, RECORD)
+    records["key"] = records["time"] = [1, 2, 3]
+    store.add([Addition("ann", records[:2])])
+    add, reads = store.add, 0
+
+    def add_meanwhile(additions: Sequence[Addition]) -> list[UserState]:
+        nonlocal reads
+        reads += 1
+        states = add(additions)
+        if reads == 1:
+            add([Addition("ann", records[2:])])
+        return states
+
+    monkeypatch.setattr(store, "add", add_meanwhile)
+    assert store.trim("ann", 2) == 1
+    (state,) = add([Addition("ann", records[:0])])
+    assert state.records["key"].tolist() == [2, 3]
+    assert reads == 2
+    store.close()
 
 
 def test_deployments_share_a_server_by_prefix(redis_url: str) -> None:

@@ -60,6 +60,33 @@ def test_forgotten_ids_are_in_no_byte_of_the_files(tmp_path: Path, stream: Sqlit
     assert len(store.users(most=5000)) == 3000 - 20
 
 
+def test_what_is_deleted_is_written_over_at_once(tmp_path: Path) -> None:
+    database = Database(tmp_path / "a.sqlite", "CREATE TABLE IF NOT EXISTS texts (text TEXT)")
+    with database.writing() as connection:
+        connection.execute("INSERT INTO texts VALUES ('here lies ann'), ('and bob')")
+    with database.writing() as connection:
+        connection.execute("DELETE FROM texts WHERE text = 'here lies ann'")
+    database._empty_log()
+    assert files_with(tmp_path, b"lies ann") == [], "otherwise each `forget` would write the whole file anew"
+    database.close()
+
+
+def test_a_transaction_that_fails_leaves_nothing(tmp_path: Path) -> None:
+    database = Database(tmp_path / "a.sqlite", "CREATE TABLE IF NOT EXISTS texts (text TEXT)")
+
+    def fail() -> None:
+        with database.writing() as connection:
+            connection.execute("INSERT INTO texts VALUES ('half')")
+            raise KeyError("half")
+
+    with pytest.raises(KeyError):
+        fail()
+    assert not database.holds([b"half"])
+    with database.writing() as connection:
+        assert connection.execute("SELECT count(*) FROM texts").fetchone() == (0,)
+    database.close()
+
+
 def test_a_copy_that_is_left_in_a_page_is_written_over(tmp_path: Path) -> None:
     database = Database(tmp_path / "a.sqlite", "CREATE TABLE IF NOT EXISTS texts (text TEXT)")
     with database.writing() as connection:

@@ -103,6 +103,11 @@ def test_of_two_records_with_one_key_the_lesser_bytes_stay(store: Store) -> None
         assert state.records.tobytes() == lesser.tobytes()
 
 
+def test_records_of_one_time_are_sorted_by_key(store: Store) -> None:
+    (state,) = store.add([Addition("a", records((5, 20, 1), (1, 20, 2), (3, 20, 3)))])
+    assert state.records["key"].tolist() == [1, 3, 5]
+
+
 def test_hundreds_of_additions_and_replays_of_them(store: Store) -> None:
     """Chunks are joined, and what is there twice is written anew, without a trace in what is read."""
     rng = np.random.default_rng(0)
@@ -220,6 +225,7 @@ def test_forgetting_leaves_nothing_of_a_user_and_all_of_others(place: Place, sto
         assert read(store, one).revision == 0
         assert store.vectors([one], "users-bb") == [None]
         assert store.users() == sorted(ids[number + 1 :])
+        assert store.count("users-bb") == len(ids) - number - 1
         assert all(read(store, other).records.tobytes() == states[other] for other in ids[number + 1 :])
     stream.close()
 
