@@ -205,6 +205,7 @@ def test_an_export_tells_what_it_is(encoder_folder: Path, recommender_folder: Pa
     assert (users.kind, tracks.kind) == ("user_encoder", "recommender")
     assert users.told["space"] == encoder.space.id
     assert users.told["spaces"] == encoder.space.ids
+    assert tracks.told["space"] == recommender().space.id
     assert [group["name"] for group in users.told["features"]] == [group.name for group in encoder.features.groups]
     assert users.told["features"][-1]["columns"][1] == encoder.features.width
     assert SequenceConfig(**tracks.told["sequences"]) == recommender().sequences

@@ -104,7 +104,7 @@ def export_recommender(model: Recommender, folder: str | os.PathLike[str]) -> No
         {"tables": {"item": params["tables"]["item"]}},
         {"query": (f"b, {width}", np.float32), "item": ("b, m", np.int32)},
     )
-    told = {"kind": "recommender", "space": None, "spaces": {}, "sequences": dataclasses.asdict(model.sequences)}
+    told = {"kind": "recommender", **_space(model), "sequences": dataclasses.asdict(model.sequences)}
     _write(
         folder,
         told,
@@ -113,9 +113,9 @@ def export_recommender(model: Recommender, folder: str | os.PathLike[str]) -> No
     )
 
 
-def _space(encoder: UserEncoder) -> dict[str, Any]:
+def _space(model: UserEncoder | Recommender) -> dict[str, Any]:
     """The id of its space, and those of all that it comes from."""
-    return {"space": encoder.space.id, "spaces": encoder.space.ids}
+    return {"space": model.space.id, "spaces": model.space.ids}
 
 
 def _question_encoder(cfg: TransformerConfig) -> Callable[[Any, Mapping[str, Array]], Array]:

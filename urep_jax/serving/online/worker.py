@@ -8,6 +8,7 @@ Source: Generalized User Representations for Transfer Learning, §4.2 and Fig. 5
 """
 
 import dataclasses
+import json
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import NamedTuple
@@ -140,12 +141,14 @@ def fill(store: Store, space_id: str, encoder: StateEncoder, portion: int = 256)
         How many users each portion had; whoever calls does what else there is to do in between.
     """
     name = f"filled/{space_id}"
-    after = store.note(name) or ""
+    # As JSON, so that it is found where the user is to be forgotten.
+    told = store.note(name)
+    after = json.loads(told) if told else ""
     while users := store.users(after, portion):
         states = store.add([Addition(user_id, _NONE) for user_id in users])
         encode_anew(store, users, states, {space_id: encoder}, time.time())
         after = users[-1]
-        store.note(name, after)
+        store.note(name, json.dumps(after))
         yield len(users)
 
 
