@@ -28,20 +28,17 @@ URL = r"(http://127\.0\.0\.1:\d+)"
 
 
 class Client:
-    """Asks one service, over one connection."""
+    """Asks one service, on a new connection each time: what lies idle for seconds may be hung up."""
 
     def __init__(self, url: str) -> None:
         self._connection = http.client.HTTPConnection(url.removeprefix("http://"), timeout=30)
 
     def __call__(self, method: str, path: str, body: Any = None) -> tuple[int, Any]:
         content = None if body is None else json.dumps(body)
-        self._connection.request(method, path, content, {"Content-Type": "application/json"})
-        answer = self._connection.getresponse()
-        return answer.status, json.loads(answer.read())
-
-    def close(self) -> None:
-        """Hang up."""
-        self._connection.close()
+        with contextlib.closing(self._connection):
+            self._connection.request(method, path, content, {"Content-Type": "application/json"})
+            answer = self._connection.getresponse()
+            return answer.status, json.loads(answer.read())
 
 
 class Service:
@@ -132,13 +129,13 @@ def test_from_the_first_training_to_a_rotation_under_load(
     before = running.until_told(r"serving (users-\w{16})")
     encoder = restore_encoder(tmp_path / "run")
     assert before == encoder.space.id
-    with contextlib.closing(Client(running.until_told(URL))) as ask:
-        _newcomer(ask, encoder)
-        _known(ask)
-        after = _rotate(command, running, workspace, before)
-        _worker_dies(ask, running, after)
-        assert ask("DELETE", "/v1/users/ann") == (200, {"user_id": "ann", "known": True})
-        assert ask("GET", "/v1/users/ann")[0] == 404
+    ask = Client(running.until_told(URL))
+    _newcomer(ask, encoder)
+    _known(ask)
+    after = _rotate(command, running, workspace, before)
+    _worker_dies(ask, running, after)
+    assert ask("DELETE", "/v1/users/ann") == (200, {"user_id": "ann", "known": True})
+    assert ask("GET", "/v1/users/ann")[0] == 404
 
     running.process.send_signal(signal.SIGTERM)
     assert running.process.wait(30) == -signal.SIGTERM or running.process.returncode == 0
@@ -203,10 +200,7 @@ def _rotate(command: Command, running: Service, workspace: Path, before: str) ->
     url = running.until_told(URL)
 
     def keep_asking() -> None:
-        with contextlib.closing(Client(url)) as own:
-            ask_all(own)
-
-    def ask_all(own: Client) -> None:
+        own = Client(url)
         while not over.is_set():
             for method, path, body in (
                 ("GET", "/v1/users/user%205/vector", None),
