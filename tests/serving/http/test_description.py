@@ -75,7 +75,7 @@ def map_body(context: Any, body: Any) -> Any:
 
 
 @schema.parametrize()
-@settings(max_examples=25, suppress_health_check=list(HealthCheck))
+@settings(max_examples=25, derandomize=True, suppress_health_check=list(HealthCheck))
 def test_it_does_what_it_tells(case: schemathesis.Case) -> None:
     case.call_and_validate(checks=CHECKS)
 
