@@ -105,8 +105,10 @@ class Fake:
         self._called()
         if user_id not in KNOWN:
             return None
-        heard, moves = [Heard(1, "t1", "up")], [Move(2.0, 1, 1, None)]
-        return User(user_id, 1, heard, ["abba"], ["sv"], {"country": "SE"}, SPACES["users"], moves, SPACES)
+        heard, moves = [Heard(1, "t1", "up")], [Move(1, 1, None, 1.0)]
+        return User(
+            user_id, 1, heard, ["abba"], ["sv"], {"country": "SE"}, SPACES["users"], [Near("abba", 0.5)], moves, SPACES
+        )
 
     def lineage(self) -> Mapping[str, Any]:
         self._called()

@@ -114,7 +114,7 @@ def test_what_is_known_of_a_user(app: Service) -> None:
     told = ask(app, "GET", f"/v1/users/{segment(ODD)}").json()
     assert told["user_id"] == ODD
     assert told["recent"][0]["item_id"] == "t1"
-    assert told["moves"][0]["cosine"] is None
+    assert told["moves"][0]["before"] is None
     assert told["spaces"] == SPACES
 
 
@@ -155,7 +155,8 @@ def test_the_page_may_do_nothing_but_ask_here(app: Service) -> None:
     told = ask(app, "GET", "/")
     assert told.headers["content-type"].startswith("text/html")
     assert "default-src 'none'" in told.headers["content-security-policy"]
-    assert b"<script" not in told.body
+    for path, kind in (("/page.js", "text/javascript"), ("/page.css", "text/css")):
+        assert ask(app, "GET", path).headers["content-type"].startswith(kind)
 
 
 @pytest.mark.parametrize("path", ["/", "/healthz", "/metrics", "/openapi.json", "/v1/users/new", "/nowhere"])

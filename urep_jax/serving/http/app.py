@@ -85,20 +85,24 @@ class Service:
         self._desk = Desk(backend)
         self._metrics = metrics.Metrics()
         texts = {
-            "/": (page.HTML, "The page for people"),
+            **{path: (kind, summary) for path, (kind, _, summary) in page.FILES.items()},
             "/metrics": (metrics.TEXT, "Counts, as Prometheus reads them"),
             "/openapi.json": (JSON, "This description"),
         }
         described = _encode(describe(ENDPOINTS, texts, self._door.guarded))
         policy = ((b"content-security-policy", page.POLICY.encode()),)
 
-        async def show_page(desk: Desk, it: Asked) -> Text:
-            return Text(page.HTML, page.PAGE, policy)
+        def shows(kind: str, content: bytes) -> Callable[[Desk, Asked], Awaitable[Text]]:
+            async def show(desk: Desk, it: Asked) -> Text:
+                return Text(kind, content, policy)
+
+            return show
 
         async def show_description(desk: Desk, it: Asked) -> Text:
             return Text(JSON, described)
 
-        calls = {"/": show_page, "/metrics": self._show_metrics, "/openapi.json": show_description}
+        calls = {path: shows(kind, content) for path, (kind, content, _) in page.FILES.items()}
+        calls |= {"/metrics": self._show_metrics, "/openapi.json": show_description}
         texts_too = [Endpoint("GET", path, calls[path], texts[path][1], Text, refuses=()) for path in texts]
         self._places = list(_places([*ENDPOINTS, *texts_too]))
         # Asked a thousand times as often as all others together, so it isn't looked for.

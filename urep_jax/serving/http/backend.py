@@ -100,19 +100,19 @@ class Heard(Struct, frozen=True):
 
 
 class Move(Struct, frozen=True):
-    """How a vector was made anew.
+    """A user's vector as it was at a moment.
 
     Attributes:
-        computed_at: when, seconds since 1970.
-        as_of: the moment that it is about, seconds since 1970.
-        events: how many it was made from.
-        cosine: similarity to the one before; None for the first.
+        as_of: the moment, seconds since 1970, UTC.
+        events: how many had happened before.
+        before: cosine with the vector of the moment before; None for the first.
+        latest: cosine with the latest vector.
     """
 
-    computed_at: float
     as_of: int
     events: int
-    cosine: float | None
+    before: float | None
+    latest: float
 
 
 class User(Struct, frozen=True):
@@ -126,7 +126,8 @@ class User(Struct, frozen=True):
         languages: picked in the onboarding.
         categories: what the profile tells.
         space_id: the space of the vector; None if there is none yet.
-        moves: how it moved, the latest first.
+        near: artists that are nearest to what was heard lately, nearest first.
+        moves: how the vector moved with the latest events, the latest first.
         spaces: ids of all spaces that the vector comes from, by name.
     """
 
@@ -137,6 +138,7 @@ class User(Struct, frozen=True):
     languages: Sequence[str]
     categories: Mapping[str, str]
     space_id: str | None
+    near: Sequence[Near]
     moves: Sequence[Move]
     spaces: Mapping[str, str]
 

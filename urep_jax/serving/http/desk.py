@@ -15,6 +15,7 @@ from urep_jax.serving.online.parts import Message, StoredVector
 Answer = TypeVar("Answer")
 
 _THREADS = 8
+_FORGETTING = 2
 _MOST_READ = 4096
 _MOST_ACCEPTED = 8192
 
@@ -36,6 +37,8 @@ class Desk:
     def __init__(self, backend: Backend) -> None:
         self.backend = backend
         self._threads = ThreadPoolExecutor(_THREADS, "backend")
+        # Forgetting waits for workers; nobody else is to wait for it.
+        self._forgetting = ThreadPoolExecutor(_FORGETTING, "forgetting")
         self._reads: Coalescer[str, Read] = Coalescer(self._read, _MOST_READ, "vectors")
         self._accepts: Coalescer[Message, None] = Coalescer(self._accept, _MOST_ACCEPTED, "accept")
 
@@ -72,11 +75,16 @@ class Desk:
         """What a call gives that may block."""
         return await asyncio.get_running_loop().run_in_executor(self._threads, call)
 
+    async def forget(self, user_id: str) -> bool:
+        """Forget a user; whether there was anything."""
+        return await asyncio.get_running_loop().run_in_executor(self._forgetting, self.backend.forget, user_id)
+
     def close(self) -> None:
         """Wait for what is under way, and let go of the threads."""
         for one in (self._reads, self._accepts):
             one.close()
         self._threads.shutdown()
+        self._forgetting.shutdown()
 
     def _read(self, user_ids: Sequence[str]) -> list[Read]:
         found = self.backend.vectors(user_ids)

@@ -129,7 +129,7 @@ async def user(desk: Desk, it: Asked) -> User:
 
 async def forget(desk: Desk, it: Asked) -> answers.Forgotten:
     """Forget a user. Doing it again is no mistake: it may be asked for until it is known to be done."""
-    return answers.Forgotten(it.id, await desk.ask(lambda: desk.backend.forget(it.id)))
+    return answers.Forgotten(it.id, await desk.forget(it.id))
 
 
 async def lineage(desk: Desk, it: Asked) -> Mapping[str, Any]:

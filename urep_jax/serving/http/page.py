@@ -1,17 +1,15 @@
-"""The page that a browser is shown."""
+"""The page that a browser is shown: how the chain and the workers are, and one user."""
 
-HTML = "text/html; charset=utf-8"
+from importlib import resources
 
-PAGE = b"""<!doctype html>
-<html lang="en">
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width">
-<title>User representations, near real time</title>
-<h1>User representations, near real time</h1>
-<p>This service answers programs. <a href="/openapi.json">/openapi.json</a> tells what can be asked,
-<a href="/v1/status">/v1/status</a> how it goes.</p>
-</html>
-"""
+_FILES = resources.files("urep_jax.serving.http") / "files"
+
+FILES = {
+    "/": ("text/html; charset=utf-8", (_FILES / "page.html").read_bytes(), "The page for people"),
+    "/page.css": ("text/css; charset=utf-8", (_FILES / "page.css").read_bytes(), "How the page looks"),
+    "/page.js": ("text/javascript; charset=utf-8", (_FILES / "page.js").read_bytes(), "What the page does"),
+}
+"""Its files by path: type, content, and what they are."""
 
 POLICY = "; ".join(
     (

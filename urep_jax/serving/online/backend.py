@@ -10,13 +10,12 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from urep_jax.core.types import Feedback
 from urep_jax.core.vectors import Vectors
+from urep_jax.lineage.batch import Batch
 from urep_jax.lineage.reading import reading
 from urep_jax.serving.http.backend import (
     Found,
     Freshness,
-    Heard,
     Near,
     Neighbours,
     NotReady,
@@ -31,12 +30,10 @@ from urep_jax.serving.online.messages import Forget, Profile, Told, message_of
 from urep_jax.serving.online.models import Models, load_models
 from urep_jax.serving.online.near import UserIndex, nearest_items
 from urep_jax.serving.online.parts import RECORD, Addition, Message, UserState
-from urep_jax.serving.online.states import tables_of
+from urep_jax.serving.online.portrait import portrait
 from urep_jax.serving.online.work import read_pulse, whole
 
 _NONE = np.zeros(0, RECORD)
-_RECENT = 50
-"""Events of a user that are shown."""
 _PATIENCE = 10.0
 """Seconds to wait for a worker to forget a user."""
 
@@ -177,25 +174,8 @@ class OnlineBackend:
 
     def user(self, user_id: str) -> User | None:
         """See `Backend`."""
-        state, models = self._state(user_id), self.models
-        if not state.revision:
-            return None
-        (own,) = self._store.vectors([user_id], models.space_id)
-        tables = tables_of([state], models.users.encoder.features.categories)
-        (person,), answers = tables["users"].to_pylist(), tables["onboarding"].to_pylist()
-        picked = answers[0] if answers else {}
-        told = {name: person[name] for name in models.users.encoder.features.categories if person[name] is not None}
-        return User(
-            user_id,
-            len(state.records),
-            _heard(models, state.records[-_RECENT:][::-1]),
-            picked.get("artists") or [],
-            picked.get("languages") or [],
-            told,
-            None if own is None else own.space_id,
-            [],
-            models.spaces,
-        )
+        state = self._state(user_id)
+        return portrait(user_id, state, self.models) if state.revision else None
 
     def lineage(self) -> Mapping[str, Any]:
         """See `Backend`."""
@@ -203,8 +183,8 @@ class OnlineBackend:
         return {
             "chain": self._deployment.chain,
             "graph": state.graph.plain(),
-            "current": {model: batch.plain() for model, batch in state.current.items()},
-            "legacy": {model: batch.plain() for model, batch in state.legacy.items()},
+            "current": {model: _told(batch) for model, batch in state.current.items()},
+            "legacy": {model: _told(batch) for model, batch in state.legacy.items()},
             "due": {one.model: list(one.reasons) for one in state.due(time.time())},
             "served": dict(self.models.spaces),
         }
@@ -247,16 +227,6 @@ class OnlineBackend:
         return Ranking("recommender", None, items, models.recommender.space.ids)
 
 
-def _heard(models: Models, records: np.ndarray) -> list[Heard]:
-    """Events as people read them."""
-    items, stations = models.items.names(records["item"]), models.stations.names(records["station"])
-    return [
-        Heard(
-            int(record["time"]),
-            item,
-            Feedback(int(record["feedback"])).word,
-            station,
-            None if np.isnan(record["played_ratio"]) else float(record["played_ratio"]),
-        )
-        for record, item, station in zip(records, items, stations, strict=True)
-    ]
+def _told(batch: Batch) -> dict[str, Any]:
+    """A batch as others may know it: not where it lies on this machine."""
+    return {name: value for name, value in batch.plain().items() if name != "run"}

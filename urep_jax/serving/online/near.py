@@ -81,16 +81,18 @@ class UserIndex:
 
 def nearest_items(modality: Modality, item_id: str, k: int) -> list[tuple[str, float]] | None:
     """Items with the largest cosines with an item's vector, less that one; None if it has none."""
-    ids = modality.item_ids
-    row = ids.index(item_id).as_py()
+    row = modality.item_ids.index(item_id).as_py()
     if row < 0:
         return None
-    length = np.linalg.norm(modality.vectors, axis=1)
-    scores = modality.vectors @ modality.vectors[row] / np.maximum(length * length[row], 1e-12)
-    scores[row] = -np.inf
-    most = min(k, len(scores) - 1)
-    best = np.argsort(-scores, kind="stable")[:most]
-    return [(ids[int(one)].as_py(), float(scores[one])) for one in best]
+    return [found for found in nearest_to(modality, modality.vectors[row], k + 1) if found[0] != item_id][:k]
+
+
+def nearest_to(modality: Modality, vector: Float32[np.ndarray, "D"], k: int) -> list[tuple[str, float]]:
+    """Items, or artists, with the largest cosines with a vector of the same space, the largest first."""
+    length = np.linalg.norm(modality.vectors, axis=1) * np.linalg.norm(vector)
+    scores = modality.vectors @ vector / np.maximum(length, 1e-12)
+    best = np.argsort(-scores, kind="stable")[:k]
+    return [(modality.item_ids[int(one)].as_py(), float(scores[one])) for one in best]
 
 
 def _faiss_index(units: Float32[np.ndarray, "N Z"]) -> Any:

@@ -9,6 +9,7 @@ import numpy as np
 import pyarrow as pa
 from jaxtyping import Float32, Int64
 
+from urep_jax.core.types import LISTENED
 from urep_jax.data.log import EventLog
 from urep_jax.data.ragged import offsets_of
 from urep_jax.data.user_features.inputs import Inputs
@@ -41,6 +42,13 @@ class StateEncoder:
             time: the moment of each, seconds since 1970, UTC; what happens then or later plays no role.
         """
         return self.encoder.encode(self.inputs(states), np.arange(len(states)), time).values
+
+    def taste(self, state: UserState, *, modality: int = 0) -> Float32[np.ndarray, "D"] | None:
+        """The mean vector of what a user heard, in the space of a modality; None if none of it has a vector."""
+        one = self._aligned[modality]
+        row_E = self._items.rows(state.records["item"])[np.isin(state.records["feedback"], LISTENED)]
+        known_E = row_E[one.known[row_E]]
+        return one.vectors[known_E].mean(axis=0) if len(known_E) else None
 
     def inputs(self, states: Sequence[UserState]) -> Inputs:
         """States as features are made from them."""
