@@ -1,9 +1,15 @@
 """`task=embed_users`: vectors of all users of a log, to Parquet, part by part."""
 
+import contextlib
 import json
+from pathlib import Path
+from time import time as clock
 
+import jax
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
 from omegaconf import DictConfig
 from rich.console import Console
 
@@ -13,6 +19,10 @@ from experiments.known import tell_encoded
 from experiments.lineage.registry import held
 from experiments.parts import write_parts
 from experiments.processes import first_alone
+from experiments.serve import EMBEDDED, check_into, deployment_of
+from urep_jax.data.log import EventLog
+from urep_jax.data.user_features.windows import events_before
+from urep_jax.serving.online.parts import StoredVector
 from urep_jax.serving.restore import restore_encoder
 
 
@@ -51,9 +61,38 @@ def embed_users(cfg: DictConfig, folder: RunFolder, console: Console) -> dict[st
         ]
         return pa.table(columns, schema=kind.with_metadata({"spaces": json.dumps(encoder.space.ids)}))
 
+    # Who can't store what is made is told before it is made.
+    if cfg.task.into is not None:
+        check_into(cfg.task.into)
     with held(cfg, encoder.space, "embed_users"):
         rows = write_parts(folder.path / "users", -(-log.num_sequences // cfg.task.block), part, console)
+        if cfg.task.into is not None and jax.process_index() == 0:
+            _store(cfg, folder.path / "users", events_of_users(log, time), console)
     console.print(f"{rows:,} users in the space {encoder.space.id}")
     metrics = {"users": float(rows)}
     folder.write_metrics(metrics)
     return metrics
+
+
+def events_of_users(log: EventLog, time: int) -> np.ndarray:
+    """How many events of each user were before a moment."""
+    every = np.arange(log.num_sequences)
+    return events_before(log, every, np.full(len(every), time, np.int64)) - log.offsets[:-1]
+
+
+def _store(cfg: DictConfig, folder: Path, events: np.ndarray, console: Console) -> None:
+    """Put what was made into the store that `task=serve` answers from, where that doesn't know more already."""
+    stored, user = 0, 0
+    stream, store = deployment_of(cfg, None if cfg.task.into == EMBEDDED else cfg.task.into).open()
+    with contextlib.closing(stream), contextlib.closing(store):
+        for path in sorted(folder.glob("*.parquet")):
+            table, now = pq.read_table(path), clock()
+            values = pc.list_flatten(table["vector"].combine_chunks()).to_numpy().reshape(len(table), -1)
+            columns = (table[name].to_pylist() for name in ("user_id", "space_id", "time"))
+            vectors = [
+                StoredVector(user_id, space_id, time, 0, int(events[user + row]), now, values[row])
+                for row, (user_id, space_id, time) in enumerate(zip(*columns, strict=True))
+            ]
+            stored += store.write(vectors)
+            user += len(vectors)
+    console.print(f"{stored:,} of them stored; of the others the service knows more")

@@ -18,6 +18,9 @@ from urep_jax.serving.online.run import run
 from urep_jax.serving.online.worker import WorkerConfig
 from urep_jax.serving.restore import restore_encoder
 
+EMBEDDED = "embedded"
+"""What the store in the workspace's files is called."""
+
 _PORTION = 512
 """Users whose history is stored at once."""
 
@@ -31,14 +34,7 @@ def serve(cfg: DictConfig, console: Console) -> None:
             f"nothing of the chain {chain!r} is trained in {lineages.path}; train it first with "
             "python -m experiments.run, or name another chain with lineage.chain=..."
         )
-    deployment = Deployment(
-        lineage=lineages.path.absolute(),
-        chain=chain,
-        recommenders=serving.recommenders,
-        folder=Path(cfg.workspace).absolute() / "serving" / chain,
-        redis=serving.redis,
-        workers=serving.workers,
-    )
+    deployment = deployment_of(cfg, serving.redis, recommenders=serving.recommenders, workers=serving.workers)
     worker = WorkerConfig(most=serving.most)
     if serving.log:
         _begin_with_log(cfg, deployment, lineages.look(chain).lineage.current[USERS].run, console)
@@ -51,6 +47,26 @@ def serve(cfg: DictConfig, console: Console) -> None:
         token=token,
         tell=lambda text: console.print(text, soft_wrap=True, markup=False),
     )
+
+
+def deployment_of(
+    cfg: DictConfig, redis: str | None, *, recommenders: str | None = None, workers: int = 1
+) -> Deployment:
+    """Where everything lies in a workspace."""
+    workspace, chain = Path(cfg.workspace).absolute(), cfg.lineage.chain
+    return Deployment(workspace / "lineage.sqlite", chain, recommenders, workspace / "serving" / chain, redis, workers)
+
+
+def check_into(into: str) -> None:
+    """Refuse what is no store.
+
+    Raises:
+        ValueError: naming the knob.
+    """
+    if into != EMBEDDED and not into.startswith(("redis://", "rediss://", "unix://")):
+        raise ValueError(
+            f"task.into is {into!r}, but must be {EMBEDDED} or the URL of a Redis, such as redis://localhost:6379"
+        )
 
 
 def _begin_with_log(cfg: DictConfig, deployment: Deployment, run_folder: str, console: Console) -> None:

@@ -132,6 +132,7 @@ def test_from_the_first_training_to_a_rotation_under_load(
     ask = Client(running.until_told(URL))
     _newcomer(ask, encoder)
     _known(ask)
+    _batch(command, ask, tmp_path)
     after = _rotate(command, running, workspace, before)
     _worker_dies(ask, running, after)
     assert ask("DELETE", "/v1/users/ann") == (200, {"user_id": "ann", "known": True})
@@ -192,6 +193,24 @@ def _known(ask: Client) -> None:
     assert status == 200
     assert page["recent"][0]["item_id"].split()[0] in ("track", "show")
     assert ask("POST", "/v1/users/user%205/rank", {"item_ids": ["track 1"], "by": "taste"})[0] == 422
+
+
+def _batch(command: Command, ask: Client, tmp_path: Path) -> None:
+    """What batch inference makes is stored where it is about a later moment than what is there."""
+    status, before = ask("GET", "/v1/users/user%205/vector")
+    data = [knob for knob in SMALL if knob.lstrip("+").startswith("data.source")]
+    call = ("task=embed_users", f"task.run={tmp_path / 'run'}", "task.into=embedded", CHAIN, *data)
+    said = command(*call, f"task.time={before['as_of'] + 7 * 86_400}", folder=tmp_path / "batch")
+    assert said.status == 0, said.err
+    assert "150 of them stored" in said.out
+    status, after = ask("GET", "/v1/users/user%205/vector")
+    assert (status, after["as_of"], after["events"]) == (200, before["as_of"] + 7 * 86_400, before["events"])
+    assert after["values"] != before["values"]
+    late = command(*call, f"task.time={before['as_of'] - 86_400}", folder=tmp_path / "late batch")
+    assert ask("GET", "/v1/users/user%205/vector") == (200, after), late.out
+    wrong = command(*call, "task.into=somewhere", folder=tmp_path / "nowhere")
+    assert wrong.status == 1
+    assert "task.into is 'somewhere', but must be embedded or the URL of a Redis" in wrong.err
 
 
 def _rotate(command: Command, running: Service, workspace: Path, before: str) -> str:
