@@ -7,13 +7,23 @@ from omegaconf import DictConfig
 
 from experiments.tables import cell, markdown_table, short
 from experiments.user_representation.cost import COMPARED
+from experiments.user_representation.freshness import AGES, FRESH, HORIZONS, ONE
 from experiments.user_representation.movement import BACK
 from experiments.user_representation.paper import DAYS, PAPER, TASKS, metric_title, ours, representation_title
+from experiments.user_representation.session_moments import AWAY_DAYS, GROUPS, STILL_DAYS
 from experiments.user_representation.tasks import Results
 from urep_jax.evaluation.by_user import ByUser
 from urep_jax.evaluation.paired import paired_difference
 
 _KINDS = (("completed", "completed"), ("not completed", "not_completed"))
+_GROUPS = {
+    "established": "established, within a session",
+    "changed": "after a change of taste",
+    "returned": f"back after {AWAY_DAYS} days or more",
+    "new": "new, on the first day",
+    "beginnings": "established, as a session begins",
+    "still": f"nothing heard for {STILL_DAYS} days (control)",
+}
 
 
 class Told(NamedTuple):
@@ -93,6 +103,42 @@ most: by artists, four weeks beside the four weeks before the earlier moment. Th
 movements over users.
 
 {markdown_table(rows)}"""
+
+
+def freshness(told: Told) -> str:
+    """AUC of what follows with fresh vectors, and what is lost with old ones, by group."""
+    late = [age for age in AGES if age != FRESH]
+    header = [
+        "",
+        "users",
+        f"{FRESH}, AUC",
+        *late,
+        *(f"{age}, one classifier" for age in late),
+        *(f"z_u moved, {age}" for age in late),
+    ]
+    found = []
+    for horizon in HORIZONS:
+        rows = [header]
+        for group in GROUPS:
+            key = f"freshness/{group}/{horizon}"
+            if (fresh := told.results.get(f"{key}/{FRESH}")) is None:
+                continue
+            over = [cell(told.metrics, f"{key}/{age}{one}/auc_over_fresh") for one in ("", f"/{ONE}") for age in late]
+            moved = [cell(told.metrics, f"freshness/{group}/moved/{age}/distance") for age in late]
+            users = f"{len(fresh['auc'].user):,}"
+            rows.append([_GROUPS[group], users, cell(told.metrics, f"{key}/{FRESH}/auc"), *over, *moved])
+        words = "The rest of the session" if horizon == "session" else f"The next {told.cfg.evaluation.hours} hours"
+        found.append(f"{words}:\n\n{markdown_table(rows)}")
+    body = "\n\n".join(found)
+    return f"""## What it is worth that vectors are fresh
+
+AUC with a z_u of the moment, and how much more is had with one that is older: less than 0 is lost. Every age is asked the
+same pairs, and has a classifier that learnt from vectors of that age; "one classifier" is that of fresh vectors. The last
+columns are cosine distances between z_u of that age and of the moment.
+
+{body}
+
+![freshness](figures/freshness.png)"""
 
 
 def artist_preference(told: Told) -> str:
