@@ -78,7 +78,7 @@ def _told(
     # The moments once for each age: vectors differ, and what is known of tracks doesn't.
     z_AxZ = np.concatenate(list(z_by_age.values()))
     every = Moments.join([asked] * len(ages))
-    of_age = [Pairs(*(_moved_on(part, n * len(asked)) for part in pairs[:3]), every) for n in range(len(ages))]
+    of_age = [_of_age(pairs, n, every) for n in range(len(ages))]
     odds: dict[str, Float64[np.ndarray, "P"]] = {}
     for age, own in zip(ages, of_age, strict=True):
         if age == FRESH:
@@ -100,8 +100,13 @@ def _told(
     return results
 
 
-def _moved_on(pairs: LabelledPairs, rows: int) -> LabelledPairs:
-    return dataclasses.replace(pairs, user=pairs.user + rows)
+def _of_age(pairs: Pairs, n: int, every: Moments) -> Pairs:
+    """The same pairs, asked of vectors of the `n`-th age: of its rows among those of `every` age."""
+    train, validation, test = (
+        dataclasses.replace(one, user=one.user + n * len(pairs.asked))
+        for one in (pairs.train, pairs.validation, pairs.test)
+    )
+    return Pairs(train, validation, test, every)
 
 
 def _moved(trained: Trained, found: SessionMoments, z_by_age: Mapping[str, Float32[np.ndarray, "N Z"]]) -> Results:

@@ -106,39 +106,43 @@ movements over users.
 
 
 def freshness(told: Told) -> str:
-    """AUC of what follows with fresh vectors, and what is lost with old ones, by group."""
+    """AUC of what follows with fresh vectors, what is lost with old ones, and how far they are apart, by group."""
     late = [age for age in AGES if age != FRESH]
-    header = [
-        "",
-        "users",
-        f"{FRESH}, AUC",
-        *late,
-        *(f"{age}, one classifier" for age in late),
-        *(f"z_u moved, {age}" for age in late),
-    ]
-    found = []
+    tables = {}
     for horizon in HORIZONS:
-        rows = [header]
+        rows = [["", "users", f"{FRESH}, AUC", *late, *(f"{age}, one classifier" for age in late)]]
         for group in GROUPS:
             key = f"freshness/{group}/{horizon}"
             if (fresh := told.results.get(f"{key}/{FRESH}")) is None:
                 continue
             over = [cell(told.metrics, f"{key}/{age}{one}/auc_over_fresh") for one in ("", f"/{ONE}") for age in late]
-            moved = [cell(told.metrics, f"freshness/{group}/moved/{age}/distance") for age in late]
-            users = f"{len(fresh['auc'].user):,}"
-            rows.append([_GROUPS[group], users, cell(told.metrics, f"{key}/{FRESH}/auc"), *over, *moved])
-        words = "The rest of the session" if horizon == "session" else f"The next {told.cfg.evaluation.hours} hours"
-        found.append(f"{words}:\n\n{markdown_table(rows)}")
-    body = "\n\n".join(found)
+            rows.append(
+                [_GROUPS[group], f"{len(fresh['auc'].user):,}", cell(told.metrics, f"{key}/{FRESH}/auc"), *over]
+            )
+        tables[horizon] = rows
+    if min(map(len, tables.values())) == 1:
+        return "## What it is worth that vectors are fresh\n\nToo few sessions are there to be asked about."
+    rows = [["", *late]]
+    for group in GROUPS:
+        keys = [f"freshness/{group}/moved/{age}/distance" for age in late]
+        rows.append([_GROUPS[group], *(cell(told.metrics, key) for key in keys)])
     return f"""## What it is worth that vectors are fresh
 
-AUC with a z_u of the moment, and how much more is had with one that is older: less than 0 is lost. Every age is asked the
-same pairs, and has a classifier that learnt from vectors of that age; "one classifier" is that of fresh vectors. The last
-columns are cosine distances between z_u of that age and of the moment.
+The rest of the session by a z_u of the moment, and how much more AUC is had by one that is older: less than 0 is lost.
+Every age is asked the same pairs, and has a classifier that learnt from vectors of that age; "one classifier" is that
+of fresh vectors.
 
-{body}
+{markdown_table(tables["session"])}
 
-![freshness](figures/freshness.png)"""
+The next {told.cfg.evaluation.hours} hours:
+
+{markdown_table(tables["hours"])}
+
+![freshness](figures/freshness.png)
+
+How far z_u of that age was from that of the moment, by the cosine:
+
+{markdown_table(rows)}"""
 
 
 def artist_preference(told: Told) -> str:
