@@ -24,18 +24,21 @@ AGES: Mapping[str, int] = {"0s": 0, "1h": 3_600, "1d": 86_400, "3d": 3 * 86_400}
 FRESH = "0s"
 HORIZONS = ("session", "hours")
 """What is predicted: the tracks of the session from the moment on, and those of the next hours."""
-ONE = "one_classifier"
-"""What is told by the classifier of fresh vectors, whatever the age."""
+OWN = "own_classifier"
+"""What is told by a classifier that learnt from vectors of the age itself."""
 
 
 def freshness(trained: Trained) -> Answer:
     """`freshness/<group>/<session|hours>/<age>`: how well what follows is told by a z_u of that age.
 
     The moments and groups are those of `session_moments`; a vector of some age is made at the moment less that age,
-    from nothing later. All ages are asked the same pairs, and tracks are known as of the moment. At each age a
-    classifier learns from vectors of that age: who has only late vectors learns from late ones, and how far to trust
-    them. Below `one_classifier` is what the classifier of fresh vectors makes of old ones. `auc_over_fresh` are the
-    differences on the same users, and `freshness/<group>/moved/<age>` tells how far z_u was from now, by the cosine.
+    from nothing later. All ages are asked the same pairs, and tracks are known as of the moment. One classifier learns
+    from fresh vectors and is asked with all of them, so that nothing but the vectors makes a difference. Who has only
+    late vectors would learn from late ones: `own_classifier` is such a classifier of each age. Two trainings differ by
+    chance, too, which intervals by users don't tell; `still` shows how far.
+
+    `auc_over_fresh` are the differences on the same users, and `freshness/<group>/moved/<age>` tells how far z_u was
+    from that of the moment, by the cosine.
     """
     found = session_moments(
         trained.sources, trained.people, trained.settings.asked, trained.items.vectors, trained.settings.seed
@@ -72,7 +75,7 @@ def _told(
     seconds_N: Int64[np.ndarray, "N"],
     z_by_age: Mapping[str, Float32[np.ndarray, "N Z"]],
 ) -> Results:
-    """Every group's results at every age, by the classifier of that age and by that of fresh vectors."""
+    """Every group's results at every age, by the classifier of fresh vectors and by that of the age."""
     asked, ages = found.asked, list(z_by_age)
     pairs = trained.pairs(trained.listened(asked, seconds_N, f"freshness/{horizon}"), asked)
     # The moments once for each age: vectors differ, and what is known of tracks doesn't.
@@ -85,18 +88,17 @@ def _told(
             own = own._replace(test=LabelledPairs.join([one.test for one in of_age]))
         odds_P = trained.odds(f"freshness/{horizon}/{age}", own, {"z_u": z_AxZ})["z_u"]
         if age == FRESH:
-            by_one = np.split(odds_P, len(ages))
-            odds |= {f"{other}/{ONE}": odds_Q for other, odds_Q in zip(ages, by_one, strict=True) if other != FRESH}
-            odds_P = by_one[ages.index(FRESH)]
-        odds[age] = odds_P
+            odds |= dict(zip(ages, np.split(odds_P, len(ages)), strict=True))
+        else:
+            odds[f"{age}/{OWN}"] = odds_P
     results: Results = {}
     for group, is_in_N in found.groups.items():
         in_P = is_in_N[pairs.test.user]
         test = pairs.test.where(in_P)
         # An interval wants two users.
         if len(np.unique(asked.user[test.user])) > 1:
-            for age in (*ages, *(age for age in odds if age not in ages)):
-                results[f"freshness/{group}/{horizon}/{age}"] = told_apart(odds[age][in_P], test, asked.user)
+            for age, odds_P in odds.items():
+                results[f"freshness/{group}/{horizon}/{age}"] = told_apart(odds_P[in_P], test, asked.user)
     return results
 
 

@@ -7,7 +7,7 @@ from omegaconf import DictConfig
 
 from experiments.tables import cell, markdown_table, short
 from experiments.user_representation.cost import COMPARED
-from experiments.user_representation.freshness import AGES, FRESH, HORIZONS, ONE
+from experiments.user_representation.freshness import AGES, FRESH, HORIZONS, OWN
 from experiments.user_representation.movement import BACK
 from experiments.user_representation.paper import DAYS, PAPER, TASKS, metric_title, ours, representation_title
 from experiments.user_representation.session_moments import AWAY_DAYS, GROUPS, STILL_DAYS
@@ -110,12 +110,12 @@ def freshness(told: Told) -> str:
     late = [age for age in AGES if age != FRESH]
     tables = {}
     for horizon in HORIZONS:
-        rows = [["", "users", f"{FRESH}, AUC", *late, *(f"{age}, one classifier" for age in late)]]
+        rows = [["", "users", f"{FRESH}, AUC", *late, *(f"{age}, own classifier" for age in late)]]
         for group in GROUPS:
             key = f"freshness/{group}/{horizon}"
             if (fresh := told.results.get(f"{key}/{FRESH}")) is None:
                 continue
-            over = [cell(told.metrics, f"{key}/{age}{one}/auc_over_fresh") for one in ("", f"/{ONE}") for age in late]
+            over = [cell(told.metrics, f"{key}/{age}{by}/auc_over_fresh") for by in ("", f"/{OWN}") for age in late]
             rows.append(
                 [_GROUPS[group], f"{len(fresh['auc'].user):,}", cell(told.metrics, f"{key}/{FRESH}/auc"), *over]
             )
@@ -129,8 +129,8 @@ def freshness(told: Told) -> str:
     return f"""## What it is worth that vectors are fresh
 
 The rest of the session by a z_u of the moment, and how much more AUC is had by one that is older: less than 0 is lost.
-Every age is asked the same pairs, and has a classifier that learnt from vectors of that age; "one classifier" is that
-of fresh vectors.
+Every age is asked the same pairs, of one classifier that learnt from fresh vectors; its "own classifier" learnt from
+vectors of that age, and differs from it by the chance of a training, too.
 
 {markdown_table(tables["session"])}
 

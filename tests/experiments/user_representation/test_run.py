@@ -210,12 +210,12 @@ def _movement(metrics: dict[str, float]) -> None:
 
 
 def _freshness(metrics: dict[str, float]) -> None:
-    """Each age by its own classifier and by one; nothing of the last hour is known as a session begins."""
+    """Each age by one classifier and by its own; nothing of the last hour is known as a session begins."""
     for group, horizon in product(("established", "beginnings"), ("session", "hours")):
         key = f"freshness/{group}/{horizon}"
         assert 0 < metrics[f"{key}/0s/auc"] < 1
-        assert f"{key}/0s/one_classifier/auc" not in metrics
-        for age, by in product(("1h", "1d", "3d"), ("", "/one_classifier")):
+        assert f"{key}/0s/own_classifier/auc" not in metrics
+        for age, by in product(("1h", "1d", "3d"), ("", "/own_classifier")):
             gain = metrics[f"{key}/{age}{by}/auc"] - metrics[f"{key}/0s/auc"]
             assert metrics[f"{key}/{age}{by}/auc_over_fresh"] == pytest.approx(gain), "of the same users"
             assert metrics[f"{key}/{age}{by}/auc_over_fresh_ci95"] >= 0
