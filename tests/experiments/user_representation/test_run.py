@@ -17,10 +17,13 @@ import pytest
 from omegaconf import DictConfig, OmegaConf
 from rich.console import Console
 
+from benchmarks.freshness import main as worth_of_freshness
 from benchmarks.nearness import main as nearness
 from experiments.data import load_log, load_tables
 from experiments.folder import RunFolder
+from experiments.tables import short
 from experiments.user_representation.all_tasks import ALL
+from experiments.user_representation.session_moments import GROUPS
 from tests.experiments.command import Command
 from tests.notebooks import execute
 from urep_jax.data.user_features.features import user_features
@@ -83,7 +86,7 @@ def test_the_whole_chain(
     _nearness(metrics, run, capsys)
     _cost(metrics, run)
     _movement(metrics)
-    _freshness(metrics)
+    _freshness(metrics, run, capsys)
     _map(run)
     for days in (0, 7):
         assert 0 <= metrics[f"since_registration/{days}/not_completed/z_u/auc"] <= 1
@@ -209,8 +212,8 @@ def _movement(metrics: dict[str, float]) -> None:
             assert metrics[f"{key}/least_moved"] < metrics[f"{key}/most_moved"], "who hears others is moved"
 
 
-def _freshness(metrics: dict[str, float]) -> None:
-    """Each age by one classifier and by its own; nothing of the last hour is known as a session begins."""
+def _freshness(metrics: dict[str, float], run: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Each age by one classifier and by its own; as a session begins the last hour has little to tell."""
     for group, horizon in product(("established", "beginnings"), ("session", "hours")):
         key = f"freshness/{group}/{horizon}"
         assert 0 < metrics[f"{key}/0s/auc"] < 1
@@ -224,6 +227,14 @@ def _freshness(metrics: dict[str, float]) -> None:
         assert moved == sorted(moved), "the older, the farther"
     within, beginning = (metrics[f"freshness/{group}/moved/1h/distance"] for group in ("established", "beginnings"))
     assert beginning < within / 3, "only a session changes so much in an hour"
+    worth_of_freshness([str(run)])
+    tables = json.loads(capsys.readouterr().out)["freshness"]
+    (established,) = (row for row in tables["session"] if row[0] == "established")
+    assert established[2].startswith(short(metrics["freshness/established/session/0s/auc"], 3))
+    groups = {row[0]: row for row in tables["tracks of the session, by the world"]}
+    assert set(GROUPS) < set(groups)
+    (shares,) = (row for row in tables["shares"] if row[0] == "beginnings")
+    assert float(shares[1].split()[0]) < 0.05, "nothing was heard in the half hour before"
 
 
 def _map(run: Path) -> None:
