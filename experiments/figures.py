@@ -144,6 +144,38 @@ def scattered(places: Float[np.ndarray, "N 2"], kinds: Sequence[str], title: str
         save(figure, path)
 
 
+def over_ages(
+    panels: Mapping[str, Mapping[str, tuple[Sequence[float], Sequence[float]]]],
+    ages: Sequence[str],
+    metric: str,
+    path: Path,
+) -> None:
+    """One metric of groups of users over the age of their vectors.
+
+    Args:
+        panels: by what is predicted, and by group: means, and half-widths of the intervals.
+        ages: what they are told as.
+        metric: its title.
+        path: of the figure.
+    """
+    with plt.rc_context(STYLE):
+        figure, places = plt.subplots(1, len(panels), figsize=(7, 3), layout="constrained", sharey=True, squeeze=False)
+        groups = list(dict.fromkeys(group for own in panels.values() for group in own))
+        for axes, (title, own) in zip(places[0], panels.items(), strict=True):
+            for n, group in enumerate(group for group in groups if group in own):
+                values, halves = own[group]
+                # Side by side, so that no interval hides another.
+                x = np.arange(len(ages)) + 0.06 * (n - (len(own) - 1) / 2)
+                color = _KINDS[groups.index(group) % len(_KINDS)]
+                axes.errorbar(x, values, halves, color=color, marker="o", ms=3, lw=1.2, label=group)
+            axes.set_xticks(range(len(ages)), ages)
+            axes.set(title=title, xlabel="age of the vectors")
+        places[0][0].set_ylabel(metric)
+        handles, labels = places[0][0].get_legend_handles_labels()
+        figure.legend(handles, labels, loc="outside right upper")
+        save(figure, path)
+
+
 def stack_sources(axes: Axes, shares: np.ndarray) -> None:
     """Draw the shares of the sources as bars upon each other; neighbouring positions are pooled to about 50 bars."""
     length = len(shares)

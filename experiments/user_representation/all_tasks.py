@@ -11,6 +11,7 @@ from experiments.user_representation.candidates import candidates
 from experiments.user_representation.clusters import clusters
 from experiments.user_representation.cold_start import cold_start
 from experiments.user_representation.cost import cost
+from experiments.user_representation.freshness import freshness
 from experiments.user_representation.future import future_listening
 from experiments.user_representation.movement import movement
 from experiments.user_representation.ranker import ranker
@@ -41,6 +42,7 @@ ALL: Mapping[str, Task] = {
     "cold_start": Task(cold_start, sections.cold_start),
     "since_registration": Task(since_registration, sections.since_registration),
     "movement": Task(movement, sections.movement),
+    "freshness": Task(freshness, sections.freshness),
     "artist_preference": Task(artist_preference, sections.artist_preference),
     "clusters": Task(clusters, sections.clusters),
     "map": Task(user_map, sections.user_map),

@@ -7,13 +7,23 @@ from omegaconf import DictConfig
 
 from experiments.tables import cell, markdown_table, short
 from experiments.user_representation.cost import COMPARED
+from experiments.user_representation.freshness import AGES, FRESH, HORIZONS, OWN
 from experiments.user_representation.movement import BACK
 from experiments.user_representation.paper import DAYS, PAPER, TASKS, metric_title, ours, representation_title
+from experiments.user_representation.session_moments import AWAY_DAYS, GROUPS, STILL_DAYS
 from experiments.user_representation.tasks import Results
 from urep_jax.evaluation.by_user import ByUser
 from urep_jax.evaluation.paired import paired_difference
 
 _KINDS = (("completed", "completed"), ("not completed", "not_completed"))
+_GROUPS = {
+    "established": "established, within a session",
+    "changed": "after a change of taste",
+    "returned": f"back after {AWAY_DAYS} days or more",
+    "new": "new, on the first day",
+    "beginnings": "established, as a session begins",
+    "still": f"nothing heard for {STILL_DAYS} days (control)",
+}
 
 
 class Told(NamedTuple):
@@ -91,6 +101,46 @@ def movement(told: Told) -> str:
 Cosine distance between what users are and were; of all of them, and of the quarters whose listening moved least and
 most: by artists, four weeks beside the four weeks before the earlier moment. The correlation is Spearman's, of both
 movements over users.
+
+{markdown_table(rows)}"""
+
+
+def freshness(told: Told) -> str:
+    """AUC of what follows with fresh vectors, what is lost with old ones, and how far they are apart, by group."""
+    late = [age for age in AGES if age != FRESH]
+    tables = {}
+    for horizon in HORIZONS:
+        rows = [["", "users", f"{FRESH}, AUC", *late, *(f"{age}, own classifier" for age in late)]]
+        for group in GROUPS:
+            key = f"freshness/{group}/{horizon}"
+            if (fresh := told.results.get(f"{key}/{FRESH}")) is None:
+                continue
+            over = [cell(told.metrics, f"{key}/{age}{by}/auc_over_fresh") for by in ("", f"/{OWN}") for age in late]
+            rows.append(
+                [_GROUPS[group], f"{len(fresh['auc'].user):,}", cell(told.metrics, f"{key}/{FRESH}/auc"), *over]
+            )
+        tables[horizon] = rows
+    if min(map(len, tables.values())) == 1:
+        return "## What it is worth that vectors are fresh\n\nToo few sessions are there to be asked about."
+    rows = [["", *late]]
+    for group in GROUPS:
+        keys = [f"freshness/{group}/moved/{age}/distance" for age in late]
+        rows.append([_GROUPS[group], *(cell(told.metrics, key) for key in keys)])
+    return f"""## What it is worth that vectors are fresh
+
+The rest of the session by a z_u of the moment, and how much more AUC is had by one that is older: less than 0 is lost.
+Every age is asked the same pairs, of one classifier that learnt from fresh vectors; its "own classifier" learnt from
+vectors of that age, and differs from it by the chance of a training, too.
+
+{markdown_table(tables["session"])}
+
+The next {told.cfg.evaluation.hours} hours:
+
+{markdown_table(tables["hours"])}
+
+![freshness](figures/freshness.png)
+
+How far z_u of that age was from that of the moment, by the cosine:
 
 {markdown_table(rows)}"""
 

@@ -5,7 +5,7 @@ import functools
 from collections.abc import Mapping
 
 import numpy as np
-from jaxtyping import Float64
+from jaxtyping import Float64, Int64
 from rich.console import Console
 
 from experiments.folder import RunFolder
@@ -89,7 +89,7 @@ class Trained:
         vectors = represent(self.chain, self.components, asked, new=new)
         return {name: found for name, found in vectors.items() if name in ("z_u", *self.settings.asked.beside)}
 
-    def listened(self, asked: Moments, seconds: int, stream: str) -> LabelledPairs:
+    def listened(self, asked: Moments, seconds: int | Int64[np.ndarray, "N"], stream: str) -> LabelledPairs:
         """Tracks with a vector that users listen to in the `seconds` from their moments on, and others."""
         return future_pairs(
             self.sources.log,

@@ -21,7 +21,7 @@ def future_pairs(
     log: EventLog,
     user: Int[np.ndarray, "N"],
     time: Int64[np.ndarray, "N"],
-    seconds: int,
+    seconds: int | Int64[np.ndarray, "N"],
     rng: np.random.Generator,
     *,
     most: int = 50,
@@ -37,7 +37,7 @@ def future_pairs(
         log: the log.
         user: its numbers of users.
         time: from when on, for each of them; seconds since 1970, UTC.
-        seconds: for how long, at least 1.
+        seconds: for how long, at least 1; one number, or one for each moment.
         rng: draws negatives, and items of users who have more than `most`.
         most: items of a user that are asked about, at least 1.
         where: which items may be asked about; all of them by default.
@@ -59,7 +59,7 @@ def future_items(
     log: EventLog,
     user: Int[np.ndarray, "N"],
     time: Int64[np.ndarray, "N"],
-    seconds: int,
+    seconds: int | Int64[np.ndarray, "N"],
     *,
     where: Bool[np.ndarray, "V"] | None = None,
 ) -> csr_array:
@@ -69,7 +69,7 @@ def future_items(
         log: the log.
         user: its numbers of users.
         time: from when on, for each of them; seconds since 1970, UTC.
-        seconds: for how long, at least 1.
+        seconds: for how long, at least 1; one number, or one for each moment.
         where: which items count; all of them by default.
 
     Returns:
@@ -90,12 +90,12 @@ def _listened(
     log: EventLog,
     user: Int[np.ndarray, "N"],
     time: Int64[np.ndarray, "N"],
-    seconds: int,
+    seconds: int | Int64[np.ndarray, "N"],
     where: Bool[np.ndarray, "V"] | None,
 ) -> tuple[Int64[np.ndarray, "E"], Int[np.ndarray, "E"]]:
     """Row and item of each listening; skips and downs are none."""
-    if seconds < 1:
-        raise ValueError(f"seconds is {seconds}, but must be at least 1")
+    if np.any(np.asarray(seconds) < 1):
+        raise ValueError(f"seconds is {np.min(seconds)}, but must be at least 1")
     start_N, stop_N = events_before(log, user, time), events_before(log, user, time + seconds)
     event_E = ranges(start_N, stop_N)
     row_E, item_E = np.repeat(np.arange(len(user)), stop_N - start_N), np.asarray(log.item[event_E])

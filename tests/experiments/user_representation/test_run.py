@@ -6,6 +6,7 @@ import re
 import socket
 import subprocess
 import sys
+from itertools import product
 from pathlib import Path
 
 import numpy as np
@@ -16,9 +17,13 @@ import pytest
 from omegaconf import DictConfig, OmegaConf
 from rich.console import Console
 
+from benchmarks.freshness import main as worth_of_freshness
 from benchmarks.nearness import main as nearness
 from experiments.data import load_log, load_tables
 from experiments.folder import RunFolder
+from experiments.tables import short
+from experiments.user_representation.all_tasks import ALL
+from experiments.user_representation.session_moments import GROUPS
 from tests.experiments.command import Command
 from tests.notebooks import execute
 from urep_jax.data.user_features.features import user_features
@@ -61,7 +66,8 @@ SMALL = (
 def test_the_whole_chain(
     command: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    every = ("experiment=user_representation_every_task", *SMALL[1:], "two_tower.index=HNSW32")
+    tasks = f"evaluation.tasks=[{','.join(ALL)}]"
+    every = ("experiment=user_representation_every_task", *SMALL[1:], "two_tower.index=HNSW32", tasks)
     said = command(*every)
     assert said.status == 0, said.err
     run = tmp_path / "run"
@@ -80,6 +86,7 @@ def test_the_whole_chain(
     _nearness(metrics, run, capsys)
     _cost(metrics, run)
     _movement(metrics)
+    _freshness(metrics, run, capsys)
     _map(run)
     for days in (0, 7):
         assert 0 <= metrics[f"since_registration/{days}/not_completed/z_u/auc"] <= 1
@@ -106,6 +113,7 @@ def test_the_whole_chain(
         "future_listening",
         "candidates",
         "ranker",
+        "freshness",
         "cold_start_not_completed",
         "clusters_onboarding",
         "training",
@@ -202,6 +210,31 @@ def _movement(metrics: dict[str, float]) -> None:
             assert -1 <= metrics[f"{key}/correlation"] <= 1
             assert 0 < metrics[f"{key}/correlation_ci95"] < 1
             assert metrics[f"{key}/least_moved"] < metrics[f"{key}/most_moved"], "who hears others is moved"
+
+
+def _freshness(metrics: dict[str, float], run: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Each age by one classifier and by its own; as a session begins the last hour has little to tell."""
+    for group, horizon in product(("established", "beginnings"), ("session", "hours")):
+        key = f"freshness/{group}/{horizon}"
+        assert 0 < metrics[f"{key}/0s/auc"] < 1
+        assert f"{key}/0s/own_classifier/auc" not in metrics
+        for age, by in product(("1h", "1d", "3d"), ("", "/own_classifier")):
+            gain = metrics[f"{key}/{age}{by}/auc"] - metrics[f"{key}/0s/auc"]
+            assert metrics[f"{key}/{age}{by}/auc_over_fresh"] == pytest.approx(gain), "of the same users"
+            assert metrics[f"{key}/{age}{by}/auc_over_fresh_ci95"] >= 0
+    for group in ("established", "beginnings"):
+        moved = [metrics[f"freshness/{group}/moved/{age}/distance"] for age in ("1h", "1d", "3d")]
+        assert moved == sorted(moved), "the older, the farther"
+    within, beginning = (metrics[f"freshness/{group}/moved/1h/distance"] for group in ("established", "beginnings"))
+    assert beginning < within / 3, "only a session changes so much in an hour"
+    worth_of_freshness([str(run)])
+    tables = json.loads(capsys.readouterr().out)["freshness"]
+    (established,) = (row for row in tables["session"] if row[0] == "established")
+    assert established[2].startswith(short(metrics["freshness/established/session/0s/auc"], 3))
+    groups = {row[0]: row for row in tables["tracks of the session, by the world"]}
+    assert set(GROUPS) < set(groups)
+    (shares,) = (row for row in tables["shares"] if row[0] == "beginnings")
+    assert float(shares[1].split()[0]) < 0.05, "nothing was heard in the half hour before"
 
 
 def _map(run: Path) -> None:
