@@ -15,6 +15,7 @@ from experiments.user_representation.freshness import freshness
 from experiments.user_representation.future import future_listening
 from experiments.user_representation.movement import movement
 from experiments.user_representation.ranker import ranker
+from experiments.user_representation.retraining import retraining
 from experiments.user_representation.sections import Told
 from experiments.user_representation.since_registration import since_registration
 from experiments.user_representation.tasks import Answer, Trained
@@ -43,6 +44,7 @@ ALL: Mapping[str, Task] = {
     "since_registration": Task(since_registration, sections.since_registration),
     "movement": Task(movement, sections.movement),
     "freshness": Task(freshness, sections.freshness),
+    "retraining": Task(retraining, sections.retraining),
     "artist_preference": Task(artist_preference, sections.artist_preference),
     "clusters": Task(clusters, sections.clusters),
     "map": Task(user_map, sections.user_map),

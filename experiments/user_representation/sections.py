@@ -145,6 +145,35 @@ How far z_u of that age was from that of the moment, by the cosine:
 {markdown_table(rows)}"""
 
 
+def retraining(told: Told) -> str:
+    """What moves when the autoencoder is trained again, and what it costs downstream if nothing follows."""
+    rows = [["the classifier learnt from", "and is asked with", "AUC", "over the first"]]
+    for name, learnt, asked in (
+        ("kept", "z_u", "z_u"),
+        ("broken", "z_u", "z_u, retrained"),
+        ("followed", "z_u, retrained", "z_u, retrained"),
+    ):
+        key = f"retraining/{name}/auc"
+        over = "" if name == "kept" else cell(told.metrics, f"{key}_over_kept")
+        rows.append([learnt, asked, cell(told.metrics, key), over])
+    spaces = [["", "users who test"]]
+    for name, title in (
+        ("distance", "cosine distance between both vectors of a user"),
+        ("distance_aligned", "after the rotation that brings the spaces nearest"),
+        ("neighbours", "of the 50 nearest users, the share that stays"),
+    ):
+        spaces.append([title, cell(told.metrics, f"retraining/spaces/{name}")])
+    return f"""## The autoencoder trained again
+
+The same features, another seed. Future listening, the next {told.cfg.evaluation.days} days:
+
+{markdown_table(rows)}
+
+How much the space has moved:
+
+{markdown_table(spaces)}"""
+
+
 def artist_preference(told: Told) -> str:
     """Table 3."""
     body = "The data doesn't tell since when users follow artists."

@@ -87,6 +87,7 @@ def test_the_whole_chain(
     _cost(metrics, run)
     _movement(metrics)
     _freshness(metrics, run, capsys)
+    _retraining(metrics)
     _map(run)
     for days in (0, 7):
         assert 0 <= metrics[f"since_registration/{days}/not_completed/z_u/auc"] <= 1
@@ -210,6 +211,14 @@ def _movement(metrics: dict[str, float]) -> None:
             assert -1 <= metrics[f"{key}/correlation"] <= 1
             assert 0 < metrics[f"{key}/correlation_ci95"] < 1
             assert metrics[f"{key}/least_moved"] < metrics[f"{key}/most_moved"], "who hears others is moved"
+
+
+def _retraining(metrics: dict[str, float]) -> None:
+    """One classifier of two spaces, another of the second, and how far they are apart."""
+    assert metrics["retraining/kept/auc"] == pytest.approx(metrics["future_listening/z_u/auc"], abs=1e-6)
+    assert metrics["retraining/broken/auc"] < metrics["retraining/kept/auc"]
+    assert metrics["retraining/spaces/distance_aligned"] < metrics["retraining/spaces/distance"]
+    assert 0 < metrics["retraining/spaces/neighbours"] <= 1
 
 
 def _freshness(metrics: dict[str, float], run: Path, capsys: pytest.CaptureFixture[str]) -> None:
