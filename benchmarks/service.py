@@ -142,9 +142,10 @@ class Service:
 
     def workers(self) -> list[int]:
         """Processes that encode."""
+        # Each thread has children of its own: a worker that was started again is one of the thread that looked.
         with contextlib.suppress(OSError):
-            listed = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children").read_text()
-            return [int(pid) for pid in listed.split() if "spawn_main" in _words(int(pid))]
+            lists = [path.read_text() for path in Path(f"/proc/{self.process.pid}/task").glob("*/children")]
+            return [int(pid) for listed in lists for pid in listed.split() if "spawn_main" in _words(int(pid))]
         return []
 
     def ask(self, path: str, body: Any = None, timeout: float = 5.0) -> tuple[int, Any]:
