@@ -1,6 +1,7 @@
 """Random lives of random chains: trained, rotated, rolled back, read and crashed in any order."""
 
 import contextlib
+import itertools
 import re
 import shutil
 import sqlite3
@@ -35,14 +36,17 @@ Change = Callable[[Lineage], tuple[Lineage, Event | None]]
 CRASH = st.none() | st.none() | st.integers(0, 20)
 """At which write; more often none."""
 
+SECONDS = st.sampled_from([1.0, 20.0, DAY, 91 * DAY, -DAY])
+"""That go by; or a clock is set back."""
+
 
 class Crash(Exception):
     """A process ends, all at once."""
 
 
-def crashing_at(write: int) -> Callable[..., sqlite3.Connection]:
-    """Connections that do nothing any more from the n-th write on."""
-    left = write
+def connecting(crash: int | None = None) -> Callable[..., sqlite3.Connection]:
+    """Connections that do nothing any more from the n-th write on, and don't wait for the disk."""
+    left = 1_000_000 if crash is None else crash
 
     class Crashing(sqlite3.Connection):
         def execute(self, sql: str, *parameters: Any) -> sqlite3.Cursor:
@@ -53,10 +57,14 @@ def crashing_at(write: int) -> Callable[..., sqlite3.Connection]:
             return super().execute(sql, *parameters)
 
         def rollback(self) -> None:
-            raise Crash
+            if left < 0:
+                raise Crash
+            super().rollback()
 
     def connect(path: Path, *_: object) -> sqlite3.Connection:
-        return sqlite3.connect(path, isolation_level=None, factory=Crashing)
+        connection = sqlite3.connect(path, isolation_level=None, factory=Crashing)
+        sqlite3.Connection.execute(connection, "PRAGMA synchronous = OFF")
+        return connection
 
     return connect
 
@@ -70,6 +78,7 @@ class Life(RuleBasedStateMachine):
         self.now = 1_000 * DAY
         self.ever: dict[str, Batch] = {}
         self.held: dict[str, tuple[dict[str, str], float]] = {}
+        self.jobs = itertools.count()
         self.version = 1
         self.served: set[str] = set()
 
@@ -78,14 +87,17 @@ class Life(RuleBasedStateMachine):
 
     @initialize(data=st.data())
     def begin(self, data: st.DataObject) -> None:
-        names = "abcd"[: data.draw(st.integers(1, 4))]
+        names = "abcd"[: data.draw(st.integers(2, 4))]
         parents = {
-            name: tuple(sorted(data.draw(st.sets(st.sampled_from(names[:i])))) if i else ())
+            name: tuple(sorted(data.draw(st.sets(st.sampled_from(names[:i]), min_size=i > 1)))) if i else ()
             for i, name in enumerate(names)
         }
         self.state = Lineage(ModelGraph(dict(data.draw(st.permutations(list(parents.items()))))))
         self.open()
         self.store.declare("chain", self.state.graph)
+        if data.draw(st.integers(0, 3)):
+            for name in names:
+                self.register(name, {parent: self.now_of(parent) for parent in parents[name]}, None)
 
     def open(self) -> None:
         self.store = LineageStore(self.folder / "chains.sqlite", clock=lambda: self.now)
@@ -98,9 +110,8 @@ class Life(RuleBasedStateMachine):
             with pytest.raises(type(refusal), match=re.escape(str(refusal))):
                 do(self.store)
             raise
-        connect = contextlib.nullcontext() if crash is None else mock.patch.object(file, "connect", crashing_at(crash))
         try:
-            with connect:
+            with mock.patch.object(file, "connect", connecting(crash)):
                 seen = do(self.store)
         except Crash:
             self.open()
@@ -110,52 +121,66 @@ class Life(RuleBasedStateMachine):
         assert seen == Seen(self.version, after)
         return event
 
-    @rule(data=st.data(), crash=CRASH)
-    def train(self, data: st.DataObject, crash: int | None) -> None:
-        """On what is current, mostly, or else on anything that ever was."""
+    @rule(data=st.data(), crash=CRASH, seconds=SECONDS)
+    def train(self, data: st.DataObject, crash: int | None, seconds: float) -> None:
+        """Time goes by, and a model is trained on what is current, mostly, or else on anything that ever was."""
+        self.now += seconds
         model = data.draw(st.sampled_from(self.state.graph.order))
         read = {}
         for parent in self.state.graph.parents[model]:
             others = [one.space_id for one in self.ever.values() if one.model == parent] or [f"{parent}-none"]
             now = [self.state.current[parent].space_id] if parent in self.state.current else others
             read[parent] = data.draw(st.sampled_from(now * 4 + others[-3:]))
-        new = Batch(model, f"{model}-{len(self.ever)}", read, self.now)
-        event = self.change(crash, lambda state: state.register(new), lambda store: store.register("chain", new))
-        if event is not None:
-            self.ever[new.space_id] = new
+        self.register(model, read, crash)
+
+    @rule(data=st.data(), crash=CRASH)
+    def train_a_chain(self, data: st.DataObject, crash: int | None) -> None:
+        """One model and those after it, each on the ones before, some or all of which are rotated in."""
+        model = data.draw(st.sampled_from(self.state.graph.order))
+        new: dict[str, str] = {}
+        for one in (model, *self.state.graph.downstream(model)):
+            read = {parent: new.get(parent) or self.now_of(parent) for parent in self.state.graph.parents[one]}
+            new[one] = self.register(one, read, None)
+        self.rotation(data.draw(st.sets(st.sampled_from(sorted(new.values())))) or set(new.values()), crash)
 
     @precondition(lambda self: self.ever)
     @rule(data=st.data(), crash=CRASH)
     def rotate(self, data: st.DataObject, crash: int | None) -> None:
+        """Batches that wait, mostly, or else any that ever were."""
         waiting = sorted(self.state.trained) or sorted(self.ever)
-        chosen = data.draw(
-            st.lists(st.sampled_from(waiting * 3 + sorted(self.ever)), min_size=1, max_size=4, unique=True)
-        )
+        chosen = data.draw(st.sets(st.sampled_from(waiting * 9 + sorted(self.ever)), min_size=1, max_size=3))
+        self.rotation(chosen, crash)
+
+    def now_of(self, model: str) -> str:
+        return self.state.current[model].space_id if model in self.state.current else f"{model}-none"
+
+    def register(self, model: str, read: dict[str, str], crash: int | None) -> str:
+        new = Batch(model, f"{model}-{len(self.ever)}", read, self.now)
+        event = self.change(crash, lambda state: state.register(new), lambda store: store.register("chain", new))
+        if event is not None:
+            self.ever[new.space_id] = new
+        return new.space_id
+
+    def rotation(self, chosen: set[str], crash: int | None) -> None:
+        """Rotate in, or see it refused, as brute force tells."""
         wanted = self.after_rotation(set(chosen))
+        refused: type[LineageError] | None = None
         try:
-            self.change(
+            event = self.change(
                 crash,
                 lambda state: state.rotate(chosen, self.now),
                 lambda store: store.rotate("chain", chosen, self.version),
             )
-            refused: type[LineageError] | None = None
         except LineageError as refusal:
             refused = type(refusal)
+        else:
+            # Whose time was over then has lost its hold, even if the clock is set back after that.
+            if event is not None:
+                self.held = {name: held for name, held in self.held.items() if held[1] >= self.now}
         if wanted is None:
             assert refused not in (None, StillRead)
         else:
             assert refused is (StillRead if self.reads(wanted) else None)
-
-    @precondition(lambda self: self.state.trained)
-    @rule(crash=CRASH)
-    def rotate_what_fits(self, crash: int | None) -> None:
-        """Everything that `due` says is waiting, one after the other."""
-        for due in self.state.due(self.now):
-            with contextlib.suppress(LineageError):
-                ids = due.waiting[-1:]
-                self.change(
-                    crash, lambda state, ids=ids: state.rotate(ids, self.now), lambda s, ids=ids: s.rotate("chain", ids)
-                )
 
     @precondition(lambda self: self.state.legacy)
     @rule(data=st.data(), crash=CRASH)
@@ -173,7 +198,7 @@ class Life(RuleBasedStateMachine):
     @precondition(lambda self: self.state.current)
     @rule(data=st.data(), seconds=st.sampled_from([10.0, 1e12]))
     def begin_to_infer(self, data: st.DataObject, seconds: float) -> None:
-        name = f"job {len(self.held)}"
+        name = f"job {next(self.jobs)}"
         spaces = dict(self.state.serving(data.draw(st.sampled_from(sorted(self.state.current)))).spaces)
         reader = self.store.read("chain", name, spaces.values(), self.now + seconds)
         self.state = self.state.read(reader)
@@ -185,12 +210,7 @@ class Life(RuleBasedStateMachine):
         name = data.draw(st.sampled_from(sorted(self.held)))
         self.store.release("chain", name)
         self.state = self.state.release(name)
-        self.held[name] = {}, 0.0
-
-    @rule(seconds=st.sampled_from([1.0, 20.0, DAY, 91 * DAY, -DAY]))
-    def time_goes_by(self, seconds: float) -> None:
-        """Or the clock is set back."""
-        self.now += seconds
+        del self.held[name]
 
     @precondition(lambda self: self.state.current)
     @rule(data=st.data())
@@ -280,4 +300,5 @@ def test_lives_of_chains() -> None:
     config = settings(
         max_examples=45, stateful_step_count=40, deadline=None, suppress_health_check=list(HealthCheck), print_blob=True
     )
-    run_state_machine_as_test(Life, settings=config)
+    with mock.patch.object(file, "connect", connecting()):
+        run_state_machine_as_test(Life, settings=config)
