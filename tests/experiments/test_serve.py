@@ -17,9 +17,12 @@ from typing import Any
 import numpy as np
 import pytest
 
+from experiments.launch import run
+from experiments.lineage import retrain as retraining
 from tests.experiments.command import ROOT, Command
 from tests.experiments.user_representation.test_run import SMALL
 from urep_jax.serving.restore import restore_encoder
+from urep_jax.training.fit import Interrupted
 
 CHAIN = "lineage.chain=served"
 PATIENCE = 90.0
@@ -116,7 +119,7 @@ def vector_knowing(ask: Client, user_id: str, events: int) -> dict[str, Any]:
 
 
 def test_from_the_first_training_to_a_rotation_under_load(
-    command: Command, service: Any, workspace: Path, tmp_path: Path
+    command: Command, service: Any, workspace: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     trained = command(*SMALL, CHAIN, "evaluation.tasks=[future_listening]", "evaluation.beside=[]")
     assert trained.status == 0, trained.err
@@ -141,6 +144,7 @@ def test_from_the_first_training_to_a_rotation_under_load(
     running.process.send_signal(signal.SIGTERM)
     assert running.process.wait(30) == -signal.SIGTERM or running.process.returncode == 0
     assert "Traceback" not in "".join(running.told)
+    _stopped(command, monkeypatch)
 
 
 def _newcomer(ask: Client, encoder: Any) -> None:
@@ -249,6 +253,29 @@ def _rotate(command: Command, running: Service, workspace: Path, before: str) ->
     for _, space_id, *spaces in seen:
         assert space_id in spaces, "what an answer comes from is one chain's"
     return after
+
+
+def _stopped(command: Command, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A chain that stops being retrained after its first model goes on with the second."""
+    trained = []
+
+    def once(*arguments: Any) -> Any:
+        if trained:
+            raise Interrupted(128 + signal.SIGTERM)
+        trained.append(arguments)
+        return run(*arguments)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(retraining, "run", once)
+        stopped = command("task=lineage", CHAIN, "lineage.command=retrain", "lineage.model=collaborative", "seed=2")
+    assert stopped.status == 128 + signal.SIGTERM
+    due = command("task=lineage", CHAIN, "lineage.command=due").out
+    assert re.search(r"users +│ reads collaborative-", due)
+    assert not re.search(r"│ collaborative +│", due)
+    gone_on = command("task=lineage", CHAIN, "lineage.command=retrain", "seed=2")
+    assert gone_on.status == 0, gone_on.err
+    assert re.findall(r"^(\w+) \(\d of 2\)", gone_on.out, re.MULTILINE) == ["users", "future_listening"]
+    assert command("task=lineage", CHAIN, "lineage.command=due").out.strip() == "nothing is due"
 
 
 def _worker_dies(ask: Client, running: Service, space_id: str) -> None:
