@@ -37,6 +37,9 @@ from urep_jax.training.skip_gram import skip_gram_objective
 NDCG, UNIT = "ndcg@500", "NDCG@500"
 """By what epochs of encoders are compared: the continuation of held-out sets."""
 
+SHARES = (0.05, 0.05)
+"""Of the sets, those that test and those that validate."""
+
 
 class Encoded(NamedTuple):
     """What an encoder made, and of what.
@@ -72,7 +75,7 @@ class Encoder:
 
     def split(self, log: EventLog, seed: int) -> Split:
         """A twentieth of the sets validates, another tests."""
-        split = ContinuationSplit(0.05, 0.05, min_tracks=self.min_items, seed=seed)(log)
+        split = ContinuationSplit(*SHARES, min_tracks=self.min_items, seed=seed)(log)
         if not len(split.validation):
             raise ValueError(
                 f"a twentieth of the sets of {self.min_items} items or more validates, but {log.name} has too few of "
@@ -172,7 +175,10 @@ class Collaborative(Learnt):
     def __call__(self, name: str, tables: Mapping[str, pa.Table], like: FitConfig, train: WatchedFit) -> Encoded:
         """Learn, and encode."""
         log = sets_of_items(self.together, tables, self.most_sets, like.seed)
-        split = self.split(log, like.seed)
+        return self.learn(name, log, self.split(log, like.seed), like, train)
+
+    def learn(self, name: str, log: EventLog, split: Split, like: FitConfig, train: WatchedFit) -> Encoded:
+        """Learn from sets, and encode their items."""
         vocabulary = frequent_items(log, split, self.min_count)
         blocks = CoOccurrenceConfig(self.window, self.subsample)
         batches = CoOccurrenceBatches(log, split, vocabulary, blocks, self.batch_size, like.seed)

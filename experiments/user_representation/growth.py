@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple
 
+import jax
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -12,6 +13,7 @@ from jaxtyping import Bool, Float32, Int
 
 from experiments.user_representation.encoders import (
     NDCG,
+    SHARES,
     Collaborative,
     Content,
     Encoder,
@@ -24,9 +26,9 @@ from experiments.user_representation.together import sets_of_items
 from experiments.watch import WatchedFit
 from urep_jax.core.spaces import refuse_mixed
 from urep_jax.core.streams import stream
-from urep_jax.data.cases import Split
+from urep_jax.data.cases import Cases, Split
 from urep_jax.data.co_occurrences import CoOccurrenceBatches, CoOccurrenceConfig, frequent_items
-from urep_jax.data.growth_split import growth_split
+from urep_jax.data.continuation_split import ContinuationSplit, continuation_split
 from urep_jax.data.log import EventLog
 from urep_jax.data.negatives import negative_sampler
 from urep_jax.data.ragged import running_count
@@ -39,14 +41,19 @@ from urep_jax.training.grow import GrownConfig, grow_objective, grown_from, new_
 from urep_jax.training.objective import Params
 from urep_jax.training.optimizers import adam
 
+_LEAST_SETS = 20
+"""Sets that can be asked about, below which none is."""
+_LEAST_STEPS = 64
+"""Of an epoch, if there are as many blocks."""
+
 
 class Grown(NamedTuple):
     """A modality that has grown.
 
     Attributes:
         modality: what was there, and after it what came in.
-        continued: how well sets that were held out are continued by their new items; None if nothing is learnt, or
-            there are too few sets to hold some out.
+        continued: how well sets with new items that were held out are continued; None if nothing is learnt, or there
+            are too few sets to hold some out.
         new_words: words of items that the space has no direction for, and that are left out.
     """
 
@@ -98,13 +105,24 @@ def _collaborative(
 ) -> Grown:
     """New rows are learnt from the sets that hold them, by contexts that stay as they are (`training.grow`)."""
     contexts = read_contexts(home / "encoders" / was.name / "checkpoints")
-    sets = sets_of_items(encoder.together, tables, encoder.most_sets, like.seed)
-    known_V = pc.is_in(sets.item_ids, value_set=was.item_ids).to_numpy(zero_copy_only=False)
-    log, split = growth_split(sets, known_V, seed=like.seed)
+    log = sets_of_items(encoder.together, tables, encoder.most_sets, like.seed)
+    split = growth_split(encoder, was, log, like.seed)
     modality = learn_new(encoder, was, contexts, log, split, like, train)
     if not len(split.test):
         return Grown(modality)
     return Grown(modality, continued(modality.of(log.item_ids).vectors, log, split.test))
+
+
+def growth_split(encoder: Encoder, was: Modality, log: EventLog, seed: int) -> Split:
+    """As at first, but asked about are sets that hold both new items and known ones; too few of them all train."""
+    known_E = np.asarray(pc.is_in(log.item_ids, value_set=was.item_ids))[np.asarray(log.item)]
+    length_S, known_S = np.diff(log.offsets), np.diff(running_count(known_E)[log.offsets])
+    both_S = (known_S > 0) & (known_S < length_S)
+    if np.sum(both_S & (length_S >= encoder.min_items)) < _LEAST_SETS:
+        every = np.flatnonzero(length_S).astype(np.int32)
+        return Split(every, log.offsets[:-1], log.offsets[1:], Cases.empty(), Cases.empty())
+    cfg = ContinuationSplit(*SHARES, min_tracks=encoder.min_items, seed=seed)
+    return continuation_split(log, cfg, both_S)
 
 
 def learn_new(
@@ -143,9 +161,10 @@ def learn_new(
     places_R[:FIRST_ITEM] = 0
     model = GrownConfig(len(new_ids), num_contexts, was.width)
     cfg = CoOccurrenceConfig(encoder.window, encoder.subsample)
-    batches = CoOccurrenceBatches(log, pairs, vocabulary, cfg, encoder.batch_size, like.seed, places_R)
+    batch_size = _batch_size(encoder, pairs, cfg)
+    batches = CoOccurrenceBatches(log, pairs, vocabulary, cfg, batch_size, like.seed, places_R)
     sampler = negative_sampler(places_R[FIRST_ITEM:first_new], encoder.negative_power)
-    objective = grow_objective(model, sampler, encoder.k_negatives, encoder.batch_size)
+    objective = grow_objective(model, sampler, encoder.k_negatives, batch_size)
 
     def grown(params: Params) -> Modality:
         vectors = new_vectors(params)
@@ -159,9 +178,17 @@ def learn_new(
             return -float(loss) / max(float(weight), 1.0), {}
         return continued(grown(params).of(log.item_ids).vectors, log, split.validation)[NDCG].value, {}
 
+    fit_config = encoder.fit_config(like)
     config = {"system": "user_representation", "model": dataclasses.asdict(model)}
-    found = train(objective, adam(encoder.learning_rate), batches, validate, like, config, grown_from(contexts))
+    found = train(objective, adam(encoder.learning_rate), batches, validate, fit_config, config, grown_from(contexts))
     return grown(found.params)
+
+
+def _batch_size(encoder: Collaborative, split: Split, cfg: CoOccurrenceConfig) -> int:
+    """That of the training, or less, so that an epoch of few sets has steps enough."""
+    blocks = int(np.sum(split.stop[split.train] - split.start[split.train])) // cfg.block
+    devices = jax.device_count()
+    return max(devices, min(encoder.batch_size, blocks // _LEAST_STEPS) // devices * devices)
 
 
 def _with_pairs(log: EventLog, split: Split, row_E: Int[np.ndarray, "E"], first_new: int) -> Split:
