@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -174,7 +175,8 @@ def learn_new(
     def validate(params: Params) -> tuple[float, Mapping[str, float]]:
         if not len(split.validation):
             # No set could be spared to be held out: what is learnt from says how far it is.
-            loss, weight = objective.loss(params, batches[0], stream(like.seed, "growth"))
+            first = jax.tree.map(jnp.asarray, batches[0])
+            loss, weight = objective.loss(params, first, stream(like.seed, "growth"))
             return -float(loss) / max(float(weight), 1.0), {}
         return continued(grown(params).of(log.item_ids).vectors, log, split.validation)[NDCG].value, {}
 
