@@ -24,6 +24,8 @@ _PACKAGES = ("urep_jax", "jax", "jaxlib", "flax", "optax", "orbax-checkpoint", "
 _MAY_DIFFER = ("workspace", "profile", "distributed", "lineage")
 _ONLY_TESTED = ("baselines", "metrics", "evaluation.tasks")
 """What a run that has not ended may still be asked: it doesn't change what is trained."""
+TRAINED = "trained.yaml"
+"""In a folder where a chain has grown, the config that it was trained with; elsewhere that is the run's own."""
 _WORK = (
     *("checkpoints", "encoders", "recommendations", "candidates.parquet", "ranking", "users", "items"),
     *("export", "metrics.json"),
@@ -50,6 +52,7 @@ class RunFolder:
     | `candidates.parquet` | what two towers find for all users, where that was asked |
     | `recommendations/`, `ranking/`, `users/` | what `task=recommend`, `task=rank` and `task=embed_users` make |
     | `export/` | what `task=export` makes |
+    | `trained.yaml` | what the chain was trained with that `task=grow` has put here |
     | `items/`, `rejects.csv` | what `task=embed_audio` and `train_audio` make of files, and what they can't read |
 
     Args:
@@ -206,6 +209,19 @@ def alone_in(path: Path) -> Iterator[None]:
             # Not every file system knows locks.
             pass
         yield
+
+
+def trained_config(run: Path) -> dict[str, Any]:
+    """The config that the models in a run's folder were trained with, on the data that they last grew by.
+
+    Raises:
+        ValueError: if the folder doesn't tell.
+    """
+    for saved in (run / TRAINED, run / "config.yaml"):
+        if saved.is_file():
+            plain: dict[str, Any] = yaml.safe_load(saved.read_text())
+            return plain
+    raise ValueError(f"{run} has no config.yaml, so nothing says how its models were trained; name a run's folder")
 
 
 def write_whole(path: Path, text: str) -> None:

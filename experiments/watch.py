@@ -78,9 +78,11 @@ class WatchedFit:
         validate: Callable[[Params], tuple[float, Mapping[str, float]]],
         cfg: FitConfig,
         config: Mapping[str, Any],
+        start: Callable[[Params], Params] | None = None,
     ) -> Fit:
         """Train, or go on where an earlier call stopped; arguments as of `fit`."""
+        folder = self.folder / "checkpoints"
         with watched(self.folder, self.title, self.unit, self.console, trace=self.trace) as watch:
-            result = fit(objective, optimizer, batches, validate, cfg, self.folder / "checkpoints", config, watch)
+            result = fit(objective, optimizer, batches, validate, cfg, folder, config, watch, start)
             watch.ended(result.history)
         return result

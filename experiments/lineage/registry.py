@@ -46,6 +46,22 @@ def user_graph(encoders: Sequence[str]) -> dict[str, tuple[str, ...]]:
     return {**dict.fromkeys(encoders, ()), USERS: tuple(encoders), FUTURE: (USERS, *encoders)}
 
 
+def refresh(cfg: DictConfig, run: Path, space: Space, console: Console) -> None:
+    """Register a space that has grown: the batch is the one that it was, and as old, but lies in another folder.
+
+    What the chain doesn't have, or has no more, is told and not registered.
+    """
+    chain = cfg.lineage.chain
+    if chain is None:
+        return
+    store = lineage_store(cfg)
+    try:
+        was = store.look(chain).lineage.slots.batch(space.id)
+        store.register(chain, Batch.of(space, trained_at=was.trained_at, run=str(run.absolute())))
+    except LineageError as error:
+        console.print(f"not registered in the lineage of {chain}: {error}", soft_wrap=True, markup=False)
+
+
 class Registry:
     """Registers the trainings of one run.
 

@@ -12,7 +12,7 @@ from omegaconf import DictConfig, OmegaConf
 from rich.console import Console
 from rich.text import Text
 
-from experiments.folder import flatten
+from experiments.folder import flatten, trained_config
 from experiments.knobs import groups
 from experiments.launch import run
 from urep_jax.lineage.batch import Batch
@@ -64,12 +64,11 @@ def _config(cfg: DictConfig, state: Lineage, before: Batch) -> DictConfig:
     Raises:
         ValueError: if that config is no more, or is not of user representations.
     """
-    saved = Path(before.run) / "config.yaml"
-    if not saved.is_file():
+    if not (Path(before.run) / "config.yaml").is_file():
         raise ValueError(
             f"{before.run} is gone, so nothing says how {before.model} was trained; train it with task=train_model"
         )
-    plain: dict[str, Any] = yaml.safe_load(saved.read_text())
+    plain = trained_config(Path(before.run))
     if plain["system"] != "user_representation":
         raise ValueError(
             f"{before.run} is of {plain['system']}, whose one model is trained with python -m experiments.run and then "

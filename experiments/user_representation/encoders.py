@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-from jaxtyping import Float32
+from jaxtyping import Float32, Int
 
 from experiments.user_representation.together import Together, sets_of_items
 from experiments.watch import WatchedFit
@@ -37,6 +37,9 @@ from urep_jax.training.skip_gram import skip_gram_objective
 NDCG, UNIT = "ndcg@500", "NDCG@500"
 """By what epochs of encoders are compared: the continuation of held-out sets."""
 
+SHARES = (0.05, 0.05)
+"""Of the sets, those that test and those that validate."""
+
 
 class Encoded(NamedTuple):
     """What an encoder made, and of what.
@@ -55,7 +58,7 @@ class Encoded(NamedTuple):
 
     def continued(self) -> Mapping[str, ByUser]:
         """How well the vectors continue the sets that test."""
-        return _continued(self.modality.of(self.sets.item_ids).vectors, self.sets, self.split.test)
+        return continued(self.modality.of(self.sets.item_ids).vectors, self.sets, self.split.test)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -72,13 +75,36 @@ class Encoder:
 
     def split(self, log: EventLog, seed: int) -> Split:
         """A twentieth of the sets validates, another tests."""
-        split = ContinuationSplit(0.05, 0.05, min_tracks=self.min_items, seed=seed)(log)
+        split = ContinuationSplit(*SHARES, min_tracks=self.min_items, seed=seed)(log)
         if not len(split.validation):
             raise ValueError(
                 f"a twentieth of the sets of {self.min_items} items or more validates, but {log.name} has too few of "
                 "them, fewer than 11; lower min_items, or name more in together"
             )
         return split
+
+
+class Told(NamedTuple):
+    """Words of items.
+
+    Attributes:
+        items: how many items there are.
+        row: whose each word is.
+        words: all of them, item by item.
+    """
+
+    items: int
+    row: Int[np.ndarray, "N"]
+    words: pa.StringArray
+
+    def vectors(self, known: pa.StringArray) -> Float32[np.ndarray, "V W"]:
+        """1 for each known word that an item has, brought to length 1; zeros for an item that has none of them."""
+        column = pc.index_in(self.words, value_set=known)
+        has = np.asarray(column.is_valid())
+        vectors = np.zeros((self.items, len(known)), np.float32)
+        vectors[self.row[has], column.drop_null().to_numpy()] = 1.0
+        length = np.linalg.norm(vectors, axis=1, keepdims=True)
+        return np.divide(vectors, length, out=vectors, where=length > 0)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -96,15 +122,8 @@ class Words(Encoder):
     def __call__(self, name: str, tables: Mapping[str, pa.Table], like: FitConfig, train: WatchedFit) -> Encoded:
         """Encode."""
         known = known_items(name, tables, self.column)
-        words = known[self.column].combine_chunks()
-        if pa.types.is_list(words.type):
-            row, words = pc.list_parent_indices(words).to_numpy(), pc.list_flatten(words)
-        else:
-            row = np.arange(len(words))
-        coded = pc.cast(words, pa.string()).dictionary_encode()
-        vectors = np.zeros((len(known), len(coded.dictionary)), np.float32)
-        vectors[row, coded.indices.to_numpy()] = 1.0
-        vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
+        told = told_words(known, self.column)
+        vectors = told.vectors(told.words.unique())
         ids = known["item_id"].combine_chunks()
         log = sets_of_items(self.together, tables, None, like.seed, only=ids)
         return Encoded(Modality.trained(name, ids, vectors), log, self.split(log, like.seed), None)
@@ -156,7 +175,10 @@ class Collaborative(Learnt):
     def __call__(self, name: str, tables: Mapping[str, pa.Table], like: FitConfig, train: WatchedFit) -> Encoded:
         """Learn, and encode."""
         log = sets_of_items(self.together, tables, self.most_sets, like.seed)
-        split = self.split(log, like.seed)
+        return self.learn(name, log, self.split(log, like.seed), like, train)
+
+    def learn(self, name: str, log: EventLog, split: Split, like: FitConfig, train: WatchedFit) -> Encoded:
+        """Learn from sets, and encode their items."""
         vocabulary = frequent_items(log, split, self.min_count)
         blocks = CoOccurrenceConfig(self.window, self.subsample)
         batches = CoOccurrenceBatches(log, split, vocabulary, blocks, self.batch_size, like.seed)
@@ -165,7 +187,7 @@ class Collaborative(Learnt):
         rows_V = vocabulary.item_rows(log.item_ids)
 
         def validate(params: Params) -> tuple[float, Mapping[str, float]]:
-            return _continued(item_vectors(params, rows_V), log, split.validation)[NDCG].value, {}
+            return continued(item_vectors(params, rows_V), log, split.validation)[NDCG].value, {}
 
         objective = skip_gram_objective(model, sampler, self.k_negatives, self.batch_size)
         config = {"system": "user_representation", "model": dataclasses.asdict(model)}
@@ -199,7 +221,7 @@ class Content(Learnt):
 
     def __call__(self, name: str, tables: Mapping[str, pa.Table], like: FitConfig, train: WatchedFit) -> Encoded:
         """Learn, and encode."""
-        ids, content = self._content(name, tables)
+        ids, content = self.content_of(name, known_items(name, tables, self.column))
         scale = fit_content_scale(content)
         content = scale(content)
         log = sets_of_items(self.together, tables, self.most_sets, like.seed, only=ids)
@@ -216,7 +238,7 @@ class Content(Learnt):
             return encode_content(params, content, model)
 
         def validate(params: Params) -> tuple[float, Mapping[str, float]]:
-            return _continued(vectors(params)[place_V], log, split.validation)[NDCG].value, {}
+            return continued(vectors(params)[place_V], log, split.validation)[NDCG].value, {}
 
         objective = content_encoder_objective(model)
         config = stored_content_config(model, scale, self.sound)
@@ -224,15 +246,16 @@ class Content(Learnt):
         space = ContentEncoder(name, found.params, model, scale, self.sound).space
         return Encoded(Modality(space, ids, vectors(found.params)), log, split, found)
 
-    def _content(
-        self, name: str, tables: Mapping[str, pa.Table]
-    ) -> tuple[pa.StringArray, Float32[np.ndarray, "N ..."]]:
-        """What is known of each item of which something is.
+    def content_of(self, name: str, known: pa.Table) -> tuple[pa.StringArray, Float32[np.ndarray, "N ..."]]:
+        """What is known of each of some items.
+
+        Args:
+            name: of the modality.
+            known: from `known_items`.
 
         Raises:
-            ValueError: if the items table has no such column, or a list is of another length.
+            ValueError: if a list is of another length.
         """
-        known = known_items(name, tables, self.column)
         lists = known[self.column].combine_chunks()
         lengths = pc.list_value_length(lists).to_numpy(zero_copy_only=False)
         size = int(np.prod(self.shape))
@@ -266,11 +289,27 @@ def known_items(name: str, tables: Mapping[str, pa.Table], column: str) -> pa.Ta
     return known
 
 
+def told_words(known: pa.Table, column: str) -> Told:
+    """The words of some items, in their order.
+
+    Args:
+        known: from `known_items`.
+        column: a list of words, or one word.
+    """
+    words = known[column].combine_chunks()
+    if pa.types.is_list(words.type):
+        row, words = pc.list_parent_indices(words).to_numpy(), pc.list_flatten(words)
+    else:
+        row = np.arange(len(words))
+    return Told(len(known), row, pc.cast(words, pa.string()))
+
+
 def _places(wanted: pa.StringArray, ids: pa.StringArray) -> np.ndarray:
     """Where each wanted id, all of which are there, stands among `ids`."""
     place: np.ndarray = pc.index_in(wanted, value_set=ids).to_numpy(zero_copy_only=False)
     return place
 
 
-def _continued(vectors_VxD: Float32[np.ndarray, "V D"], log: EventLog, cases: Cases) -> Mapping[str, ByUser]:
+def continued(vectors_VxD: Float32[np.ndarray, "V D"], log: EventLog, cases: Cases) -> Mapping[str, ByUser]:
+    """How well vectors continue some sets, as epochs are compared by."""
     return continuation(vector_scorer(vectors_VxD, log, cases), log, cases)

@@ -105,6 +105,7 @@ class CoOccurrenceBatches:
         cfg: which tracks make a pair.
         batch_size: blocks of a batch, at least 1.
         seed: names the run's random streams.
+        counts: places of each item-table row that say how far it is thinned out; None counts those that train.
 
     Raises:
         ValueError: if a number is out of range, or no training sequence holds two items of the vocabulary.
@@ -118,6 +119,7 @@ class CoOccurrenceBatches:
         cfg: CoOccurrenceConfig,
         batch_size: int,
         seed: int,
+        counts: Int64[np.ndarray, "R"] | None = None,
     ) -> None:
         if batch_size < 1:
             raise ValueError(f"batch_size is {batch_size}, but must be at least 1")
@@ -135,7 +137,7 @@ class CoOccurrenceBatches:
                 f"none of the {len(split.train)} training sequences of {log.name!r} holds two items of the vocabulary, "
                 "and a pair needs two; lower min_count"
             )
-        self._keep_R = keep_probability(np.bincount(self._row_N), cfg.subsample)
+        self._keep_R = keep_probability(np.bincount(self._row_N) if counts is None else counts, cfg.subsample)
         expected = float(self._keep_R[self._row_N].sum())
         self._steps = math.ceil(expected / (cfg.block * batch_size))
         self._kept_epoch: tuple[int, Blocks] | None = None

@@ -3,7 +3,7 @@
 import dataclasses
 
 import numpy as np
-from jaxtyping import Int64
+from jaxtyping import Bool, Int64
 
 from urep_jax.core.streams import numpy_stream
 from urep_jax.core.types import Feedback
@@ -52,7 +52,7 @@ class ContinuationSplit:
         return continuation_split(log, self)
 
 
-def continuation_split(log: EventLog, cfg: ContinuationSplit) -> Split:
+def continuation_split(log: EventLog, cfg: ContinuationSplit, where: Bool[np.ndarray, "S"] | None = None) -> Split:
     """Hold back the last tracks of some playlists; what is left of these trains with all the others.
 
     One case for each playlist that is asked about: its first tracks are the input, and its last ones, from the first to
@@ -61,12 +61,13 @@ def continuation_split(log: EventLog, cfg: ContinuationSplit) -> Split:
     Args:
         log: of playlists, from `playlists.playlist_log`: a playlist has a track once.
         cfg: how many are held back.
+        where: playlists that may be asked about; all by default.
 
     Raises:
         ValueError: if no playlist is long enough to be asked about.
     """
     length_S = np.diff(log.offsets)
-    long = np.flatnonzero(length_S >= cfg.min_tracks)
+    long = np.flatnonzero((length_S >= cfg.min_tracks) & (True if where is None else where))
     if not len(long):
         raise ValueError(
             f"none of the {log.num_sequences} playlists of {log.name!r} has {cfg.min_tracks} tracks; lower min_tracks"

@@ -53,6 +53,30 @@ class Modality:
         """D."""
         return self.vectors.shape[1]
 
+    def grown(self, item_ids: pa.StringArray, vectors: Float32[np.ndarray, "N D"]) -> "Modality":
+        """The same with more items, in the same space; what was there stays as it is, and comes first.
+
+        Args:
+            item_ids: of items that have no vector yet.
+            vectors: theirs, which the encoder of the space has made.
+
+        Raises:
+            ValueError: if an item has a vector already, or is named twice; or vectors are of another width.
+        """
+        again = pc.is_in(item_ids, value_set=self.item_ids).to_numpy(zero_copy_only=False)
+        if again.any() or len(item_ids.unique()) < len(item_ids):
+            raise ValueError(
+                f"{int(again.sum())} of {len(item_ids)} new items have a vector in {self.space.id} already, and "
+                f"{len(item_ids) - len(item_ids.unique())} are named twice; vectors are only added: leave these out"
+            )
+        if vectors.shape[1:] != self.vectors.shape[1:]:
+            raise ValueError(
+                f"new vectors of {self.name!r} have the shape {vectors.shape}, but those of {self.space.id} are "
+                f"{self.width} wide; encode with the encoder of the space"
+            )
+        ids = pa.concat_arrays([self.item_ids, item_ids.cast(self.item_ids.type)])
+        return Modality(self.space, ids, np.concatenate([self.vectors, vectors]))
+
     def of(self, item_ids: pa.StringArray) -> "Aligned":
         """The vectors of these items, in their order."""
         row = pc.fill_null(pc.index_in(item_ids, value_set=self.item_ids), NOT_KNOWN).to_numpy(zero_copy_only=False)

@@ -9,10 +9,11 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.feather as feather
 from jaxtyping import Float32, Int, Int64
 
-from urep_jax.core.spaces import space_of
+from urep_jax.core.spaces import refuse_mixed, space_of
 from urep_jax.data.draft import draft_folder
 from urep_jax.data.log import EventLog
 from urep_jax.data.user_features.features import feature_groups, user_features
@@ -73,6 +74,39 @@ class FeatureSpace:
                 f"{', '.join(group.name for group in self.groups)}; name its columns as those of the training data"
             )
         return inputs
+
+    def grown(self, modalities: Sequence[Modality], items: pa.Table | None) -> "FeatureSpace":
+        """The same with more items, and with artists who had no vector; all that was fitted stays as it is.
+
+        Who heard none of the new items keeps x_u to the bit. In a window of which the share s was new items, the mean
+        of a modality's vectors of length 1 moves by at most 2 s.
+
+        Args:
+            modalities: those that there are, in their order, with more items (`Modality.grown`).
+            items: as in `ingest.schema.ITEMS`; who has a vector already keeps it, whatever else is theirs by now.
+
+        Raises:
+            ValueError: if a modality is missing, or lacks or has changed an item that it had.
+            SpaceMismatch: if one lies in another space.
+        """
+        if [one.name for one in modalities] != [one.name for one in self.modalities]:
+            raise ValueError(
+                f"there are vectors of {', '.join(one.name for one in modalities) or 'nothing'}, but the features are "
+                f"made of {', '.join(one.name for one in self.modalities)}; give these, in this order"
+            )
+        artists = []
+        for was, now, had in zip(self.modalities, modalities, self.artists, strict=True):
+            refuse_mixed("add", was.space, now.space)
+            kept = len(was.item_ids)
+            if now.item_ids[:kept] != was.item_ids or not np.array_equal(now.vectors[:kept], was.vectors):
+                raise ValueError(
+                    f"vectors of {was.name!r} that were there have changed or are gone, but a space that grows keeps "
+                    "them, and has them first; take Modality.grown"
+                )
+            every = now.by_artist(items)
+            new = pc.invert(pc.is_in(every.item_ids, value_set=had.item_ids))
+            artists.append(had.grown(every.item_ids.filter(new), every.vectors[np.asarray(new)]))
+        return dataclasses.replace(self, modalities=tuple(modalities), artists=tuple(artists))
 
     def __call__(
         self, inputs: Inputs, user: Int[np.ndarray, "N"], time: Int64[np.ndarray, "N"]

@@ -51,6 +51,7 @@ class Spaces:
 
     def __init__(self, deployment: Deployment, store: Store, *, fills: bool) -> None:
         self.encoders: dict[str, StateEncoder] = {}
+        self._runs: dict[str, str] = {}
         self._deployment, self._store, self._fills = deployment, store, fills
         self._filling: dict[str, Iterator[int]] = {}
         self._shared: set[str] = set()
@@ -65,7 +66,7 @@ class Spaces:
         for reader in state.readers.values():
             if not reader.name.startswith(_READER):
                 wanted |= {space_id: users[space_id] for space_id in reader.space_ids & users.keys()}
-        if wanted.keys() == self.encoders.keys():
+        if wanted == self._runs:
             return
         held = contextlib.ExitStack()
         for batch in state.slots.kept():
@@ -73,10 +74,11 @@ class Spaces:
                 ids = state.slots.spaces(batch).values()
                 held.enter_context(reading(self._deployment.lineages, self._deployment.chain, _READER, ids))
         for space_id, run in wanted.items():
-            if space_id not in self.encoders:
-                encoder = load_users(run, space_id)
+            # A space that has grown lies in another folder, and who has a vector there keeps it until the next event.
+            if self._runs.get(space_id) != run:
+                is_new, encoder = space_id not in self.encoders, load_users(run, space_id)
                 self.encoders[space_id] = encoder
-                if self._fills and not self._store.note(whole(space_id)):
+                if is_new and self._fills and not self._store.note(whole(space_id)):
                     self._filling[space_id] = fill(self._store, space_id, encoder)
         for space_id in self.encoders.keys() - wanted.keys():
             del self.encoders[space_id]
@@ -84,7 +86,7 @@ class Spaces:
             if self._fills:
                 _drop(self._store, space_id)
         self._held.close()
-        self._held = held
+        self._held, self._runs = held, wanted
 
     def go_on(self) -> bool:
         """Encode some more of those who have no vector yet in a space that is new; whether there was anybody."""
