@@ -85,6 +85,7 @@ class _Connection(asyncio.Protocol):
 
     def __init__(self) -> None:
         self._buffer = bytearray()
+        self.closed = asyncio.Event()
         self._asked: asyncio.Future[tuple[int, bytes]] | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -107,6 +108,7 @@ class _Connection(asyncio.Protocol):
             del self._buffer[:whole]
 
     def connection_lost(self, exc: Exception | None) -> None:
+        self.closed.set()
         if self._asked is not None and not self._asked.done():
             self._asked.set_exception(ConnectionResetError("the service hung up"))
 
@@ -133,6 +135,14 @@ class Client:
             return 0, b""
         finally:
             self._free.put_nowait(one)
+
+    async def close(self) -> None:
+        """Hang up; nothing is under way any more."""
+        while not self._free.empty():
+            one = self._free.get_nowait()
+            if one is not None:
+                one.transport.close()
+                await one.closed.wait()
 
 
 def get(user_id: str) -> bytes:
@@ -243,6 +253,9 @@ class _Run:
         for start in range(0, len(portions), 4):
             await asyncio.gather(*map(send, portions[start : start + 4]))
 
+    async def close(self) -> None:
+        await self._ask.close()
+
     def told(self, cpu: float, begin: float) -> Told:
         latency = {kind: np.array(seconds) for kind, seconds in self._latency.items()}
         taken = time.process_time() - cpu, time.perf_counter() - begin
@@ -257,17 +270,21 @@ def run(load: Load, way: str = "open_loop", *arguments: int) -> Told:
         way: a method of `_Run`: `open_loop`, `closed_loop` for reads as fast as they go, `all_once`.
         arguments: the method's.
     """
+    factory: Callable[[], asyncio.AbstractEventLoop] | None = None
     with contextlib.suppress(ImportError):
         import uvloop
 
-        asyncio.set_event_loop_policy(uvloop.EventLoopPolicy())
+        factory = uvloop.new_event_loop
 
     async def whole() -> Told:
         one, cpu, begin = _Run(load), time.process_time(), time.perf_counter()
         await getattr(one, way)(*arguments)
-        return one.told(cpu, begin)
+        told = one.told(cpu, begin)
+        await one.close()
+        return told
 
-    return asyncio.run(whole())
+    with asyncio.Runner(loop_factory=factory) as runner:
+        return runner.run(whole())
 
 
 _LUA = """
@@ -305,6 +322,7 @@ def wrk(load: Load) -> dict[str, Any] | None:
     cpu = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
     return {
         "client": "wrk",
+        "count": requests,
         "per_s": round(1e6 * requests / duration),
         "p50_ms": p50 / 1000,
         "p99_ms": p99 / 1000,

@@ -241,6 +241,10 @@ class Meter:
             with contextlib.suppress(OSError):
                 self._seen[name].append((time.monotonic(), cpu_seconds(pid), resident_mib(pid)))
 
+    def cpu_seconds(self, name: str) -> float:
+        """Processor time of the processes whose names begin so."""
+        return sum(seen[-1][1] - seen[0][1] for one, seen in self._seen.items() if one.startswith(name))
+
     def told(self) -> dict[str, dict[str, float]]:
         """Of each process the share of one core that it took, and its memory in MiB, at start, middle and end."""
         told = {}

@@ -42,7 +42,7 @@ from benchmarks.service import Redis, Service, borrowed, encoder_of
 from experiments.tables import markdown_table
 from urep_jax.serving.online.deployment import Deployment
 from urep_jax.serving.online.messages import Event, records_of
-from urep_jax.serving.online.parts import RECORD, Addition
+from urep_jax.serving.online.parts import RECORD, Addition, Store, Stream
 from urep_jax.serving.user_encoder import UserEncoder
 
 _TOLERANCE = 1e-5
@@ -208,18 +208,16 @@ def _set(clock: Path, seconds: int) -> None:
     clock.with_name("next").replace(clock)
 
 
-def compared(deployment: Deployment, encoder: UserEncoder, accepted: Sequence[dict[str, Any]]) -> dict[str, Any]:
+def compared(stream: Stream, store: Store, encoder: UserEncoder, accepted: Sequence[dict[str, Any]]) -> dict[str, Any]:
     """What of the acknowledged is missing in the store, what is too much, and how far vectors are off."""
     by_user: defaultdict[str, list[dict[str, Any]]] = defaultdict(list)
     for event in accepted:
         by_user[event["user_id"]].append(event)
-    stream, store = deployment.open()
-    with contextlib.closing(stream), contextlib.closing(store):
-        users = sorted(by_user)
-        states = store.add([Addition(user, np.zeros(0, RECORD)) for user in users])
-        vectors = store.vectors(users, encoder.space.id)
-        strangers = set(store.users(most=1 << 20)) - by_user.keys()
-        dead = stream.lag().dead
+    users = sorted(by_user)
+    states = store.add([Addition(user, np.zeros(0, RECORD)) for user in users])
+    vectors = store.vectors(users, encoder.space.id)
+    strangers = set(store.users(most=1 << 20)) - by_user.keys()
+    dead = stream.lag().dead
     lost = extra = stale = missing = 0
     off = 0.0
     for user, state, vector in zip(users, states, vectors, strict=True):
@@ -305,7 +303,9 @@ def measured(given: argparse.Namespace) -> dict[str, Any]:
             folder=workspace / "serving" / given.chain,
             redis=None if redis is None else redis.url,
         )
-        results["end"] = compared(deployment, encoder, clients.accepted)
+        stream, store = deployment.open()
+        with contextlib.closing(stream), contextlib.closing(store):
+            results["end"] = compared(stream, store, encoder, clients.accepted)
         results["end"]["good"] &= clients.statuses.keys() <= _AGAIN
     results["left_out"] = sorted(set(given.faults) - results.keys())
     return results

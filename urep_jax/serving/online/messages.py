@@ -130,8 +130,9 @@ def records_of(events: Sequence[Event]) -> np.ndarray:
 
 
 def _record(event: Event) -> tuple[float, ...]:
-    key = event_key(event.item_id, event.timestamp, event.feedback, event.station_id)
-    if event.event_id is not None:
+    if event.event_id is None:
+        key = event_key(event.item_id, event.timestamp, event.feedback, event.station_id)
+    else:
         key = digest(f"id\n{event.event_id}")
     ratio = np.nan if event.played_ratio is None else event.played_ratio
     ids = (digest(event.item_id), digest(event.station_id), digest(event.device))

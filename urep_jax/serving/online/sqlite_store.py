@@ -234,7 +234,8 @@ def _add(connection: sqlite3.Connection, name: bytes, records: bytes, facts: tup
         "RETURNING number, revision",
         (name,),
     ).fetchone()
-    connection.executemany("INSERT INTO facts VALUES (?, ?) ON CONFLICT DO NOTHING", [(number, fact) for fact in facts])
+    for fact in facts:
+        connection.execute("INSERT INTO facts VALUES (?, ?) ON CONFLICT DO NOTHING", (number, fact))
     chunks = _chunks(connection, number)
     pieces = [chunk for _, chunk in chunks] + ([records] if records else [])
     known = union(pieces)

@@ -52,7 +52,8 @@ class StateEncoder:
 
     def inputs(self, states: Sequence[UserState]) -> Inputs:
         """States as features are made from them."""
-        records = np.concatenate([*(state.records for state in states), _NOBODY])
+        # As bytes: NumPy would look at all fields of each array anew.
+        records = np.frombuffer(b"".join([*(state.records.tobytes() for state in states), _NOBODY.tobytes()]), RECORD)
         length_N = np.array([len(state.records) for state in states], np.int64)
         users = pa.array([str(place) for place in range(len(states) + 1)])
         log = EventLog(
