@@ -194,7 +194,7 @@ def results(runs: Sequence[Run]) -> dict[str, list[list[str]]]:
                 if not by:
                     metrics = (f"{key}/{age}/auc_over_fresh" for age in late)
                     worlds = ([run.metrics[name] for run in runs if name in run.metrics] for name in metrics)
-                    cells += [estimate(own).told(3, sign=True) for own in worlds]
+                    cells += [estimate(own).told(3, sign=True) if own else "" for own in worlds]
             rows.append([group, f"{level.number:,}", level.told(3), *cells])
         tables[horizon] = rows
     moved = [["", *late]]
