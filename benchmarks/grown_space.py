@@ -24,6 +24,7 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
+import jax.numpy as jnp
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -84,15 +85,10 @@ def held_back(sources: Sources, new: pa.StringArray) -> Sources:
     return Sources(dataclasses.replace(log, offsets=offsets, **columns), tables, sources.profiles)
 
 
-def world(arguments: argparse.Namespace, workspace: str) -> tuple[DictConfig, np.ndarray]:
+def world(knobs: Sequence[str], workspace: str) -> tuple[DictConfig, np.ndarray]:
     """The config of the chain on a simulated service, and the genre of each of its tracks, which no model is told."""
-    params = {"num_users": arguments.users, "num_tracks": arguments.tracks, "num_playlists": arguments.playlists}
-    knobs = [f"++data.source.params.{name}={value}" for name, value in params.items()]
     with initialize_config_dir(str(CONF), version_base="1.3"):
-        cfg = compose(
-            "config",
-            overrides=["experiment=user_representation", f"workspace={workspace}", *knobs, *arguments.knobs],
-        )
+        cfg = compose("config", overrides=["experiment=user_representation", *knobs, f"workspace={workspace}"])
     source = made(cfg.data.source)
     catalogue = make_streaming_world(dataclasses.replace(source.params, num_users=1), source.world).catalogue
     return cfg, np.asarray(catalogue.tracks.artist_genre)[np.asarray(catalogue.tracks.track_artist)]
@@ -195,7 +191,10 @@ class Bench:
             x[name] = user_features(inputs, established.user, established.time, one.cfg)
             scaled = (z[name].values - classifier.read.user_mean) / np.float32(classifier.read.user_spread)
             odds[name] = preference.log_odds(
-                classifier.params, scaled[pairs.user], classifier.read.items[pairs.item], classifier.cfg
+                classifier.params,
+                jnp.asarray(scaled[pairs.user]),
+                jnp.asarray(classifier.read.items[pairs.item]),
+                classifier.cfg,
             )
         auc = {
             name: told_apart(np.asarray(of, np.float64), pairs, established.user)["auc"] for name, of in odds.items()
@@ -288,18 +287,18 @@ def main(arguments: Sequence[str] | None = None) -> None:
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("--users", type=int, default=1_500)
-    parser.add_argument("--tracks", type=int, default=2_500)
-    parser.add_argument("--playlists", type=int, default=3_000)
     parser.add_argument("--encoders", nargs="+", default=["collaborative", "audio"], help="collaborative among them")
     parser.add_argument("--workspace", type=Path, help="where the world is, if it was made before")
-    parser.add_argument("--knobs", default=[], nargs="*", metavar="KNOB=VALUE", help="as of experiments.run")
+    parser.add_argument(
+        "--knobs", nargs="+", default=["data.source.params.num_users=1500"], help="as of experiments.run"
+    )
     given = parser.parse_args(arguments)
     with tempfile.TemporaryDirectory() as folder:
-        bench = Bench(*world(given, str(given.workspace or folder)), given.encoders, Path(folder))
+        bench = Bench(*world(given.knobs, str(given.workspace or folder)), given.encoders, Path(folder))
         items, grown, was = bench.items()
         users = bench.users(grown, was)
-    about = {"users": given.users, "tracks": given.tracks, "playlists": given.playlists, "held_back": len(bench.new)}
+    log = bench.after.log
+    about = {"knobs": given.knobs, "users": log.num_sequences, "items": log.num_items, "held_back": len(bench.new)}
     found = {"items": items, "users": users, "seconds": bench.seconds}
     print(json.dumps({"machine": describe(), "about": about, "grown_space": found}, indent=1))
     for told in _tables(items, users):
