@@ -18,7 +18,6 @@ from omegaconf import DictConfig, OmegaConf
 from rich.console import Console
 
 from benchmarks.freshness import main as worth_of_freshness
-from benchmarks.grown_space import main as grown_space
 from benchmarks.nearness import main as nearness
 from experiments.data import load_log, load_tables
 from experiments.folder import RunFolder
@@ -151,19 +150,6 @@ def test_the_whole_chain(
     other = command(*every, "model.width=9")
     assert other.status == 1
     assert "model.width was 8 and is now 9" in other.err
-
-
-def test_a_space_that_grows(workspace: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    grown_space(["--encoders", "collaborative", "--workspace", str(workspace), "--knobs", *SMALL[1:]])
-    told = json.loads(capsys.readouterr().out)
-    assert told["about"]["held_back"] == 60
-    items, users = told["grown_space"]["items"], told["grown_space"]["users"]
-    assert "purity_new" not in items["collaborative, not grown"]
-    random, grown = (items[f"collaborative, {name}"]["purity_new"] for name in ("random new ones", "grown"))
-    assert grown > random, "new tracks lie with those of their genre"
-    assert users["same_space"] == 1
-    assert users["largest_change_without_new_tracks"] == 0
-    assert 0 < users["largest_share_of_bound"] <= 1
 
 
 def _nearness(metrics: dict[str, float], run: Path, capsys: pytest.CaptureFixture[str]) -> None:
