@@ -50,6 +50,8 @@ _CLIENTS = 4
 _POST = 5
 _AGAIN = {0, 503, 507}
 """Statuses after which sending again is right; 0 where nobody answered."""
+_REFUSED = 60.0
+"""Seconds in which a full disk has to make a difference."""
 _HOLD = 3.0
 """Seconds for which the disk is full, and the clock is behind."""
 _CLOCK = """
@@ -74,6 +76,11 @@ class Clients:
         self._pause = _CLIENTS * _POST / rate
         self._over, self._lock = threading.Event(), threading.Lock()
         self._threads = [threading.Thread(target=self._tell_on, args=(number,)) for number in range(_CLIENTS)]
+
+    @property
+    def refused(self) -> int:
+        """How often the service said that a store was full or away."""
+        return self.statuses[503] + self.statuses[507]
 
     def __enter__(self) -> "Clients":
         for thread in self._threads:
@@ -183,14 +190,21 @@ class Trial:
 
     def _fill(self) -> None:
         assert self._disk is not None
-        filler = self._disk / "filler"
-        until = time.monotonic() + _HOLD
+        filler, refused = self._disk / "filler", self._clients.refused
+        until = time.monotonic() + _REFUSED
         with filler.open("wb", buffering=0) as file:
-            while time.monotonic() < until:
+            # What SQLite has room for in its log is still accepted: full is what refuses.
+            for size in (1 << 20, 1 << 12):
+                with contextlib.suppress(OSError):
+                    while file.write(bytes(size)) == size:
+                        pass
+            while self._clients.refused == refused:
+                if time.monotonic() > until:
+                    raise TimeoutError(f"for {_REFUSED:.0f} s the disk was full, but nothing was refused")
                 with contextlib.suppress(OSError):
                     file.write(bytes(1 << 12))
-                    continue
                 time.sleep(0.01)
+            time.sleep(_HOLD)
         filler.unlink()
         if self._redis is not None and self._redis.process.poll() is not None:
             self._redis.start()

@@ -6,7 +6,7 @@ import logging
 import threading
 import time
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
@@ -20,6 +20,9 @@ from urep_jax.serving.online.worker import WorkerConfig, fill, step
 
 _LOOK = 1.0
 """Seconds between looks at the lineage, and between what is told of oneself."""
+
+_SHORTEST, _LONGEST = 0.1, 5.0
+"""Seconds to wait for a store that is away or full: twice as long each time, until it worked once."""
 
 _MEASURED = 2048
 """Messages whose freshness is remembered."""
@@ -123,17 +126,24 @@ def work(deployment: Deployment, number: int, cfg: WorkerConfig, stop: threading
         cfg: how.
         stop: is set when it is to stop.
     """
-    patience = 0.1
+    patience = _SHORTEST
+
+    def worked() -> None:
+        nonlocal patience
+        patience = _SHORTEST
+
     while not stop.is_set():
         try:
-            _work(deployment, number, cfg, stop)
+            _work(deployment, number, cfg, stop, worked)
         except (StoreAway, StoreFull) as error:
             _log.warning("worker %d waits %.1f s: %s", number, patience, error)
             stop.wait(patience)
-            patience = min(2 * patience, 5.0)
+            patience = min(2 * patience, _LONGEST)
 
 
-def _work(deployment: Deployment, number: int, cfg: WorkerConfig, stop: threading.Event) -> None:
+def _work(
+    deployment: Deployment, number: int, cfg: WorkerConfig, stop: threading.Event, worked: Callable[[], None]
+) -> None:
     stream, store = deployment.open()
     with contextlib.closing(stream), contextlib.closing(store):
         spaces = Spaces(deployment, store, fills=number == 0)
@@ -149,6 +159,7 @@ def _work(deployment: Deployment, number: int, cfg: WorkerConfig, stop: threadin
                 # Who has a space to fill doesn't wait for messages, but none waits for it either.
                 own = WorkerConfig(cfg.most, 0.0, cfg.max_ahead) if busy else cfg
                 done = step(stream, store, spaces.encoders, own)
+                worked()
                 fresh.extend(done.waited)
                 busy = spaces.go_on()
 
