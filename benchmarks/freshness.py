@@ -183,6 +183,9 @@ def results(runs: Sequence[Run]) -> dict[str, list[list[str]]]:
         for group in GROUPS:
             key = f"freshness/{group}/{horizon}"
             fresh = [_column(run, f"{key}/{FRESH}/auc") for run in runs]
+            # In small worlds nobody may be of a group.
+            if not any(len(own.user) for own in fresh):
+                continue
             level = _pooled(fresh)
             cells = []
             for by in ("", f"/{OWN}"):
@@ -199,8 +202,9 @@ def results(runs: Sequence[Run]) -> dict[str, list[list[str]]]:
         tables[horizon] = rows
     moved = [["", *late]]
     for group in GROUPS:
-        names = [f"freshness/{group}/moved/{age}/distance" for age in late]
-        moved.append([group, *(_pooled([_column(run, name) for run in runs]).told(3) for name in names)])
+        columns = [[_column(run, f"freshness/{group}/moved/{age}/distance") for run in runs] for age in late]
+        if any(len(own.user) for own in columns[0]):
+            moved.append([group, *(_pooled(of_age).told(3) for of_age in columns)])
     return {**tables, "how far z_u moved": moved}
 
 
@@ -211,6 +215,8 @@ def why(by_world: Sequence[Values]) -> dict[str, list[list[str]]]:
     shares = [["", *(f"heard in the last {age}, of half a year" for age in late), "heard before, of what follows"]]
     for group in (*GROUPS, MOOD):
         of = {name: [one[group][name] for one in by_world] for name in by_world[0][group]}
+        if not all(any(len(own.user) for own in of[name]) for name in of):
+            continue
         gains = [_pooled(of[age], of[FRESH]).told(3, sign=True) for age in late]
         mood = _pooled(of["taste and mood"], of["taste"]).told(3, sign=True)
         fresh, taste = _pooled(of[FRESH]), _pooled(of["taste"])
