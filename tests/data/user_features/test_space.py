@@ -58,6 +58,16 @@ def test_a_log_without_companions_and_devices_is_read_as_one_of_which_nothing_is
     assert x[:, columns == "collaborative/182d"].any()
 
 
+@pytest.mark.parametrize("rich", [True, False])
+def test_devices_that_the_training_data_lacked_are_not_read(rich: bool) -> None:
+    silent = dataclasses.replace(log_of(0), device=None, device_ids=pa.array([], pa.string()))
+    cfg = FeatureConfig(without=("devices",)) if rich else FeatureConfig()
+    space = fit_space(log_of(0) if rich else silent, tables(0), modalities(), USERS, TIME, cfg)
+    assert "devices" not in [group.name for group in space.groups]
+    x, y = (space(space.read(log, tables(0)), USERS, TIME) for log in (log_of(0), silent))
+    np.testing.assert_array_equal(x, y)
+
+
 def test_a_category_that_the_training_data_lacked_is_not_read(space: FeatureSpace) -> None:
     told = tables(0)
     users = told["users"].append_column("device", pa.array(["phone"] * len(told["users"])))

@@ -58,14 +58,19 @@ class FeatureSpace:
 
         What it knows of artists is what was known when it was fitted.
 
+        Devices that a log doesn't tell of are unknown, and those that the space doesn't tell of are not looked at.
+
         Raises:
-            ValueError: if the log doesn't tell of devices and the space does, or the other way round.
+            ValueError: if it tells of other categories than the space does.
         """
         inputs = read_inputs(
             log, self.modalities, self.artists, tables=tables, categories=self.categories, words=self.words
         )
-        has_devices = any(group.name == "devices" for group in self.groups)
-        if has_devices and inputs.device is None:
+        # Left out or not, they were told of in the log that the space was fitted to.
+        knows_devices = "devices" in {*self.cfg.without, *(group.name for group in self.groups)}
+        if not knows_devices:
+            inputs = dataclasses.replace(inputs, device=None)
+        elif inputs.device is None:
             inputs = dataclasses.replace(inputs, device=np.full(log.num_events, -1, np.int16))
         found = feature_groups(inputs, self.cfg)
         if found != self.groups:
