@@ -53,6 +53,11 @@ class FeatureSpace:
         """F, the number of features."""
         return sum(group.width for group in self.groups)
 
+    @property
+    def knows_devices(self) -> bool:
+        """Whether the log that it was fitted to told of devices, be they left out of the features or not."""
+        return "devices" in {*self.cfg.without, *(group.name for group in self.groups)}
+
     def read(self, log: EventLog, tables: Mapping[str, pa.Table] | None = None) -> Inputs:
         """A log and its companions, `users` and `onboarding`, read as this space reads them.
 
@@ -66,9 +71,7 @@ class FeatureSpace:
         inputs = read_inputs(
             log, self.modalities, self.artists, tables=tables, categories=self.categories, words=self.words
         )
-        # Left out or not, they were told of in the log that the space was fitted to.
-        knows_devices = "devices" in {*self.cfg.without, *(group.name for group in self.groups)}
-        if not knows_devices:
+        if not self.knows_devices:
             inputs = dataclasses.replace(inputs, device=None)
         elif inputs.device is None:
             inputs = dataclasses.replace(inputs, device=np.full(log.num_events, -1, np.int16))

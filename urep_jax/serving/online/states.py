@@ -78,7 +78,7 @@ class StateEncoder:
             values=space.words,
         )
         device = None
-        if "devices" in {*space.cfg.without, *(group.name for group in space.groups)}:
+        if space.knows_devices:
             device = self._devices.rows(records["device"], NOT_KNOWN).astype(np.int16)
         artists = tuple(modality.of(profiles.artist_ids) for modality in space.artists)
         return Inputs(log, profiles, self._aligned, artists, device, space.words["devices"])
