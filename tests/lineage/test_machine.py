@@ -192,6 +192,12 @@ class Life(RuleBasedStateMachine):
             return
         assert self.state.current[model] == before.legacy[model]
         assert set(self.state.slots.ids()) == set(before.slots.ids())
+        bad = before.current[model].space_id
+        for one in set(before.current).intersection(self.state.graph.downstream(model)):
+            comes_from_it = bad in self.space(before.current[one].space_id).ids.values()
+            old = before.legacy.get(one)
+            fits = old is not None and all(self.now_of(parent) == read for parent, read in old.parents.items())
+            assert (self.state.current[one] == old) == (comes_from_it and fits)
         due = {one.model for one in self.state.due(self.now)}
         assert due >= event.details["kept"].keys()
 

@@ -207,6 +207,11 @@ def test_a_rollback_leaves_what_does_not_fit() -> None:
     # One that had not come as far as what is rolled back stays as it is.
     behind = grown(("audio-1", "users-1"), ("audio-2",))
     assert ids(behind.rollback("audio")[0].current) == {"audio-1", "users-1"}
+    # So does one that has a legacy batch which would fit.
+    twice = grown(("audio-1", "users-1"), ("users-2",), ("audio-2",))
+    back, event = twice.rollback("audio")
+    assert (ids(back.current), ids(back.legacy)) == ({"audio-1", "users-2"}, {"audio-2", "users-1"})
+    assert event.details["kept"] == {}
 
 
 def test_a_rollback_goes_down_the_whole_chain_or_stops() -> None:
