@@ -84,7 +84,9 @@ def test_the_history_tells_every_change_and_only_those(store: LineageStore, cloc
 
 
 def test_chains_do_not_meet(store: LineageStore) -> None:
+    store.read("streaming", "nightly", ["users-1"], until=2_000)
     before = store.look("streaming")
+    assert before.lineage.readers
     store.declare("radio", ModelGraph({"audio": ()}))
     store.register("radio", batch("audio-1"))
     store.register("radio", batch("audio-2"))
