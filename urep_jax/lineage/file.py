@@ -74,8 +74,10 @@ def prepare(connection: sqlite3.Connection, path: Path, timeout: float) -> None:
     Raises:
         NotAStore: if the file holds something else, or tables of another version.
     """
-    if not _is_empty(connection, path):
-        return
+    # One look: between several another process could have made the tables.
+    with transaction(connection, "BEGIN"):
+        if not _is_empty(connection, path):
+            return
     until = time.monotonic() + timeout
     while True:
         try:
