@@ -54,7 +54,15 @@ def deployment_of(
 ) -> Deployment:
     """Where everything lies in a workspace."""
     workspace, chain = Path(cfg.workspace).absolute(), cfg.lineage.chain
-    return Deployment(workspace / "lineage.sqlite", chain, recommenders, workspace / "serving" / chain, redis, workers)
+    return Deployment(
+        lineage=workspace / "lineage.sqlite",
+        chain=chain,
+        recommenders=recommenders,
+        folder=workspace / "serving" / chain,
+        redis=redis,
+        workers=workers,
+        compiled=workspace / "cache" / "compiled",
+    )
 
 
 def check_into(into: str) -> None:

@@ -15,6 +15,7 @@ from urep_jax.data.user_features.modality import Modality
 from urep_jax.data.user_features.space import fit_space, load_space, save_space
 from urep_jax.models import autoencoder
 from urep_jax.models.autoencoder import AutoencoderConfig
+from urep_jax.serving import user_encoder
 from urep_jax.serving.events import events_of
 from urep_jax.serving.restore import restore_encoder
 from urep_jax.serving.user_encoder import UserEncoder
@@ -105,6 +106,17 @@ def test_the_space_has_an_id_of_its_own(tmp_path: Path) -> None:
     scaled = space.standardisation._replace(scale=space.standardisation.scale * np.float32(2))
     other = dataclasses.replace(space, standardisation=scaled)
     assert dataclasses.replace(encoder, features=other).space.id != encoder.space.id
+
+
+def test_a_warm_encoder_compiles_nothing_more() -> None:
+    encoder = encoder_of(7)
+    encoder.warm(5)
+    inputs, compiled = encoder.features.read(log_of(0), tables(0)), user_encoder._encoded._cache_size()
+    for count in (1, 2, 3, 5, 8):
+        encoder.encode(inputs, USERS[:count], TIME[:count])
+    assert user_encoder._encoded._cache_size() == compiled
+    encoder.encode(inputs, USERS[:9], TIME[:9])
+    assert user_encoder._encoded._cache_size() == compiled + 1
 
 
 def test_what_is_no_chain_is_told(tmp_path: Path) -> None:

@@ -74,6 +74,17 @@ class UserEncoder:
         z_NxZ = np.concatenate([np.zeros((0, self.cfg.width), np.float32), *found])
         return Vectors(inputs.log.sequence_ids.take(pa.array(user)), z_NxZ, self.space)
 
+    def warm(self, most: int) -> None:
+        """Compile all programs for up to `most` users at once now, so that none of them waits for it later.
+
+        Args:
+            most: at least 1.
+        """
+        rows = 1
+        while rows < 2 * most:
+            self._encode(np.zeros((rows, self.features.width), np.float32))
+            rows *= 2
+
     def encode_user(self, events: Events, profile: Profile | None = None, *, time: int | None = None) -> Vectors:
         """z_u of one user, as the only row.
 

@@ -20,13 +20,13 @@ def test_a_space_that_has_grown_is_taken_up_from_its_new_folder(
     lineages.declare("users", ModelGraph({"users": ()}))
     loaded: list[str] = []
 
-    def load(run: str, space_id: str) -> str:
+    def load(run: str, space_id: str, most: int) -> str:
         loaded.append(run)
         return run
 
-    monkeypatch.setattr(work, "load_users", load)
+    monkeypatch.setattr(work, "load_warm", load)
     stream, store = deployment.open()
-    spaces = work.Spaces(deployment, store, fills=False)
+    spaces = work.Spaces(deployment, store, fills=False, most=1)
     encoders: dict[str, Any] = spaces.encoders
     for run in ("trained", "trained", "grown"):
         lineages.register("users", Batch.of(Space("users-aa"), trained_at=7, run=run))

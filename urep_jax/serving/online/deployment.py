@@ -3,6 +3,8 @@
 import dataclasses
 from pathlib import Path
 
+import jax
+
 from urep_jax.lineage.state import Lineage
 from urep_jax.lineage.store import LineageStore
 from urep_jax.serving.online.parts import Store, Stream
@@ -22,6 +24,7 @@ class Deployment:
         redis: URL of a server that has the parts instead; None takes the embedded ones.
         workers: how many processes encode, at least 1.
         partitions: at most so many of them have something to do.
+        compiled: folder of programs that were compiled before; None compiles them anew in each process.
 
     Raises:
         ValueError: if there are no workers, or more than partitions.
@@ -34,6 +37,7 @@ class Deployment:
     redis: str | None = None
     workers: int = 1
     partitions: int = 16
+    compiled: Path | None = None
 
     def __post_init__(self) -> None:
         if not 1 <= self.workers <= self.partitions:
@@ -53,6 +57,13 @@ class Deployment:
         from urep_jax.serving.online.redis_stream import RedisStream
 
         return RedisStream(self.redis, self.partitions), RedisStore(self.redis)
+
+    def use_compiled(self) -> None:
+        """Let this process keep compiled programs, and take those that are there: it starts faster the next time."""
+        if self.compiled is not None:
+            jax.config.update("jax_compilation_cache_dir", str(self.compiled))
+            # Encoders are small, and compiled in a part of a second.
+            jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0)
 
     @property
     def lineages(self) -> LineageStore:

@@ -50,6 +50,7 @@ def run(
         OSError: if the port is taken.
     """
     Door(host, token)
+    deployment.use_compiled()
     with (
         listen(host, port) as listening,
         contextlib.closing(OnlineBackend(deployment)) as backend,
@@ -128,4 +129,5 @@ def _worker(deployment: Deployment, number: int, cfg: WorkerConfig) -> None:
         stop.set()
 
     threading.Thread(target=orphaned, name="parent", daemon=True).start()
+    deployment.use_compiled()
     work(deployment, number, cfg, stop)

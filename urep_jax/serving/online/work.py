@@ -43,6 +43,13 @@ def pulse(number: int) -> str:
     return f"worker/{number}"
 
 
+def load_warm(run: str, space_id: str, most: int) -> StateEncoder:
+    """An encoder of users that waits for no compiler; see `load_users`."""
+    found = load_users(run, space_id)
+    found.encoder.warm(most)
+    return found
+
+
 class Spaces:
     """The spaces that a worker encodes users in: those that the lineage has in use. None of them is dropped meanwhile.
 
@@ -50,12 +57,13 @@ class Spaces:
         deployment: whose lineage is looked at.
         store: where vectors of spaces that are gone are removed.
         fills: whether this worker is the one that encodes everybody in a space that is new.
+        most: users that are encoded at once.
     """
 
-    def __init__(self, deployment: Deployment, store: Store, *, fills: bool) -> None:
+    def __init__(self, deployment: Deployment, store: Store, *, fills: bool, most: int) -> None:
         self.encoders: dict[str, StateEncoder] = {}
         self._runs: dict[str, str] = {}
-        self._deployment, self._store, self._fills = deployment, store, fills
+        self._deployment, self._store, self._fills, self._most = deployment, store, fills, most
         self._filling: dict[str, Iterator[int]] = {}
         self._shared: set[str] = set()
         self._held = contextlib.ExitStack()
@@ -79,7 +87,7 @@ class Spaces:
         for space_id, run in wanted.items():
             # A space that has grown lies in another folder, and who has a vector there keeps it until the next event.
             if self._runs.get(space_id) != run:
-                is_new, encoder = space_id not in self.encoders, load_users(run, space_id)
+                is_new, encoder = space_id not in self.encoders, load_warm(run, space_id, self._most)
                 self.encoders[space_id] = encoder
                 if is_new and self._fills and not self._store.note(whole(space_id)):
                     self._filling[space_id] = fill(self._store, space_id, encoder)
@@ -146,7 +154,7 @@ def _work(
 ) -> None:
     stream, store = deployment.open()
     with contextlib.closing(stream), contextlib.closing(store):
-        spaces = Spaces(deployment, store, fills=number == 0)
+        spaces = Spaces(deployment, store, fills=number == 0, most=cfg.most)
         with contextlib.closing(spaces):
             fresh: deque[float] = deque(maxlen=_MEASURED)
             looked = -np.inf
