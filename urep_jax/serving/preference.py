@@ -13,12 +13,12 @@ import jax.numpy as jnp
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.feather as feather
 from jaxtyping import Array, Float, Float32, Int
 
 from urep_jax.core.spaces import Space, refuse_mixed, space_of, trained_space
 from urep_jax.core.vectors import Vectors
 from urep_jax.data.draft import draft_folder
+from urep_jax.data.id_files import read_ids, write_ids
 from urep_jax.models import preference
 from urep_jax.models.preference import Params, PreferenceConfig
 from urep_jax.serving.questions import power_of_two
@@ -128,7 +128,7 @@ def save_read(read: Read, folder: str | os.PathLike[str]) -> None:
     with draft_folder(folder) as draft:
         np.save(draft / "user_mean.npy", read.user_mean, allow_pickle=False)
         np.save(draft / "items.npy", read.items, allow_pickle=False)
-        feather.write_feather(pa.table({"id": read.item_ids}), str(draft / "item_ids.arrow"))
+        write_ids(read.item_ids, draft / "item_ids.arrow")
         told = {"format": _FORMAT, "user_spread": float(read.user_spread), "users": read.users.plain()}
         (draft / "read.json").write_text(json.dumps(told, indent=1))
 
@@ -149,7 +149,7 @@ def load_read(folder: str | os.PathLike[str]) -> Read:
     return Read(
         np.load(folder / "user_mean.npy", allow_pickle=False),
         told["user_spread"],
-        feather.read_table(str(folder / "item_ids.arrow"))["id"].combine_chunks(),
+        read_ids(folder / "item_ids.arrow"),
         np.load(folder / "items.npy", allow_pickle=False),
         space_of(told["users"]),
     )

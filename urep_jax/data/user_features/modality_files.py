@@ -6,11 +6,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pyarrow as pa
-import pyarrow.feather as feather
 
 from urep_jax.core.spaces import space_of
 from urep_jax.data.draft import draft_folder
+from urep_jax.data.id_files import read_ids, write_ids
 from urep_jax.data.user_features.modality import Modality
 
 _FORMAT = 1
@@ -20,7 +19,7 @@ def save_modality(modality: Modality, folder: str | os.PathLike[str]) -> None:
     """Write a modality to `folder`, whole or not at all."""
     with draft_folder(folder) as draft:
         np.save(draft / "vectors.npy", modality.vectors, allow_pickle=False)
-        feather.write_feather(pa.table({"id": modality.item_ids}), str(draft / "item_ids.arrow"))
+        write_ids(modality.item_ids, draft / "item_ids.arrow")
         told = {"format": _FORMAT, "space": modality.space.plain()}
         (draft / "modality.json").write_text(json.dumps(told, indent=1))
 
@@ -38,5 +37,5 @@ def load_modality(folder: str | os.PathLike[str]) -> Modality:
     told: dict[str, Any] = json.loads((folder / "modality.json").read_text())
     if told["format"] != _FORMAT:
         raise ValueError(f"{folder} is of format {told['format']}, and this version reads {_FORMAT}; train it again")
-    ids = feather.read_table(str(folder / "item_ids.arrow"))["id"].combine_chunks()
+    ids = read_ids(folder / "item_ids.arrow")
     return Modality(space_of(told["space"]), ids, np.load(folder / "vectors.npy", allow_pickle=False))

@@ -10,11 +10,11 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.feather as feather
 from jaxtyping import Float32, Int, Int64
 
 from urep_jax.core.spaces import refuse_mixed, space_of
 from urep_jax.data.draft import draft_folder
+from urep_jax.data.id_files import read_ids, write_ids
 from urep_jax.data.log import EventLog
 from urep_jax.data.user_features.features import feature_groups, user_features
 from urep_jax.data.user_features.groups import FeatureConfig, Group
@@ -162,11 +162,11 @@ def save_space(space: FeatureSpace, folder: str | os.PathLike[str]) -> None:
         np.save(draft / "mean.npy", space.standardisation.mean, allow_pickle=False)
         np.save(draft / "scale.npy", space.standardisation.scale, allow_pickle=False)
         for name, words in space.words.items():
-            _write_ids(words, draft / f"words-{name}.arrow")
+            write_ids(words, draft / f"words-{name}.arrow")
         for kind, vectors in (("modality", space.modalities), ("artists", space.artists)):
             for number, modality in enumerate(vectors):
                 np.save(draft / f"{kind}-{number}.npy", modality.vectors, allow_pickle=False)
-                _write_ids(modality.item_ids, draft / f"{kind}-{number}.arrow")
+                write_ids(modality.item_ids, draft / f"{kind}-{number}.arrow")
         told = {
             "format": _FORMAT,
             "cfg": dataclasses.asdict(space.cfg),
@@ -195,29 +195,19 @@ def load_space(folder: str | os.PathLike[str]) -> FeatureSpace:
 
     def vectors(kind: str) -> tuple[Modality, ...]:
         return tuple(
-            Modality(
-                space_of(own), _read_ids(folder / f"{kind}-{number}.arrow"), _read(folder / f"{kind}-{number}.npy")
-            )
+            Modality(space_of(own), read_ids(folder / f"{kind}-{number}.arrow"), _read(folder / f"{kind}-{number}.npy"))
             for number, own in enumerate(told["modalities"])
         )
 
     return FeatureSpace(
         cfg=FeatureConfig(tuple(cfg["windows"]), cfg["onboarding_days"], tuple(cfg["without"])),
         categories=tuple(told["categories"]),
-        words={name: _read_ids(folder / f"words-{name}.arrow") for name in told["words"]},
+        words={name: read_ids(folder / f"words-{name}.arrow") for name in told["words"]},
         modalities=vectors("modality"),
         artists=vectors("artists"),
         groups=tuple(Group(name, tuple(tags), width, kind) for name, tags, width, kind in told["groups"]),
         standardisation=Standardisation(_read(folder / "mean.npy"), _read(folder / "scale.npy")),
     )
-
-
-def _write_ids(ids: pa.StringArray, path: Path) -> None:
-    feather.write_feather(pa.table({"id": ids}), str(path))
-
-
-def _read_ids(path: Path) -> pa.StringArray:
-    return feather.read_table(str(path))["id"].combine_chunks()
 
 
 def _read(path: Path) -> np.ndarray:

@@ -8,7 +8,7 @@ What is promised is the same:
 - A vector is replaced only by one that knows more.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
@@ -232,7 +232,3 @@ class StoreFull(OSError):
 
 class StoreAway(ConnectionError):
     """The server doesn't answer, so it isn't known whether what was asked for was kept: ask again once it is back."""
-
-
-OpenParts = Callable[[], tuple[Stream, Store]]
-"""Opens both, in the process that is to use them."""
