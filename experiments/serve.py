@@ -9,10 +9,11 @@ from omegaconf import DictConfig, OmegaConf
 from rich.console import Console
 
 from experiments.data import load_log, load_tables
-from experiments.lineage.registry import USERS, lineage_store
+from experiments.lineage.registry import lineage_store
 from urep_jax.core.types import SECONDS_PER_DAY
 from urep_jax.serving.online.deployment import Deployment
 from urep_jax.serving.online.from_log import additions_of
+from urep_jax.serving.online.models import USERS
 from urep_jax.serving.online.parts import Addition
 from urep_jax.serving.online.run import run
 from urep_jax.serving.online.worker import WorkerConfig

@@ -14,9 +14,7 @@ from urep_jax.lineage.errors import LineageError
 from urep_jax.lineage.graph import ModelGraph
 from urep_jax.lineage.reading import reading
 from urep_jax.lineage.store import LineageStore
-
-USERS, FUTURE = "users", "future_listening"
-"""Models of a chain of user representations beside its encoders."""
+from urep_jax.serving.online.models import RANKER, USERS
 
 
 def lineage_store(cfg: DictConfig) -> LineageStore:
@@ -43,7 +41,7 @@ def held(cfg: DictConfig, space: Space, reader: str) -> Iterator[None]:
 
 def user_graph(encoders: Sequence[str]) -> dict[str, tuple[str, ...]]:
     """The chain of Fig. 6: encoders of items, users who are made of them, and what is learnt from both."""
-    return {**dict.fromkeys(encoders, ()), USERS: tuple(encoders), FUTURE: (USERS, *encoders)}
+    return {**dict.fromkeys(encoders, ()), USERS: tuple(encoders), RANKER: (USERS, *encoders)}
 
 
 def refresh(cfg: DictConfig, run: Path, space: Space, console: Console) -> None:

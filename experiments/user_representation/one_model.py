@@ -10,7 +10,7 @@ from rich.console import Console
 
 from experiments.data import made
 from experiments.folder import RunFolder
-from experiments.lineage.registry import FUTURE, USERS, Registry, user_graph
+from experiments.lineage.registry import Registry, user_graph
 from experiments.user_representation import chain as chains
 from experiments.user_representation.chain import make_features, train_autoencoder, trained_before
 from experiments.user_representation.components import principal_components
@@ -25,6 +25,7 @@ from urep_jax.core.spaces import Space
 from urep_jax.data.user_features.modality_files import load_modality, save_modality
 from urep_jax.data.user_features.space import save_space
 from urep_jax.evaluation.by_user import flat
+from urep_jax.serving.online.models import RANKER, USERS
 from urep_jax.serving.preference import restore_preference
 from urep_jax.serving.restore import restore_encoder
 
@@ -54,7 +55,7 @@ def train_model(cfg: DictConfig, folder: RunFolder, console: Console) -> dict[st
         raise ValueError(f"task.model is {model}, but must be one of {', '.join(graph)}")
     upstream = {str(name): Path(run) for name, run in cfg.task.upstream.items()}
     # What is downstream of users reads encoders through them.
-    needed = (USERS,) if model == FUTURE else graph[model]
+    needed = (USERS,) if model == RANKER else graph[model]
     if missing := [name for name in needed if name not in upstream]:
         raise ValueError(
             f"{model} reads {', '.join(graph[model])}, but task.upstream doesn't say where {', '.join(missing)} was "
@@ -65,7 +66,7 @@ def train_model(cfg: DictConfig, folder: RunFolder, console: Console) -> dict[st
     folder.claim_data(sources.log)
     registry = Registry(cfg, folder.path, graph, console)
     training = _Training(cfg, folder, console, settings, sources, people, upstream)
-    train = {USERS: _users, FUTURE: _future}.get(model, _encoder)
+    train = {USERS: _users, RANKER: _future}.get(model, _encoder)
     space, metrics = train(training, model)
     metrics = {name: value for name, value in metrics.items() if not math.isnan(value)}
     registry.trained(space)
@@ -100,7 +101,7 @@ def _future(training: _Training, name: str) -> tuple[Space, dict[str, float]]:
     # Only what is served is trained.
     settings = dataclasses.replace(settings, asked=dataclasses.replace(settings.asked, beside=()))
     components = principal_components(chain.features.train, chain.weights, chain.model.width, settings.seed)
-    trained = Trained(sources, people, chain, components, settings, (FUTURE,), training.folder, training.console)
+    trained = Trained(sources, people, chain, components, settings, (RANKER,), training.folder, training.console)
     answer = future_listening(trained)
     metrics = flat({f"{one}/{metric}": of for one, found in answer.results.items() for metric, of in found.items()})
-    return restore_preference(training.folder.path, FUTURE).space, metrics
+    return restore_preference(training.folder.path, RANKER).space, metrics

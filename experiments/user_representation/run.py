@@ -8,7 +8,7 @@ from rich.console import Console
 from experiments import figures
 from experiments.data import left_out, made
 from experiments.folder import RunFolder
-from experiments.lineage.registry import FUTURE, Registry, user_graph
+from experiments.lineage.registry import Registry, user_graph
 from experiments.user_representation import chain as chains
 from experiments.user_representation.all_tasks import chosen
 from experiments.user_representation.chain import make_features, train_autoencoder
@@ -26,6 +26,7 @@ from experiments.watch import WatchedFit
 from urep_jax.data.user_features.modality_files import save_modality
 from urep_jax.data.user_features.space import save_space
 from urep_jax.evaluation.by_user import flat
+from urep_jax.serving.online.models import RANKER
 from urep_jax.serving.preference import restore_preference
 from urep_jax.training.fit import Fit
 
@@ -75,8 +76,8 @@ def run(cfg: DictConfig, folder: RunFolder, console: Console) -> dict[str, float
         answer = task.run(trained)
         results |= answer.results
         numbers |= answer.numbers
-    if FUTURE in tasks:
-        registry.trained(restore_preference(folder.path, FUTURE).space)
+    if RANKER in tasks:
+        registry.trained(restore_preference(folder.path, RANKER).space)
     of_strata = by_stratum(sources, people, results)
     held = features.validation
     back = {"z_u": chain.unexplained(held), "pca": chain.unexplained_by(components, held)}

@@ -15,10 +15,10 @@ from typing import Literal
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.feather as feather
 from jaxtyping import Float32, Int8, Int16, Int32, Int64
 
 from urep_jax.data.draft import draft_folder
+from urep_jax.data.id_files import read_ids, write_ids
 
 Granularity = Literal["user", "session"]
 
@@ -169,8 +169,7 @@ def finish_log(
     """
     np.save(folder / "offsets.npy", np.asarray(offsets, np.int64), allow_pickle=False)
     for column in ID_COLUMNS:
-        table = pa.table({"id": ids.get(column, pa.array([], pa.string()))})
-        feather.write_feather(table, str(folder / f"{column}.arrow"))
+        write_ids(ids.get(column, pa.array([], pa.string())), folder / f"{column}.arrow")
     meta = {"format": _FORMAT, "name": name, "granularity": granularity}
     (folder / "log.json").write_text(json.dumps(meta, indent=1))
 
@@ -197,6 +196,6 @@ def load_log(folder: str | os.PathLike[str]) -> EventLog:
         for name in (*REQUIRED_COLUMNS, *OPTIONAL_COLUMNS)
         if (folder / f"{name}.npy").is_file()
     }
-    ids = {name: feather.read_table(str(folder / f"{name}.arrow"))["id"].combine_chunks() for name in ID_COLUMNS}
+    ids = {name: read_ids(folder / f"{name}.arrow") for name in ID_COLUMNS}
     offsets = np.load(folder / "offsets.npy", allow_pickle=False)
     return EventLog(name=meta["name"], granularity=meta["granularity"], offsets=offsets, **columns, **ids)

@@ -19,10 +19,10 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.feather as feather
 from jaxtyping import Bool, Int, Int32, Int64
 
 from urep_jax.data.cases import Split
+from urep_jax.data.id_files import read_ids, write_ids
 from urep_jax.data.log import EventLog
 
 PAD, MASK, UNKNOWN, FIRST_ITEM = 0, 1, 2, 3
@@ -97,15 +97,12 @@ def save_vocabulary(vocabulary: Vocabulary, folder: str | os.PathLike[str]) -> N
     """Write the vocabulary as one Arrow file of ids for each kind."""
     Path(folder).mkdir(parents=True, exist_ok=True)
     for kind in _KINDS:
-        feather.write_feather(
-            pa.table({"id": getattr(vocabulary, f"{kind}_ids")}), str(Path(folder) / f"{kind}s.arrow")
-        )
+        write_ids(getattr(vocabulary, f"{kind}_ids"), Path(folder) / f"{kind}s.arrow")
 
 
 def load_vocabulary(folder: str | os.PathLike[str]) -> Vocabulary:
     """Read what `save_vocabulary` wrote."""
-    ids = (feather.read_table(str(Path(folder) / f"{kind}s.arrow"))["id"].combine_chunks() for kind in _KINDS)
-    return Vocabulary(*ids)
+    return Vocabulary(*(read_ids(Path(folder) / f"{kind}s.arrow") for kind in _KINDS))
 
 
 def _rows(ids: pa.StringArray, known: pa.StringArray, first: int, otherwise: int) -> Int32[np.ndarray, "N"]:

@@ -27,7 +27,7 @@ from urep_jax.serving.http.backend import (
 )
 from urep_jax.serving.online.deployment import Deployment
 from urep_jax.serving.online.messages import Forget, Profile, Told, message_of
-from urep_jax.serving.online.models import Models, load_models
+from urep_jax.serving.online.models import RANKER, RECOMMENDER, USERS, Models, load_models
 from urep_jax.serving.online.near import UserIndex, nearest_items
 from urep_jax.serving.online.parts import RECORD, Addition, Message, UserState
 from urep_jax.serving.online.portrait import portrait
@@ -63,7 +63,7 @@ class OnlineBackend:
             version, state, recommenders = self._deployment.look()
             if version == self._version:
                 return False
-            serving = state.serving("users")
+            serving = state.serving(USERS)
             if not self._store.note(whole(serving.batch.space_id)):
                 return False
             models = load_models(state, recommenders)
@@ -150,7 +150,7 @@ class OnlineBackend:
     def rank(self, user_id: str, item_ids: Sequence[str], station_id: str | None, by: str | None) -> Ranking | None:
         """See `Backend`."""
         models = self.models
-        rankers = {"future_listening": models.ranker, "recommender": models.recommender}
+        rankers = {RANKER: models.ranker, RECOMMENDER: models.recommender}
         there = [name for name, ranker in rankers.items() if ranker is not None]
         if by is None and there:
             by = there[0]
@@ -158,7 +158,7 @@ class OnlineBackend:
             raise Refused(
                 f"by is {by!r}, but must be one of {', '.join(there) or 'none: nothing that ranks is trained'}"
             )
-        if by == "recommender":
+        if by == RECOMMENDER:
             return self._rank_by_events(models, user_id, item_ids, station_id)
         assert models.ranker is not None
         (own,) = self._store.vectors([user_id], models.ranker.read.users.id)
@@ -224,7 +224,7 @@ class OnlineBackend:
             Ranked(item, None if np.isnan(score) else float(score))
             for item, score in zip(ranked.items, ranked.scores, strict=True)
         ]
-        return Ranking("recommender", None, items, models.recommender.space.ids)
+        return Ranking(RECOMMENDER, None, items, models.recommender.space.ids)
 
 
 def _told(batch: Batch) -> dict[str, Any]:
