@@ -129,7 +129,13 @@ def main() -> None:
         str(items): measure(items, arguments.rounds, arguments.steps, arguments.batch_size, arguments.max_length)
         for items in arguments.items
     }
-    about = {"width": WIDTH, "blocks": BLOCKS, "heads": HEADS, "expansion": EXPANSION, "dropout": DROPOUT}
+    about: dict[str, float | str] = {
+        "width": WIDTH,
+        "blocks": BLOCKS,
+        "heads": HEADS,
+        "expansion": EXPANSION,
+        "dropout": DROPOUT,
+    }
     about |= {"loss": LOSS, "k_negatives": K_NEGATIVES, "p_task": P_TASK}
     about |= {"batch_size": arguments.batch_size, "max_length": arguments.max_length, "threads": arguments.threads}
     about |= {"rounds": arguments.rounds, "steps": arguments.steps}

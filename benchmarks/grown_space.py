@@ -37,7 +37,6 @@ from benchmarks.machine import describe
 from experiments.data import made
 from experiments.folder import RunFolder
 from experiments.knobs import CONF
-from experiments.lineage.registry import FUTURE
 from experiments.tables import markdown_table, short
 from experiments.user_representation.chain import make_features, train_autoencoder
 from experiments.user_representation.components import principal_components
@@ -66,6 +65,7 @@ from urep_jax.evaluation.neighbour_purity import neighbour_purity
 from urep_jax.evaluation.paired import paired_difference
 from urep_jax.metrics.mean import Mean
 from urep_jax.models import preference
+from urep_jax.serving.online.models import RANKER
 from urep_jax.serving.preference import restore_preference
 from urep_jax.serving.user_encoder import UserEncoder
 from urep_jax.simulation.streaming import make_streaming_world
@@ -174,13 +174,13 @@ class Bench:
             chain, _ = train_autoencoder(features, settings, self.before.log.sequence_ids, self.fit("autoencoder"))
             components = principal_components(features.train, chain.weights, settings.model.width, settings.seed)
             run = RunFolder(self.folder / "run", {})
-            trained = Trained(self.before, people, chain, components, settings, (FUTURE,), run, self.console)
+            trained = Trained(self.before, people, chain, components, settings, (RANKER,), run, self.console)
             future_listening(trained)
-        classifier = restore_preference(run.path, FUTURE)
+        classifier = restore_preference(run.path, RANKER)
         self.features = features.space
         space = features.space.grown([one.modality for one in grown.values()], self.after.tables["items"])
         established = people.established_by_week
-        drawn = trained.listened(established, settings.asked.days * SECONDS_PER_DAY, FUTURE)
+        drawn = trained.listened(established, settings.asked.days * SECONDS_PER_DAY, RANKER)
         pairs = trained.pairs(drawn, established).test
         # Both read the log in which new tracks are played.
         z, x, odds = {}, {}, {}

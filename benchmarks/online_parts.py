@@ -20,6 +20,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -103,7 +104,7 @@ def read(kind: str, at: str, users: int, seconds: float, rates: "multiprocessing
     """Vectors read a second, one at a time and a hundred at a time."""
     _, store = opened(kind, at)
     for size in (1, 100):
-        rates.put(rate(lambda n, size=size: _read(store, [str((n * size + i) % users) for i in range(size)]), seconds))
+        rates.put(rate(partial(_read, store, users, size), seconds))
 
 
 def measured(kind: str, at: str, users: int, records: int, seconds: float) -> dict[str, float]:
@@ -214,9 +215,9 @@ def _vector(user_id: str, revision: int) -> StoredVector:
     return StoredVector(user_id, _SPACE, 1, revision, 1, 0.0, _VALUES)
 
 
-def _read(store: Store, user_ids: Sequence[str]) -> int:
-    assert None not in store.vectors(user_ids, _SPACE)
-    return len(user_ids)
+def _read(store: Store, users: int, size: int, call: int) -> int:
+    assert None not in store.vectors([str((call * size + i) % users) for i in range(size)], _SPACE)
+    return size
 
 
 if __name__ == "__main__":

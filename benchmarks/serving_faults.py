@@ -246,7 +246,13 @@ def compared(stream: Stream, store: Store, encoder: UserEncoder, accepted: Seque
         columns = {name: [one[name] for one in told] for name in ("item_id", "timestamp", "feedback", "played_ratio")}
         again = encoder.encode_user(columns, time=vector.as_of).values[0]
         off = max(off, float(np.abs(vector.values - again).max()))
-    found = {"users": len(users), "events": len(accepted), "lost": lost, "extra": extra, "strangers": len(strangers)}
+    found: dict[str, float] = {
+        "users": len(users),
+        "events": len(accepted),
+        "lost": lost,
+        "extra": extra,
+        "strangers": len(strangers),
+    }
     found |= {"dead": dead, "without_vector": missing, "stale_vectors": stale, "largest_difference": off}
     wrong = lost or extra or strangers or dead or missing or stale or not off <= _TOLERANCE
     return {**found, "good": not wrong}

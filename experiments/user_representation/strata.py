@@ -31,7 +31,7 @@ def by_stratum(sources: Sources, people: People, results: Results) -> Mapping[st
     return {name: own for name, own in by_name.items() if min(len(one.user) for one in own.values()) >= _LEAST}
 
 
-def _strata(sources: Sources, people: People) -> Iterator[tuple[str, Int64[np.ndarray, "n"]]]:
+def _strata(sources: Sources, people: People) -> Iterator[tuple[str, Int64[np.ndarray, "_"]]]:
     """Name and users of each stratum."""
     log, profiles, user = sources.log, sources.profiles, people.established.user
     for category in ("country", "plan", "gender"):

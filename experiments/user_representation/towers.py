@@ -78,7 +78,7 @@ class Finder:
 
     users: Float32[np.ndarray, "N D"]
     items: Float32[np.ndarray, "V D"]
-    known: Int64[np.ndarray, "n"]
+    known: Int64[np.ndarray, "_"]
 
     def __call__(self, rows: slice, without: csr_array | None = None) -> Neighbours:
         """The candidates of some rows; items that `without` has for a row are out of the question."""

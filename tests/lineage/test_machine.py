@@ -279,9 +279,10 @@ class Life(RuleBasedStateMachine):
         new = {model: batch for model, batch in new.items() if batch.space_id not in now}
         current = {**state.current, **new}
         legacy = {**state.legacy, **{model: state.current[model] for model in new if model in state.current}}
+        read = [(parent, space_id) for batch in new.values() for parent, space_id in batch.parents.items()]
+        if any(parent not in current or current[parent].space_id != space_id for parent, space_id in read):
+            return None
         for batch in new.values():
-            if any(parent not in current or current[parent].space_id != read for parent, read in batch.parents.items()):
-                return None
             try:
                 self.space(batch.space_id)
             except SpaceMismatch:

@@ -110,6 +110,7 @@ def test_the_space_has_an_id_of_its_own(tmp_path: Path) -> None:
 
 def test_a_warm_encoder_compiles_nothing_more() -> None:
     encoder = encoder_of(7)
+    user_encoder._encoded.clear_cache()
     encoder.warm(5)
     inputs, compiled = encoder.features.read(log_of(0), tables(0)), user_encoder._encoded._cache_size()
     for count in (1, 2, 3, 5, 8):

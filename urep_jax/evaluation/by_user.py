@@ -37,7 +37,7 @@ class ByUser:
         """Half-width of its 95 % interval, by users."""
         return self.mean.ci95()
 
-    def among(self, users: Int[np.ndarray, "n"]) -> "ByUser":
+    def among(self, users: Int[np.ndarray, "_"]) -> "ByUser":
         """The same for those of `users`, sequence numbers, that have a value."""
         here = np.isin(self.user, users)
         return ByUser(self.user[here], self.values[here])

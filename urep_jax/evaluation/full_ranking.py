@@ -94,7 +94,7 @@ def recommended(
 
 def known_items(
     log: EventLog, cases: Cases, rows: Int64[np.ndarray, "B"], feedback: Sequence[Feedback] = (Feedback.UP,)
-) -> tuple[Int64[np.ndarray, "n"], Int32[np.ndarray, "n"]]:
+) -> tuple[Int64[np.ndarray, "K"], Int32[np.ndarray, "K"]]:
     """The items that some cases' inputs hold with one of these kinds of feedback: places in B x V scores."""
     start_B, stop_B = cases.start[rows], cases.stop[rows]
     event = ranges(start_B, stop_B)

@@ -72,8 +72,8 @@ def chunks(lengths: Int[np.ndarray, "C"], chunk: int) -> Iterator[tuple[Int64[np
 
 
 def padded(
-    offsets: Int64[np.ndarray, "C_plus_1"], values: Int32[np.ndarray, "N"], rows: Int64[np.ndarray, "B"], real: int
-) -> tuple[Int32[np.ndarray, "B M"], Int64[np.ndarray, "n"], tuple[np.ndarray, np.ndarray]]:
+    offsets: Int64[np.ndarray, "_"], values: Int32[np.ndarray, "N"], rows: Int64[np.ndarray, "B"], real: int
+) -> tuple[Int32[np.ndarray, "B M"], Int64[np.ndarray, "_"], tuple[np.ndarray, np.ndarray]]:
     """The values of some rows of a ragged array as a rectangle, padded with -1; M is a power of two.
 
     Returns:
@@ -91,7 +91,7 @@ def padded(
 
 
 def candidate_scores(
-    scorer: Scorer, offsets: Int64[np.ndarray, "C_plus_1"], items: Int32[np.ndarray, "N"], *, chunk: int
+    scorer: Scorer, offsets: Int64[np.ndarray, "_"], items: Int32[np.ndarray, "N"], *, chunk: int
 ) -> Float32[np.ndarray, "N"]:
     """The scores of ragged candidates: case `c` is asked for `items[offsets[c]:offsets[c + 1]]`.
 

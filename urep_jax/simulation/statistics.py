@@ -192,5 +192,5 @@ def _gini(counts: Int64[np.ndarray, "V"]) -> float:
     return float(1 - np.sum(lorenz[1:] + lorenz[:-1]) / len(counts))
 
 
-def _count(index: np.ndarray, length: int | np.integer) -> Int64[np.ndarray, "length"]:
+def _count(index: np.ndarray, length: int | np.integer) -> Int64[np.ndarray, "_"]:
     return np.bincount(index, minlength=int(length))

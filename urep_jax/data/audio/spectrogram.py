@@ -104,7 +104,7 @@ def log_mel(samples: Float32[np.ndarray, "S"], cfg: SpectrogramConfig) -> Float3
     return (10 * np.log10(np.maximum(relative_FxT, FLOOR))).astype(np.float32)
 
 
-def _middle(samples: Float32[np.ndarray, "S"], wanted: int) -> Float32[np.ndarray, "wanted"]:
+def _middle(samples: Float32[np.ndarray, "S"], wanted: int) -> Float32[np.ndarray, "_"]:
     missing = wanted - len(samples)
     if missing > 0:
         return np.pad(samples, (missing // 2, missing - missing // 2))
