@@ -23,6 +23,7 @@ import msgspec
 import numpy as np
 
 _LENGTH = re.compile(rb"\r\ncontent-length: *(\d+)", re.IGNORECASE)
+_SPACES = re.compile(rb'"spaces":(\{[^}]*\})')
 _encode = msgspec.json.Encoder().encode
 _POLL = 0.003
 """Seconds between two looks whether a vector is fresh."""
@@ -41,6 +42,7 @@ class Load(NamedTuple):
         post: events of one request.
         reads: a second; 0 for none.
         probes: a second: events whose vectors are waited for.
+        rankings: a second, of a hundred items each; 0 for none.
     """
 
     port: int
@@ -52,6 +54,7 @@ class Load(NamedTuple):
     post: int = 10
     reads: float = 0.0
     probes: float = 0.0
+    rankings: float = 0.0
 
 
 class Told(NamedTuple):
@@ -61,6 +64,7 @@ class Told(NamedTuple):
         latency: seconds of each request that was answered well, by kind.
         failed: how many were not, by kind and status.
         accepted: events.
+        spaces: how many vectors and rankings came from which spaces, as they told it.
         cpu_seconds: of this client.
         seconds: that it ran.
     """
@@ -68,6 +72,7 @@ class Told(NamedTuple):
     latency: dict[str, np.ndarray]
     failed: dict[str, int]
     accepted: int
+    spaces: dict[str, int]
     cpu_seconds: float
     seconds: float
 
@@ -152,8 +157,17 @@ def get(user_id: str) -> bytes:
 
 def post(events: Sequence[dict[str, Any]]) -> bytes:
     """A request that tells of events."""
-    body = _encode({"events": events})
-    head = "POST /v1/events HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\n"
+    return _post("events", {"events": events})
+
+
+def rank(user_id: str, item_ids: Sequence[str]) -> bytes:
+    """A request for a ranking."""
+    return _post(f"users/{user_id}/rank", {"item_ids": item_ids})
+
+
+def _post(path: str, told: dict[str, Any]) -> bytes:
+    body = _encode(told)
+    head = f"POST /v1/{path} HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\n"
     return f"{head}Content-Length: {len(body)}\r\n\r\n".encode() + body
 
 
@@ -165,6 +179,7 @@ class _Run:
         self._ask = Client(load.port, load.connections)
         self._latency: dict[str, list[float]] = {}
         self._failed: Counter[str] = Counter()
+        self._spaces: Counter[str] = Counter()
         self._accepted = 0
         self._random = random.Random(time.time_ns())
         self._name, self._number = f"{time.time_ns():x}", itertools.count()
@@ -188,9 +203,19 @@ class _Run:
             self._failed[f"{kind} {status}"] += 1
         return good
 
+    def _answered(self, kind: str, status: int, body: bytes, due: float) -> None:
+        if self._done(kind, status, due):
+            found = _SPACES.search(body)
+            self._spaces[found[1].decode() if found else ""] += 1
+
     async def _read(self, due: float) -> None:
-        status, _ = await self._ask(self._random.choice(self._gets))
-        self._done("reads", status, due)
+        status, body = await self._ask(self._random.choice(self._gets))
+        self._answered("reads", status, body, due)
+
+    async def _rank(self, due: float) -> None:
+        load = self._load
+        status, body = await self._ask(rank(self._random.choice(load.users), self._random.choices(load.items, k=100)))
+        self._answered("rankings", status, body, due)
 
     async def _post(self, due: float) -> None:
         users = self._random.choices(self._load.users, k=self._load.post)
@@ -215,7 +240,8 @@ class _Run:
     async def open_loop(self) -> None:
         """All that is asked for, each at its rate."""
         load = self._load
-        kinds = ((load.reads, self._read), (load.events / load.post, self._post), (load.probes, self._probe))
+        kinds = [(load.reads, self._read), (load.rankings, self._rank), (load.probes, self._probe)]
+        kinds.append((load.events / load.post, self._post))
         await asyncio.gather(*(self._at_rate(rate, one) for rate, one in kinds if rate))
 
     async def _at_rate(self, rate: float, one: Callable[[float], Awaitable[None]]) -> None:
@@ -259,7 +285,7 @@ class _Run:
     def told(self, cpu: float, begin: float) -> Told:
         latency = {kind: np.array(seconds) for kind, seconds in self._latency.items()}
         taken = time.process_time() - cpu, time.perf_counter() - begin
-        return Told(latency, dict(self._failed), self._accepted, *taken)
+        return Told(latency, dict(self._failed), self._accepted, dict(self._spaces), *taken)
 
 
 def run(load: Load, way: str = "open_loop", *arguments: int) -> Told:

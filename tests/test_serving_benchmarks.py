@@ -1,5 +1,6 @@
 """What puts load on a service tells the truth, and what looks for losses finds them."""
 
+import json
 import threading
 import time
 from pathlib import Path
@@ -10,7 +11,8 @@ import pytest
 from benchmarks import load
 from benchmarks.load import Load
 from benchmarks.serving_faults import compared
-from tests.serving.http.fake import Fake
+from benchmarks.serving_rotation import of_one_chain
+from tests.serving.http.fake import SPACES, Fake
 from tests.serving.test_user_encoder import encoder_of
 from urep_jax.serving.http.server import serving
 from urep_jax.serving.online.messages import Event, message_of
@@ -41,6 +43,34 @@ def test_what_is_due_is_asked_and_counted() -> None:
         fake.fails = RuntimeError("out of order")
         assert load.run(asked_of(url, seconds=0.1, reads=100)).failed == {"reads 500": 10}
     assert load.run(asked_of(url, seconds=0.1, reads=100)).failed == {"reads 0": 10}, "nobody is there"
+
+
+def test_answers_are_counted_by_the_spaces_that_they_come_from() -> None:
+    fake = Fake()
+    with serving(fake) as url:
+        told = load.run(asked_of(url, seconds=0.2, reads=50, rankings=25))
+    assert not told.failed
+    assert {kind: len(seconds) for kind, seconds in told.latency.items()} == {"reads": 10, "rankings": 5}
+    ((spaces, count),) = told.spaces.items()
+    assert (json.loads(spaces), count) == (SPACES, 15)
+
+
+@pytest.mark.parametrize(
+    ("spaces", "good"),
+    [
+        ({"users": "u1", "tracks": "t1"}, True),
+        ({"users": "u2", "tracks": "t2"}, True),
+        ({"tracks": "t1"}, True),
+        ({"users": "u2", "tracks": "t1"}, False),
+        ({"users": "u1", "tracks": "t3"}, False),
+        ({"ranker": "r1", "users": "u2", "tracks": "t2"}, False),
+        ({}, False),
+    ],
+)
+def test_a_mixed_answer_is_seen(spaces: dict[str, str], good: bool) -> None:
+    chains = [{"tracks": "t1"}, {"tracks": "t2"}, {"users": "u1", "tracks": "t1"}, {"users": "u2", "tracks": "t2"}]
+    chains.append({"ranker": "r1", "users": "u1", "tracks": "t1"})
+    assert of_one_chain(spaces, {next(iter(chain.values())): chain for chain in chains}) == good
 
 
 def test_who_would_have_asked_during_a_standstill_is_counted() -> None:
