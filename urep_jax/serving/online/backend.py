@@ -1,6 +1,7 @@
 """`OnlineBackend`: answers what the HTTP face asks, from the stores and the models that are current."""
 
 import contextlib
+import logging
 import secrets
 import threading
 import time
@@ -12,6 +13,7 @@ import pyarrow as pa
 
 from urep_jax.core.vectors import Vectors
 from urep_jax.lineage.batch import Batch
+from urep_jax.lineage.errors import LineageError
 from urep_jax.lineage.reading import reading
 from urep_jax.serving.http.backend import (
     Found,
@@ -36,6 +38,8 @@ from urep_jax.serving.online.work import read_pulse, whole
 _NONE = np.zeros(0, RECORD)
 _PATIENCE = 10.0
 """Seconds to wait for a worker to forget a user."""
+
+_log = logging.getLogger(__name__)
 
 
 class OnlineBackend:
@@ -68,19 +72,19 @@ class OnlineBackend:
                 return False
             models = load_models(state, recommenders)
             used = [serving] if models.ranker is None else [serving, state.serving(models.ranker.name)]
-            held = contextlib.ExitStack()
-            for one in used:
-                ids = one.spaces.values()
-                held.enter_context(reading(self._deployment.lineages, self._deployment.chain, "service", ids))
+            with contextlib.ExitStack() as held:
+                for one in used:
+                    ids = one.spaces.values()
+                    held.enter_context(reading(self._deployment.lineages, self._deployment.chain, "service", ids))
+                before, self._held = self._held, held.pop_all()
             # One assignment: who has begun goes on with the models that it began with.
             self._models, self._version = models, version
-            self._held.close()
-            self._held = held
+            _let_go(before)
             return True
 
     def close(self) -> None:
         """Let go of files, connections, and of what is held in the lineage."""
-        self._held.close()
+        _let_go(self._held)
         self._stream.close()
         self._store.close()
 
@@ -225,6 +229,14 @@ class OnlineBackend:
             for item, score in zip(ranked.items, ranked.scores, strict=True)
         ]
         return Ranking(RECOMMENDER, None, items, models.recommender.space.ids)
+
+
+def _let_go(held: contextlib.ExitStack) -> None:
+    """End holds in the lineage; that one was lost is told, and changes nothing for what is held in its place."""
+    try:
+        held.close()
+    except LineageError as error:
+        _log.warning("what was served before was dropped meanwhile: %s", error)
 
 
 def _told(batch: Batch) -> dict[str, Any]:
