@@ -1,9 +1,8 @@
 """How a service follows the lineage, without a trained chain: what it loads, and what it holds meanwhile."""
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -11,6 +10,7 @@ from urep_jax.core.spaces import Space
 from urep_jax.lineage.batch import Batch
 from urep_jax.lineage.errors import StillRead
 from urep_jax.lineage.graph import ModelGraph
+from urep_jax.lineage.state import Serving
 from urep_jax.lineage.store import LineageStore
 from urep_jax.serving.online import backend as backends
 from urep_jax.serving.online.backend import OnlineBackend
@@ -18,12 +18,12 @@ from urep_jax.serving.online.deployment import Deployment
 from urep_jax.serving.online.models import Models
 from urep_jax.serving.online.work import whole
 
-CHAIN = "chain"
+CHAIN, RECOMMENDERS = "chain", "recommenders"
 
 
 @pytest.fixture
 def deployment(tmp_path: Path) -> Deployment:
-    found = Deployment(tmp_path / "lineage.sqlite", CHAIN, None, tmp_path / "parts", partitions=2)
+    found = Deployment(tmp_path / "lineage.sqlite", CHAIN, RECOMMENDERS, tmp_path / "parts", partitions=2)
     found.lineages.declare(CHAIN, ModelGraph({"users": ()}))
     _, store = found.open()
     with contextlib.closing(store):
@@ -38,11 +38,20 @@ def train(lineages: LineageStore, space_id: str, at: float = 1.0) -> None:
 
 
 @pytest.fixture
-def backend(deployment: Deployment, monkeypatch: pytest.MonkeyPatch) -> Iterator[OnlineBackend]:
-    def load(state: Any, recommenders: Any) -> Models:
-        found = object.__new__(Models)
-        found.__dict__.update(ranker=None, space_id=state.serving("users").batch.space_id)
-        return found
+def loads() -> list[Mapping[str, str]]:
+    """Runs of the models that were loaded, each time."""
+    return []
+
+
+@pytest.fixture
+def backend(
+    deployment: Deployment, loads: list[Mapping[str, str]], monkeypatch: pytest.MonkeyPatch
+) -> Iterator[OnlineBackend]:
+    def load(found: Mapping[str, Serving]) -> Models:
+        loads.append({model: one.batch.run for model, one in found.items()})
+        models = object.__new__(Models)
+        models.__dict__["space_id"] = found["users"].batch.space_id
+        return models
 
     monkeypatch.setattr(backends, "load_models", load)
     with contextlib.closing(OnlineBackend(deployment)) as found:
@@ -72,7 +81,7 @@ def test_who_lost_its_hold_holds_what_it_serves_next(
     train(lineages, "users-d", 4)
     lineages.rotate(CHAIN, ["users-d"])
     train(lineages, "users-e", 5)
-    with pytest.raises(StillRead, match="reader 'service:.*reads users-c, which would be dropped"):
+    with pytest.raises(StillRead, match=r"reader 'service:.*reads users-c, which would be dropped"):
         lineages.rotate(CHAIN, ["users-e"])
 
 
@@ -91,3 +100,37 @@ def test_whoever_closes_lets_go_of_everything_though_a_hold_was_lost(
     backend.close()
     assert closed == ["store"]
     assert not held(lineages)
+
+
+def test_only_what_would_be_served_is_loaded(
+    backend: OnlineBackend, deployment: Deployment, loads: list[Mapping[str, str]]
+) -> None:
+    lineages = deployment.lineages
+    assert backend.follow()
+    assert loads == [{"users": "run of users-a"}]
+    # A training that waits to be rotated in is served by nobody.
+    train(lineages, "users-b", 2)
+    assert not backend.follow()
+    # A space that has grown is the same one in another folder.
+    lineages.register(CHAIN, Batch.of(Space("users-a"), 1.0, "grown"))
+    assert backend.follow()
+    assert not backend.follow()
+    assert loads[1:] == [{"users": "grown"}]
+
+
+def test_a_recommender_that_is_rotated_in_is_served_and_held(
+    backend: OnlineBackend, deployment: Deployment, loads: list[Mapping[str, str]]
+) -> None:
+    lineages = deployment.lineages
+    assert backend.follow()
+    lineages.declare(RECOMMENDERS, ModelGraph({"recommender": ()}))
+    assert not backend.follow(), "none is trained"
+    for letter in "ab":
+        lineages.register(RECOMMENDERS, Batch.of(Space(f"recommender-{letter}"), 1.0, letter))
+        if letter == "b":
+            assert not backend.follow()
+            lineages.rotate(RECOMMENDERS, ["recommender-b"])
+        assert backend.follow()
+        assert loads[-1] == {"users": "run of users-a", "recommender": letter}
+        assert held(lineages, RECOMMENDERS) == [[f"recommender-{letter}"]]
+        assert held(lineages) == [["users-a"]]

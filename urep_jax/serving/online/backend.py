@@ -29,7 +29,7 @@ from urep_jax.serving.http.backend import (
 )
 from urep_jax.serving.online.deployment import Deployment
 from urep_jax.serving.online.messages import Forget, Profile, Told, message_of
-from urep_jax.serving.online.models import RANKER, RECOMMENDER, USERS, Models, load_models
+from urep_jax.serving.online.models import RANKER, RECOMMENDER, USERS, Models, load_models, to_serve
 from urep_jax.serving.online.near import UserIndex, nearest_items
 from urep_jax.serving.online.parts import RECORD, Addition, Message, UserState
 from urep_jax.serving.online.portrait import portrait
@@ -53,7 +53,7 @@ class OnlineBackend:
         self._deployment = deployment
         self._stream, self._store = deployment.open()
         self._models: Models | None = None
-        self._version = -1
+        self._runs: Mapping[str, tuple[str, str]] = {}
         self._held = contextlib.ExitStack()
         self._users = UserIndex(self._store)
         self._looking = threading.Lock()
@@ -64,21 +64,20 @@ class OnlineBackend:
         What is asked meanwhile is answered from what was current before.
         """
         with self._looking:
-            version, state, recommenders = self._deployment.look()
-            if version == self._version:
+            found = to_serve(*self._deployment.look())
+            # A space that has grown lies in another folder.
+            runs = {model: (one.batch.space_id, one.batch.run) for model, one in found.items()}
+            if runs == self._runs or not self._store.note(whole(found[USERS].batch.space_id)):
                 return False
-            serving = state.serving(USERS)
-            if not self._store.note(whole(serving.batch.space_id)):
-                return False
-            models = load_models(state, recommenders)
-            used = [serving] if models.ranker is None else [serving, state.serving(models.ranker.name)]
             with contextlib.ExitStack() as held:
-                for one in used:
-                    ids = one.spaces.values()
-                    held.enter_context(reading(self._deployment.lineages, self._deployment.chain, "service", ids))
+                for model, one in found.items():
+                    chain = self._deployment.recommenders if model == RECOMMENDER else self._deployment.chain
+                    assert chain is not None
+                    held.enter_context(reading(self._deployment.lineages, chain, "service", one.spaces.values()))
+                models = load_models(found)
                 before, self._held = self._held, held.pop_all()
             # One assignment: who has begun goes on with the models that it began with.
-            self._models, self._version = models, version
+            self._models, self._runs = models, runs
             _let_go(before)
             return True
 
@@ -183,7 +182,7 @@ class OnlineBackend:
 
     def lineage(self) -> Mapping[str, Any]:
         """See `Backend`."""
-        _, state, _ = self._deployment.look()
+        state, _ = self._deployment.look()
         return {
             "chain": self._deployment.chain,
             "graph": state.graph.plain(),

@@ -70,7 +70,7 @@ class Spaces:
 
     def look(self) -> None:
         """Take up what is new in the lineage, and let go of what is gone."""
-        _, state, _ = self._deployment.look()
+        state, _ = self._deployment.look()
         wanted = user_spaces(state)
         # What a service still answers from is kept, until everybody has a vector in what comes after it.
         users = {batch.space_id: batch.run for batch in state.slots.kept() if batch.model == USERS}
