@@ -207,3 +207,42 @@ def test_no_call_runs_on_the_event_loop(app: Service, fake: Fake) -> None:
         assert ask(app, method, path, body).status in (200, 202)
         assert fake.threads, path
         assert threading.get_ident() not in fake.threads, path
+
+
+def test_who_asks_for_neighbours_keeps_nobody_waiting(
+    app: Service, fake: Fake, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Neighbours and portraits of many users, all at once, may take as long as they like."""
+    gate = threading.Event()
+
+    def slow(*_: object) -> None:
+        assert gate.wait(20)
+
+    for name in ("nearest_users", "nearest_tracks", "user"):
+        monkeypatch.setattr(fake, name, slow)
+
+    async def run() -> None:
+        slow_ones = [
+            asyncio.ensure_future(asking(app, method, path, body))
+            for method, path, body in (
+                ("POST", "/v1/users/ann/nearest", {"k": 1}),
+                ("POST", "/v1/tracks/t1/nearest", {"k": 1}),
+                ("GET", "/v1/users/ann", None),
+            )
+            for _ in range(20)
+        ]
+        await asyncio.sleep(0.1)
+        for method, path, body in (
+            ("POST", "/v1/events", {"events": [EVENT]}),
+            ("GET", "/v1/users/ann/vector", None),
+            ("POST", "/v1/users/ann/rank", {"item_ids": ["t1"]}),
+            ("GET", "/v1/status", None),
+            ("DELETE", "/v1/users/ann", None),
+        ):
+            told = await asyncio.wait_for(asking(app, method, path, body), 10)
+            assert told.status in (200, 202), path
+        assert not [one for one in slow_ones if one.done()]
+        gate.set()
+        await asyncio.gather(*slow_ones)
+
+    asyncio.run(run())

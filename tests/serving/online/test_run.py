@@ -1,6 +1,7 @@
 """What watches over a service that runs: it goes on, whatever happens to what it watches."""
 
 import contextlib
+import itertools
 import sqlite3
 import threading
 from collections.abc import Callable, Iterator
@@ -58,7 +59,7 @@ def started(monkeypatch: pytest.MonkeyPatch, seconds: float, lives: Callable[[in
 
 def test_a_worker_that_can_not_live_is_started_ever_later(monkeypatch: pytest.MonkeyPatch) -> None:
     moments = started(monkeypatch, 60.0, lambda _: 0.5)
-    waits = [later - earlier - 0.5 for earlier, later in zip(moments[:-1], moments[1:], strict=True)]
+    waits = [later - earlier - 0.5 for earlier, later in itertools.pairwise(moments)]
     assert waits == [0.5, 1.0, 2.0, 4.0, *[8.0] * (len(waits) - 4)]
     assert len(waits) > 6
 

@@ -15,6 +15,8 @@ from urep_jax.serving.online.parts import Message, StoredVector
 Answer = TypeVar("Answer")
 
 _THREADS = 8
+_CHECKING = 2
+_SEARCHING = 4
 _FORGETTING = 2
 _MOST_READ = 4096
 _MOST_ACCEPTED = 8192
@@ -37,6 +39,10 @@ class Desk:
     def __init__(self, backend: Backend) -> None:
         self.backend = backend
         self._threads = ThreadPoolExecutor(_THREADS, "backend")
+        # What is accepted is looked at first, which takes no time, and waits for nobody else's questions.
+        self._checking = ThreadPoolExecutor(_CHECKING, "check")
+        # Neighbours and portraits are made of much; nobody else is to wait for them.
+        self._searching = ThreadPoolExecutor(_SEARCHING, "search")
         # Forgetting waits for workers; nobody else is to wait for it.
         self._forgetting = ThreadPoolExecutor(_FORGETTING, "forgetting")
         self._reads: Coalescer[str, Read] = Coalescer(self._read, _MOST_READ, "vectors")
@@ -64,7 +70,8 @@ class Desk:
         Raises:
             Refusal: 422 if the backend can't use some of it.
         """
-        reasons = await self.ask(lambda: list(map(self.backend.check, told)))
+        loop = asyncio.get_running_loop()
+        reasons = await loop.run_in_executor(self._checking, lambda: list(map(self.backend.check, told)))
         for place, reason in zip(places, reasons, strict=True):
             if reason is not None:
                 raise Refusal(422, f"{reason} - at `{place}`", "mend it, and send all again: nothing was accepted")
@@ -75,6 +82,10 @@ class Desk:
         """What a call gives that may block."""
         return await asyncio.get_running_loop().run_in_executor(self._threads, call)
 
+    async def search(self, call: Callable[[], Answer]) -> Answer:
+        """What a call gives that may look through everything there is."""
+        return await asyncio.get_running_loop().run_in_executor(self._searching, call)
+
     async def forget(self, user_id: str) -> bool:
         """Forget a user; whether there was anything."""
         return await asyncio.get_running_loop().run_in_executor(self._forgetting, self.backend.forget, user_id)
@@ -83,8 +94,8 @@ class Desk:
         """Wait for what is under way, and let go of the threads."""
         for one in (self._reads, self._accepts):
             one.close()
-        self._threads.shutdown()
-        self._forgetting.shutdown()
+        for pool in (self._threads, self._checking, self._searching, self._forgetting):
+            pool.shutdown()
 
     def _read(self, user_ids: Sequence[str]) -> list[Read]:
         found = self.backend.vectors(user_ids)

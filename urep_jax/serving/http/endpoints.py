@@ -94,7 +94,7 @@ async def onboarding(desk: Desk, it: Asked) -> answers.Accepted:
 
 async def nearest_users(desk: Desk, it: Asked) -> Neighbours:
     """Users like a user."""
-    found = await desk.ask(lambda: desk.backend.nearest_users(it.id, it.body.k))
+    found = await desk.search(lambda: desk.backend.nearest_users(it.id, it.body.k))
     if found is None:
         raise unknown("user")
     refuse_other_space(it.body.space_id, found.space_id)
@@ -103,7 +103,7 @@ async def nearest_users(desk: Desk, it: Asked) -> Neighbours:
 
 async def nearest_tracks(desk: Desk, it: Asked) -> Neighbours:
     """Tracks like a track."""
-    found = await desk.ask(lambda: desk.backend.nearest_tracks(it.id, it.body.modality, it.body.k))
+    found = await desk.search(lambda: desk.backend.nearest_tracks(it.id, it.body.modality, it.body.k))
     if found is None:
         raise unknown("track")
     refuse_other_space(it.body.space_id, found.space_id)
@@ -121,7 +121,7 @@ async def rank(desk: Desk, it: Asked) -> Ranking:
 
 async def user(desk: Desk, it: Asked) -> User:
     """What is known of a user."""
-    found = await desk.ask(lambda: desk.backend.user(it.id))
+    found = await desk.search(lambda: desk.backend.user(it.id))
     if found is None:
         raise unknown("user")
     return found

@@ -84,6 +84,7 @@ class OnlineBackend:
     def close(self) -> None:
         """Let go of files, connections, and of what is held in the lineage."""
         _let_go(self._held)
+        self._users.close()
         self._stream.close()
         self._store.close()
 
@@ -119,6 +120,7 @@ class OnlineBackend:
     def forget(self, user_id: str) -> bool:
         """See `Backend`."""
         there = self._state(user_id).revision > 0 or self._store.holds(user_id)
+        self._users.forget(user_id)
         receipt = f"forgotten/{secrets.token_hex(8)}"
         self._stream.append([message_of(Forget(user_id=user_id, receipt=receipt))], time.time())
         until = time.monotonic() + _PATIENCE
