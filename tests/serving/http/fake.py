@@ -120,7 +120,7 @@ class Fake:
 
     def status(self) -> Status:
         self._called()
-        return Status(Lag(7, 1_700_000_000.0, 2), Freshness(0.25, 1.5, 100), users=3, vectors=2)
+        return Status(Lag(7, 1_700_000_000.0, 2), Freshness(0.25, 1.5, 100), workers=1, users=3, vectors=2)
 
 
 class Answer(NamedTuple):

@@ -138,6 +138,7 @@ def test_lineage_and_status(app: Service) -> None:
     assert ask(app, "GET", "/v1/lineage").json() == {"space": {"id": SPACES["users"], "parents": []}}
     told = ask(app, "GET", "/v1/status").json()
     assert (told["waiting"], told["oldest"], told["dead"]) == (7, 1_700_000_000.0, 2)
+    assert (told["workers"], told["users"], told["vectors"]) == (1, 3, 2)
     assert told["freshness"] == {"median": 0.25, "p99": 1.5, "measured": 100}
 
 

@@ -71,6 +71,7 @@ def test_the_chain_the_state_and_a_user_are_shown(browser: Any) -> None:
         assert told in shown
     for told in (
         "messages waiting",
+        "<dt>workers</dt><dd>1</dd>",
         "2023-11-14 22:13",
         "an item that no model knows",
         "cosine with the latest vector",

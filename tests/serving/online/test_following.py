@@ -1,9 +1,13 @@
-"""How a service follows the lineage, without a trained chain: what it loads, and what it holds meanwhile."""
+"""How a service follows the lineage, and how it goes, without a trained chain."""
 
 import contextlib
+import dataclasses
+import json
+import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from urep_jax.core.spaces import Space
@@ -15,7 +19,10 @@ from urep_jax.lineage.store import LineageStore
 from urep_jax.serving.online import backend as backends
 from urep_jax.serving.online.backend import OnlineBackend
 from urep_jax.serving.online.deployment import Deployment
+from urep_jax.serving.online.fresh import counted
+from urep_jax.serving.online.messages import Event, message_of, records_of
 from urep_jax.serving.online.models import Models
+from urep_jax.serving.online.parts import Addition, StoredVector
 from urep_jax.serving.online.work import whole
 
 CHAIN, RECOMMENDERS = "chain", "recommenders"
@@ -134,3 +141,27 @@ def test_a_recommender_that_is_rotated_in_is_served_and_held(
         assert loads[-1] == {"users": "run of users-a", "recommender": letter}
         assert held(lineages, RECOMMENDERS) == [[f"recommender-{letter}"]]
         assert held(lineages) == [["users-a"]]
+
+
+def test_what_is_told_is_so(backend: OnlineBackend, deployment: Deployment) -> None:
+    backend._deployment = dataclasses.replace(deployment, workers=2)
+    backend.follow()
+    known = records_of([Event(user_id="x", item_id="t", timestamp=5, feedback="play")])
+    backend._store.add([Addition(f"user {number}", known) for number in range(5)])
+    backend._store.write(
+        [StoredVector(f"user {number}", "users-a", 6, 1, 1, 0.0, np.ones(2, np.float32)) for number in (0, 1, 7)]
+    )
+    backend.accept([message_of(Event(user_id="x", item_id="t", timestamp=5, feedback="play"))])
+    told = backend.status()
+    assert (told.lag.waiting, told.freshness, told.workers, told.users, told.vectors) == (1, None, 0, 5, 3)
+    # One lives, and one has told something yesterday for the last time.
+    for number, ago, seconds in ((0, 1.0, [0.1, 0.1, 0.3]), (1, 86_400.0, [50.0] * 9)):
+        pulse = {"at": time.time() - ago, "spaces": ["users-a"], "waited": counted(seconds)}
+        backend._store.note(f"worker/{number}", json.dumps(pulse))
+    told = backend.status()
+    assert told.workers == 1
+    assert told.freshness is not None
+    assert told.freshness.measured == 3
+    assert told.freshness.median == pytest.approx(0.1, rel=0.05)
+    assert told.freshness.p99 == pytest.approx(0.3, rel=0.05)
+    assert backend.ready() is None, "what is there is read without workers"

@@ -59,12 +59,17 @@ class HowItGoes(Struct, frozen=True):
         waiting: messages that were accepted, but no vector knows of.
         oldest: when the oldest of them was accepted, seconds since 1970; null if there is none.
         dead: messages that could not be used.
+        freshness: of the workers that live; null while nothing was measured.
+        workers: how many live; without any, vectors are read as they were.
+        users: of whom something is known.
+        vectors: of users, in the space that is served.
     """
 
     waiting: int
     oldest: float | None
     dead: int
     freshness: Freshness | None
+    workers: int
     users: int
     vectors: int
 

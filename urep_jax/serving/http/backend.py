@@ -162,13 +162,15 @@ class Status(Struct, frozen=True):
 
     Attributes:
         lag: how far behind the workers are.
-        freshness: None while nothing was measured.
+        freshness: of the workers that live; None while nothing was measured.
+        workers: how many have told that they live, some seconds ago at most.
         users: of whom something is known.
         vectors: of users, in the space that is served.
     """
 
     lag: Lag
     freshness: Freshness | None
+    workers: int
     users: int
     vectors: int
 
@@ -217,7 +219,7 @@ class Backend(Protocol):
         """What the vectors come from, as JSON has it."""
 
     def ready(self) -> str | None:
-        """Why it can't serve yet; None if it can."""
+        """Why it can't serve yet; None if it can. Reads need no worker, and whether one lives is told by `status`."""
 
     def status(self) -> Status:
         """How it goes."""

@@ -140,7 +140,7 @@ async def lineage(desk: Desk, it: Asked) -> Mapping[str, Any]:
 async def status(desk: Desk, it: Asked) -> answers.HowItGoes:
     """How it goes."""
     found = await desk.ask(desk.backend.status)
-    return answers.HowItGoes(*found.lag, found.freshness, found.users, found.vectors)
+    return answers.HowItGoes(*found.lag, found.freshness, found.workers, found.users, found.vectors)
 
 
 async def alive(desk: Desk, it: Asked) -> answers.Fine:

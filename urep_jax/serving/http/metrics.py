@@ -74,6 +74,7 @@ def _status_lines(status: Status | None, now: float) -> Iterator[str]:
             "messages_waiting": ("Messages accepted that no vector knows of yet.", lag.waiting),
             "oldest_waiting_seconds": ("For how long the oldest of them has waited.", oldest),
             "messages_dead": ("Messages that could not be used.", lag.dead),
+            "workers": ("Workers that live.", status.workers),
             "users": ("Users of whom something is known.", status.users),
             "vectors": ("Vectors of users in the space that is served.", status.vectors),
         }

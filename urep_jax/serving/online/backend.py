@@ -17,7 +17,6 @@ from urep_jax.lineage.errors import LineageError
 from urep_jax.lineage.reading import reading
 from urep_jax.serving.http.backend import (
     Found,
-    Freshness,
     Near,
     Neighbours,
     NotReady,
@@ -28,6 +27,7 @@ from urep_jax.serving.http.backend import (
     User,
 )
 from urep_jax.serving.online.deployment import Deployment
+from urep_jax.serving.online.fresh import pooled
 from urep_jax.serving.online.messages import Forget, Profile, Told, message_of
 from urep_jax.serving.online.models import RANKER, RECOMMENDER, USERS, Models, load_models, to_serve
 from urep_jax.serving.online.near import UserIndex, nearest_items
@@ -38,6 +38,9 @@ from urep_jax.serving.online.work import read_pulse, whole
 _NONE = np.zeros(0, RECORD)
 _PATIENCE = 10.0
 """Seconds to wait for a worker to forget a user."""
+
+_ALIVE = 10.0
+"""Seconds since a worker last told that it lives, after which it isn't believed any more."""
 
 _log = logging.getLogger(__name__)
 
@@ -202,16 +205,9 @@ class OnlineBackend:
         """See `Backend`."""
         space_id = self.models.space_id
         pulses = [read_pulse(self._store, number) for number in range(self._deployment.workers)]
-        measured = [told for told in pulses if told.get("measured")]
-        fresh = None
-        if measured:
-            fresh = Freshness(
-                float(np.median([told["median"] for told in measured])),
-                max(told["p99"] for told in measured),
-                sum(told["measured"] for told in measured),
-            )
-        vectors = self._store.count(space_id)
-        return Status(self._stream.lag(), fresh, vectors, vectors)
+        alive = [told for told in pulses if time.time() - told.get("at", -np.inf) < _ALIVE]
+        fresh = pooled(told["waited"] for told in alive)
+        return Status(self._stream.lag(), fresh, len(alive), self._store.known(), self._store.count(space_id))
 
     def _state(self, user_id: str) -> UserState:
         (state,) = self._store.add([Addition(user_id, _NONE)])

@@ -55,7 +55,7 @@ class UserIndex:
     """Users by their vectors, as a store had them some seconds ago. Thread-safe.
 
     A thread of its own reads all vectors once somebody asks, and whoever asks meanwhile is answered from those that
-    were read before. The longer that takes the rarer it is done: at most every ten seconds, and for a tenth of the time.
+    were read before. The longer that takes the rarer it is done: at most every ten seconds, for a tenth of the time.
 
     Args:
         store: that has the vectors.

@@ -13,6 +13,7 @@ import numpy as np
 
 from urep_jax.lineage.reading import reading
 from urep_jax.serving.online.deployment import Deployment
+from urep_jax.serving.online.fresh import counted
 from urep_jax.serving.online.models import USERS, load_users, user_spaces
 from urep_jax.serving.online.parts import Store, StoreAway, StoreFull
 from urep_jax.serving.online.states import StateEncoder
@@ -173,16 +174,13 @@ def _work(
 
 
 def read_pulse(store: Store, number: int) -> dict[str, Any]:
-    """What a worker told of itself last: `at`, `spaces`, `measured`, `median` and `p99`; nothing if it never did."""
+    """What a worker told of itself last: `at`, `spaces`, and `waited` by `fresh.counted`; nothing if it never did."""
     told = store.note(pulse(number))
     return json.loads(told) if told else {}
 
 
 def _tell(store: Store, number: int, spaces: Spaces, fresh: deque[float]) -> None:
-    told: dict[str, Any] = {"at": time.time(), "spaces": list(spaces.encoders), "measured": len(fresh)}
-    if fresh:
-        median, p99 = np.percentile(np.asarray(fresh), [50, 99])
-        told |= {"median": float(median), "p99": float(p99)}
+    told = {"at": time.time(), "spaces": list(spaces.encoders), "waited": counted(fresh)}
     store.note(pulse(number), json.dumps(told))
 
 

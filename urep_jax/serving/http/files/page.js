@@ -88,7 +88,9 @@ function drawChain(lineage) {
 
 function drawStatus(status) {
   const told = [
+    ["users", status.users.toLocaleString()],
     ["vectors", status.vectors.toLocaleString()],
+    ["workers", status.workers.toLocaleString()],
     ["messages waiting", status.waiting.toLocaleString()],
     ["the oldest has waited", status.oldest === null ? "–" : seconds(Math.max(0, Date.now() / 1000 - status.oldest))],
     ["from event to vector, median", status.freshness ? seconds(status.freshness.median) : "–"],
