@@ -110,7 +110,10 @@ def test_a_token_is_described_where_one_is_needed() -> None:
     assert told["security"] == [{"token": []}]
     assert told["paths"]["/healthz"]["get"]["security"] == []
     assert "401" in told["paths"]["/v1/status"]["get"]["responses"]
-    assert "401" not in told["paths"]["/healthz"]["get"]["responses"]
+    assert "401" in told["paths"]["/metrics"]["get"]["responses"]
+    for path in ("/healthz", "/", "/page.js"):
+        assert told["paths"][path]["get"]["security"] == []
+        assert not {"401", "429"} & told["paths"][path]["get"]["responses"].keys()
     assert "security" not in described()
 
 

@@ -7,7 +7,7 @@ import signal
 import threading
 import time
 import traceback
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from multiprocessing.process import BaseProcess
 
@@ -40,6 +40,7 @@ def run(
     host: str = "127.0.0.1",
     port: int = PORT,
     token: str | None = None,
+    hosts: Sequence[str] | None = None,
     limits: Limits | None = None,
     tell: Callable[[str], None] = lambda text: None,
 ) -> None:
@@ -51,6 +52,7 @@ def run(
         host: address to listen on; one that others reach needs a token.
         port: to listen on.
         token: that requests must bear.
+        hosts: that the Host header may name, see `Door`.
         limits: what is put up with.
         tell: is told what a person wants to know.
 
@@ -58,7 +60,7 @@ def run(
         ValueError: if others could come in without a token.
         OSError: if the port is taken.
     """
-    Door(host, token)
+    Door(host, token, hosts)
     deployment.use_compiled()
     with (
         listen(host, port) as listening,
@@ -67,7 +69,7 @@ def run(
         _following(backend, tell),
     ):
         tell(f"{url(listening)} (Ctrl-C stops it)")
-        serve(backend, token=token, limits=limits, listening=listening)
+        serve(backend, token=token, hosts=hosts, limits=limits, listening=listening)
 
 
 @contextlib.contextmanager
