@@ -10,6 +10,7 @@ import msgspec
 import numpy as np
 
 from urep_jax.core.spaces import SpaceMismatch
+from urep_jax.lineage.errors import Busy
 from urep_jax.serving.http.app import Service
 from urep_jax.serving.http.backend import (
     Found,
@@ -34,6 +35,7 @@ KNOWN = ("ann", "bob", ODD)
 ERRORS = {
     "StoreFull": StoreFull("no room in the folder /secret"),
     "StoreAway": StoreAway("host secret is down"),
+    "Busy": Busy("another process holds /secret/lineage.sqlite; nothing was changed, try again"),
     "NotReady": NotReady("the index is being built"),
     "SpaceMismatch": SpaceMismatch("can't compare vectors of a-1 and of a-2"),
     "Refused": Refused("modality is 'smell', but must be audio; ask for that"),
@@ -65,7 +67,7 @@ class Fake:
     def vectors(self, user_ids: Sequence[str]) -> Found:
         self._called()
         self.calls.append(len(user_ids))
-        return Found([self._vector(one) if one in KNOWN else None for one in user_ids], SPACES)
+        return Found([self._vector(one) if one in KNOWN else None for one in user_ids], SPACES["users"], SPACES)
 
     def _vector(self, user_id: str) -> StoredVector:
         values = np.linspace(0, 1, self.width, dtype=np.float32)

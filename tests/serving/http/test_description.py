@@ -37,7 +37,7 @@ class Knowing(Fake):
         """No schema can tell which categories a chain knows."""
 
     def vectors(self, user_ids: Any) -> Any:
-        return Found([self._vector(one) for one in user_ids], SPACES)
+        return Found([self._vector(one) for one in user_ids], SPACES["users"], SPACES)
 
     def nearest_users(self, user_id: str, k: int) -> Any:
         return super().nearest_users("ann", k)

@@ -48,6 +48,17 @@ def test_a_vector_of_the_space_that_is_wanted(app: Service) -> None:
     assert ask(app, "POST", "/v1/tracks/t1/nearest", {"k": 1, "space_id": "users-old"}).status == 409
 
 
+def test_another_space_is_refused_though_nobody_has_a_vector(app: Service) -> None:
+    assert ask(app, "GET", "/v1/users/new/vector").status == 404
+    assert ask(app, "GET", "/v1/users/new/vector?space_id=users-old").status == 409
+    # A space that the vectors come from isn't the one that they lie in.
+    assert ask(app, "GET", f"/v1/users/new/vector?space_id={SPACES['audio']}").status == 409
+    assert ask(app, "POST", "/v1/vectors", {"user_ids": ["new"], "space_id": "users-old"}).status == 409
+    assert ask(app, "POST", "/v1/vectors", {"user_ids": ["new"], "space_id": SPACES["users"]}).status == 200
+    assert ask(app, "POST", "/v1/users/new/nearest", {"k": 1, "space_id": "users-old"}).status == 409
+    assert ask(app, "POST", "/v1/users/new/nearest", {"k": 1, "space_id": SPACES["users"]}).status == 404
+
+
 def test_vectors_come_in_the_order_asked(app: Service) -> None:
     told = ask(app, "POST", "/v1/vectors", {"user_ids": ["bob", "new", "ann", "bob"]}).json()
     assert told["spaces"] == SPACES

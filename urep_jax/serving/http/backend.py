@@ -25,10 +25,12 @@ class Found(NamedTuple):
 
     Attributes:
         vectors: None for a user who has none.
+        space_id: the space that they lie in.
         spaces: ids of all spaces that they come from, by name, their own among them.
     """
 
     vectors: Sequence[StoredVector | None]
+    space_id: str
     spaces: Mapping[str, str]
 
 
@@ -182,9 +184,9 @@ class Backend(Protocol):
     Every method may block, and is called in a thread that is not the event loop's. `vectors` is called by one thread,
     always the same one, `accept` by another one, and all others by several at once.
 
-    Any of them may raise `StoreAway` or `NotReady`, which is told as 503: ask again; `SpaceMismatch`, told as 409; and
-    `Refused`, told as 422 with its text. Anything else is told as 500, and logged without its text, which may name
-    users.
+    Any of them may raise `StoreAway`, `NotReady` or the lineage's `Busy`, which is told as 503: ask again;
+    `SpaceMismatch`, told as 409; and `Refused`, told as 422 with its text. Anything else is told as 500, and logged
+    without its text, which may name users.
     """
 
     def vectors(self, user_ids: Sequence[str]) -> Found:

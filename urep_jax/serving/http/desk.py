@@ -23,9 +23,10 @@ _MOST_ACCEPTED = 8192
 
 
 class Read(NamedTuple):
-    """A vector as it was read, None for none, and the spaces of that moment."""
+    """A vector as it was read, None for none, and the space and the spaces of that moment."""
 
     vector: StoredVector | None
+    space_id: str
     spaces: Mapping[str, str]
 
 
@@ -52,12 +53,12 @@ class Desk:
         """Vectors of users.
 
         Raises:
-            SpaceMismatch: if some are of another space than was asked for.
+            SpaceMismatch: if vectors of another space are served than was asked for, whether the users have any or not.
         """
         found = await self._reads(user_ids)
         if space_id is not None:
-            for vector, _ in found:
-                refuse_other_space(space_id, vector and vector.space_id)
+            for one in found:
+                refuse_other_space(space_id, one.space_id)
         return found
 
     async def accept(self, told: Sequence[Told], places: Sequence[str]) -> int:
@@ -99,18 +100,18 @@ class Desk:
 
     def _read(self, user_ids: Sequence[str]) -> list[Read]:
         found = self.backend.vectors(user_ids)
-        return [Read(vector, found.spaces) for vector in found.vectors]
+        return [Read(vector, found.space_id, found.spaces) for vector in found.vectors]
 
     def _accept(self, messages: Sequence[Message]) -> Sequence[None]:
         self.backend.accept(messages)
         return [None] * len(messages)
 
 
-def refuse_other_space(wanted: str | None, found: str | None) -> None:
+def refuse_other_space(wanted: str | None, found: str) -> None:
     """Refuse vectors of another space than was asked for.
 
     Raises:
-        SpaceMismatch: if both are known, and are different.
+        SpaceMismatch: if one was asked for, and it is another.
     """
-    if wanted is not None and found is not None and wanted != found:
+    if wanted is not None and wanted != found:
         raise SpaceMismatch(f"vectors of {wanted!r} were asked for, but those that are served are of {found!r}")

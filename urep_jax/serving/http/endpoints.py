@@ -62,16 +62,16 @@ def unknown(what: str) -> Refusal:
 
 async def vector(desk: Desk, it: Asked) -> answers.OneVector:
     """The vector of a user."""
-    ((found, spaces),) = await desk.read((it.id,), it.query.get("space_id"))
-    if found is None:
+    (found,) = await desk.read((it.id,), it.query.get("space_id"))
+    if found.vector is None:
         raise unknown("user")
-    return answers.one_vector(found, spaces)
+    return answers.one_vector(found.vector, found.spaces)
 
 
 async def vectors(desk: Desk, it: Asked) -> answers.Vectors:
     """Vectors of several users."""
     found = await desk.read(it.body.user_ids, it.body.space_id)
-    return answers.Vectors(found[0].spaces, [one and answers.plain(one) for one, _ in found])
+    return answers.Vectors(found[0].spaces, [one.vector and answers.plain(one.vector) for one in found])
 
 
 async def events(desk: Desk, it: Asked) -> answers.Accepted:
@@ -94,6 +94,9 @@ async def onboarding(desk: Desk, it: Asked) -> answers.Accepted:
 
 async def nearest_users(desk: Desk, it: Asked) -> Neighbours:
     """Users like a user."""
+    if it.body.space_id is not None:
+        # Who has no vector has no neighbours in any space, and yet another one was asked for.
+        await desk.read((it.id,), it.body.space_id)
     found = await desk.search(lambda: desk.backend.nearest_users(it.id, it.body.k))
     if found is None:
         raise unknown("user")

@@ -106,7 +106,7 @@ class OnlineBackend:
         """See `Backend`."""
         # Once, so that a swap in between changes nothing.
         models = self.models
-        return Found(self._store.vectors(user_ids, models.space_id), models.spaces)
+        return Found(self._store.vectors(user_ids, models.space_id), models.space_id, models.spaces)
 
     def check(self, told: Told) -> str | None:
         """See `Backend`."""

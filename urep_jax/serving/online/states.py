@@ -43,6 +43,10 @@ class StateEncoder:
         """
         return self.encoder.encode(self.inputs(states), np.arange(len(states)), time).values
 
+    def encode_at(self, state: UserState, time: Int64[np.ndarray, "N"]) -> Float32[np.ndarray, "N Z"]:
+        """z_u of one user at several moments, as in `encode`."""
+        return self.encoder.encode(self.inputs([state]), np.zeros(len(time), np.int64), time).values
+
     def taste(self, state: UserState, *, modality: int = 0) -> Float32[np.ndarray, "D"] | None:
         """The mean vector of what a user heard, in the space of a modality; None if none of it has a vector."""
         one = self._aligned[modality]
