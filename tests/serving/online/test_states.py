@@ -115,3 +115,15 @@ def test_events_of_a_log_that_are_all_the_same_stay_several() -> None:
         column[log.offsets[1] + 1] = column[log.offsets[1]]
     records = next(one.records for one in additions_of(twice, {}, CATEGORIES) if one.user_id == "user 1")
     assert len(set(records["key"].tolist())) == len(records)
+
+
+def test_one_user_at_several_moments_is_read_once(encoder: UserEncoder, monkeypatch: pytest.MonkeyPatch) -> None:
+    states, state = StateEncoder(encoder), states_of()[3]
+    moments = NOW - SECONDS_PER_DAY * np.array([0, 3, 40, 200])
+    expected = states.encode([state] * len(moments), moments)
+    read: list[int] = []
+    monkeypatch.setattr(
+        StateEncoder, "inputs", lambda self, of, inputs=StateEncoder.inputs: read.append(len(of)) or inputs(self, of)
+    )
+    np.testing.assert_allclose(states.encode_at(state, moments), expected, atol=1e-6)
+    assert read == [1]
