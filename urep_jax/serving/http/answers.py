@@ -15,7 +15,7 @@ class Vector(Struct, frozen=True):
         space_id: the space that it lies in; compare it only with others of this one.
         as_of: it knows what happened before this moment, seconds since 1970, UTC.
         computed_at: when it was made, seconds since 1970.
-        events: how many it was made from.
+        events: how many it was made from: those of the longest window.
     """
 
     user_id: str

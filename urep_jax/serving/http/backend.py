@@ -104,7 +104,7 @@ class Move(Struct, frozen=True):
 
     Attributes:
         as_of: the moment, seconds since 1970, UTC.
-        events: how many had happened before.
+        events: how many of those that are kept had happened before.
         before: cosine with the vector of the moment before; None for the first.
         latest: cosine with the latest vector.
     """
@@ -120,7 +120,7 @@ class User(Struct, frozen=True):
 
     Attributes:
         user_id: of whom.
-        events: how many are known.
+        events: how many are kept; those that are too old for any vector are not.
         recent: the latest of them, the latest first.
         artists: picked in the onboarding.
         languages: picked in the onboarding.
