@@ -78,10 +78,11 @@ def test_what_was_heard_lately_hangs_on_what_is_kept_only(encoder: UserEncoder) 
             for one in whole.records
             if one["time"] >= last + 1 - 182 * SECONDS_PER_DAY and one["feedback"] in LISTENED and one["item"] in vector
         ]
-        taste = states.taste(short)
-        assert (taste is None) == (not heard)
-        if taste is not None:
-            np.testing.assert_allclose(taste, np.mean(heard, axis=0), atol=1e-6)
+        for state in (short, whole):
+            taste = states.taste(state)
+            assert (taste is None) == (not heard)
+            if taste is not None:
+                np.testing.assert_allclose(taste, np.mean(heard, axis=0), atol=1e-6)
 
 
 def test_nobody_and_somebody_unknown_have_vectors(encoder: UserEncoder) -> None:

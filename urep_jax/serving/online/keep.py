@@ -17,8 +17,8 @@ class Keep:
 
     A vector hangs on the events of its longest window, on the latest event, and on nothing else that an event tells
     (`FeatureConfig.reach`). It is made for a moment after the latest event, and the latest event only ever becomes
-    later: so what is `reach` before it is in no window any more, whatever comes, and in whichever order. An event that
-    is told again after it was removed is just as old as it was.
+    later: so what is `reach` before it, or longer, is in no window any more, whatever comes, and in whichever order. An
+    event that is told again after it was removed is just as old as it was.
 
     What is removed stays removed: a model with longer windows than all before it finds what `days` left.
 
@@ -46,7 +46,8 @@ class Keep:
             time: of all of the user's events, ascending; at least one.
             reach: the longest `FeatureConfig.reach` of all spaces that vectors are made in.
         """
-        return int(time[-self.events :][0]) - max(reach, self.days * SECONDS_PER_DAY)
+        # The earliest vector that has this event is of the moment after it.
+        return int(time[-self.events :][0]) + 1 - max(reach, self.days * SECONDS_PER_DAY)
 
     def due(self, user_ids: Iterable[str], states: Sequence[UserState], reach: int) -> dict[str, int]:
         """Users of whose events so many can go that it is worth writing the others anew, and since when they are kept.
