@@ -6,7 +6,7 @@ from typing import Any, NamedTuple, Protocol, runtime_checkable
 from msgspec import Struct
 
 from urep_jax.serving.online.messages import Told
-from urep_jax.serving.online.parts import Lag, Message, StoredVector
+from urep_jax.serving.online.parts import Dead, Lag, Message, StoredVector
 
 
 class NotReady(RuntimeError):
@@ -215,6 +215,9 @@ class Backend(Protocol):
 
     def lineage(self) -> Mapping[str, Any]:
         """What the vectors come from, as JSON has it."""
+
+    def dead(self, most: int) -> Sequence[Dead]:
+        """The latest messages that could not be used, the latest first."""
 
     def ready(self) -> str | None:
         """Why it can't serve yet; None if it can."""

@@ -115,7 +115,11 @@ class Stream(Protocol):
         """How far behind the workers are."""
 
     def forget(self, user_id: str) -> int:
-        """Remove all messages of a user, dead ones too; how many there were."""
+        """Remove all messages of a user, dead ones too, and dead ones of others that have the user's id as JSON.
+
+        Returns:
+            How many there were.
+        """
 
     def close(self) -> None:
         """Let go of partitions, files and connections."""
