@@ -14,8 +14,10 @@ from tests.serving.http.fake import Fake
 from urep_jax.serving.http.backend import Heard, Move, Near, User
 from urep_jax.serving.http.page import FILES
 from urep_jax.serving.http.server import serving
+from urep_jax.serving.online.parts import Dead, Message
 
 HOSTILE = "<img src=x onerror=document.title='taken'>"
+HOSTILE_SHOWN = HOSTILE.replace("<", "&lt;").replace(">", "&gt;")
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 QUIET = (
     *("--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-dev-shm-usage"),
@@ -36,6 +38,11 @@ class Watched(Fake):
             "due": {"taste": ["never trained"]},
             "served": {"users": "users-00aa"},
         }
+
+    def dead(self, most: int) -> list[Dead]:
+        return [
+            Dead(Message(HOSTILE, HOSTILE.encode()), reason, 1.0) for reason in ("it was late", HOSTILE, "it was late")
+        ]
 
     def user(self, user_id: str) -> User | None:
         if user_id != HOSTILE:
@@ -69,6 +76,9 @@ def test_the_chain_the_state_and_a_user_are_shown(browser: Any) -> None:
         shown = browser(f"{url}/#{quote(HOSTILE, safe='')}")
     for told in ("mine: users-00aa", "00aa", "never trained", "legacy kept", "2 events · country SE", "abba", "0.88"):
         assert told in shown
+    reasons = re.search(r'<table id="reasons">(.*?)</table>', shown, re.DOTALL)
+    assert reasons is not None
+    assert re.findall(r"<td[^>]*>([^<]*)</td>", reasons[1]) == ["it was late", "2", HOSTILE_SHOWN, "1"]
     for told in (
         "messages waiting",
         "2023-11-14 22:13",

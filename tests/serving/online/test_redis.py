@@ -51,7 +51,7 @@ def test_a_server_that_dies_and_comes_back(own_redis: PrivateRedis) -> None:
         lambda: list(store.scan("users-aa")),
         lambda: store.holds("ann"),
         lambda: store.forget("ann"),
-        lambda: store.trim("ann", 1),
+        lambda: store.trim({"ann": 1}),
         lambda: store.note("a", "b"),
         lambda: RedisStore(own_redis.url),
     ]
@@ -191,7 +191,7 @@ def test_what_is_added_while_a_user_is_trimmed_stays(redis_url: str, monkeypatch
     store = RedisStore(redis_url, prefix="trimmed")
     records = np.zeros(3, RECORD)
     records["key"] = records["time"] = [1, 2, 3]
-    store.add([Addition("ann", records[:2])])
+    store.add([Addition("ann", records[:2]), Addition("bob", records[:2])])
     add, reads = store.add, 0
 
     def add_meanwhile(additions: Sequence[Addition]) -> list[UserState]:
@@ -203,7 +203,7 @@ def test_what_is_added_while_a_user_is_trimmed_stays(redis_url: str, monkeypatch
         return states
 
     monkeypatch.setattr(store, "add", add_meanwhile)
-    assert store.trim("ann", 2) == 1
+    assert store.trim({"ann": 2, "bob": 2}) == 2
     (state,) = add([Addition("ann", records[:0])])
     assert state.records["key"].tolist() == [2, 3]
     assert reads == 2

@@ -1,5 +1,8 @@
 """What a store keeps of users gives the vectors that their log gives."""
 
+import functools
+from collections.abc import Callable
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -7,14 +10,16 @@ from hypothesis import strategies as st
 
 from tests.data.user_features.listeners import NOW, log_of, tables
 from tests.serving.test_user_encoder import USERS, encoder_of
-from urep_jax.core.types import SECONDS_PER_DAY
+from urep_jax.core.types import LISTENED, SECONDS_PER_DAY
 from urep_jax.serving.online.from_log import additions_of
-from urep_jax.serving.online.messages import Event, Onboarding, Profile, fact_of, records_of
+from urep_jax.serving.online.keep import Keep
+from urep_jax.serving.online.messages import Event, Onboarding, Profile, digest, fact_of, records_of
 from urep_jax.serving.online.parts import RECORD, UserState
 from urep_jax.serving.online.states import StateEncoder, moments_of, tables_of
 from urep_jax.serving.user_encoder import UserEncoder
 
 CATEGORIES = ("country", "device", "language", "plan")
+NONE = np.zeros(0, RECORD)
 
 
 @pytest.fixture(scope="module")
@@ -22,7 +27,7 @@ def encoder() -> UserEncoder:
     return encoder_of()
 
 
-def states_of(seed: int = 0, *, rich: bool = True, since: int = 0) -> list[UserState]:
+def states_of(seed: int = 0, *, rich: bool = True, since: Callable[[np.ndarray], int] | None = None) -> list[UserState]:
     told = tables(seed) if rich else {}
     return [
         UserState(np.sort(one.records, order=("time", "key")), tuple(sorted(one.facts)), 1)
@@ -46,14 +51,38 @@ def test_so_they_do_without_profiles_devices_and_shares(encoder: UserEncoder) ->
     np.testing.assert_allclose(StateEncoder(encoder).encode(states_of(3, rich=False), time), batch.values, atol=1e-5)
 
 
-def test_what_came_before_the_longest_window_can_be_left_out(encoder: UserEncoder) -> None:
-    time = np.full(len(USERS), NOW)
-    longest = NOW - 182 * SECONDS_PER_DAY
-    short, whole = states_of(since=longest), states_of()
+@pytest.mark.parametrize("later", [1, 100 * SECONDS_PER_DAY, 400 * SECONDS_PER_DAY])
+def test_what_is_not_kept_changes_nothing_at_the_latest_event_and_later(encoder: UserEncoder, later: int) -> None:
+    states, keep = StateEncoder(encoder), Keep(days=0, events=1)
+    short, whole = states_of(since=functools.partial(keep.since, reach=states.reach)), states_of()
     assert sum(len(state.records) for state in short) < sum(len(state.records) for state in whole)
-    active = np.array([len(state.records) > 0 for state in short])
-    states = StateEncoder(encoder)
-    np.testing.assert_allclose(states.encode(short, time)[active], states.encode(whole, time)[active], atol=1e-5)
+    time = np.array([NOW if not len(state.records) else int(state.records["time"][-1]) for state in whole]) + later
+    np.testing.assert_array_equal(states.encode(short, time), states.encode(whole, time))
+    assert states.events(short, time) == [
+        sum(moment - 182 * SECONDS_PER_DAY <= each < moment for each in state.records["time"].tolist())
+        for state, moment in zip(whole, time.tolist(), strict=True)
+    ]
+
+
+def test_what_was_heard_lately_hangs_on_what_is_kept_only(encoder: UserEncoder) -> None:
+    """The mean of the vectors of what was heard in half a year, as plain Python takes it."""
+    states, keep = StateEncoder(encoder), Keep(days=0, events=1)
+    plays = encoder.features.modalities[0]
+    vector = {digest(item): plays.vectors[row] for row, item in enumerate(plays.item_ids.to_pylist())}
+    for short, whole in zip(
+        states_of(since=functools.partial(keep.since, reach=states.reach)), states_of(), strict=True
+    ):
+        last = max([*whole.records["time"].tolist(), *moments_of([whole._replace(records=NONE)]).tolist()])
+        heard = [
+            vector[int(one["item"])]
+            for one in whole.records
+            if one["time"] >= last + 1 - 182 * SECONDS_PER_DAY and one["feedback"] in LISTENED and one["item"] in vector
+        ]
+        for state in (short, whole):
+            taste = states.taste(state)
+            assert (taste is None) == (not heard)
+            if taste is not None:
+                np.testing.assert_allclose(taste, np.mean(heard, axis=0), atol=1e-6)
 
 
 def test_nobody_and_somebody_unknown_have_vectors(encoder: UserEncoder) -> None:

@@ -1,12 +1,13 @@
 """What a log and its companion tables tell of users, as a store keeps it: what a stream goes on from."""
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
+from jaxtyping import Int64
 
 from urep_jax.core.types import Feedback
 from urep_jax.data.log import EventLog
@@ -15,7 +16,10 @@ from urep_jax.serving.online.parts import RECORD, Addition
 
 
 def additions_of(
-    log: EventLog, tables: Mapping[str, pa.Table], categories: Sequence[str], since: int = 0
+    log: EventLog,
+    tables: Mapping[str, pa.Table],
+    categories: Sequence[str],
+    since: Callable[[Int64[np.ndarray, "E"]], int] | None = None,
 ) -> Iterator[Addition]:
     """One for each user of a log.
 
@@ -23,14 +27,16 @@ def additions_of(
         log: the log.
         tables: its companions, `users` and `onboarding`, those that there are.
         categories: columns of `users` that are categories.
-        since: events before this moment are left out, seconds since 1970, UTC.
+        since: from the times of a user's events, ascending and at least one, the moment before which they are left out,
+            such as `Keep.since`; None leaves out none.
     """
     item_V, station_S, device_D = (digests(ids.to_pylist()) for ids in (log.item_ids, log.station_ids, log.device_ids))
     items, stations = log.item_ids.to_pylist(), log.station_ids.to_pylist()
     facts = _facts(log, tables, categories)
     for number, user_id in enumerate(log.sequence_ids.to_pylist()):
         own = slice(int(log.offsets[number]), int(log.offsets[number + 1]))
-        own = slice(own.start + int(np.searchsorted(log.timestamp[own], since)), own.stop)
+        if since is not None and own.start < own.stop:
+            own = slice(own.start + int(np.searchsorted(log.timestamp[own], since(log.timestamp[own]))), own.stop)
         records = np.zeros(own.stop - own.start, RECORD)
         records["time"], records["item"] = log.timestamp[own], item_V[log.item[own]]
         records["feedback"], records["played_ratio"] = log.feedback[own], np.nan

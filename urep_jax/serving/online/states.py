@@ -43,10 +43,26 @@ class StateEncoder:
         """
         return self.encoder.encode(self.inputs(states), np.arange(len(states)), time).values
 
+    @property
+    def reach(self) -> int:
+        """Seconds before a moment in which an event plays a role; see `FeatureConfig.reach`."""
+        return self.encoder.features.cfg.reach
+
+    def events(self, states: Sequence[UserState], time: Int64[np.ndarray, "N"]) -> list[int]:
+        """How many events each z_u of `encode` is made from: those of the longest window before its moment."""
+        around = zip(states, time.tolist(), strict=True)
+        found = [np.searchsorted(state.records["time"], [moment - self.reach, moment]) for state, moment in around]
+        return [int(stop - first) for first, stop in found]
+
     def taste(self, state: UserState, *, modality: int = 0) -> Float32[np.ndarray, "D"] | None:
-        """The mean vector of what a user heard, in the space of a modality; None if none of it has a vector."""
+        """The mean vector of what a user heard lately, in the space of a modality; None if none of it has a vector.
+
+        Lately is the longest window before the moment at which all that is known has happened.
+        """
         one = self._aligned[modality]
-        row_E = self._items.rows(state.records["item"])[np.isin(state.records["feedback"], LISTENED)]
+        (moment,) = moments_of([state])
+        records = state.records[state.records["time"] >= moment - self.reach]
+        row_E = self._items.rows(records["item"])[np.isin(records["feedback"], LISTENED)]
         known_E = row_E[one.known[row_E]]
         return one.vectors[known_E].mean(axis=0) if len(known_E) else None
 

@@ -1,6 +1,7 @@
 """A worker's life: steps, spaces that come and go, and what it tells of itself, until it is told to stop."""
 
 import contextlib
+import dataclasses
 import json
 import logging
 import threading
@@ -165,7 +166,7 @@ def _work(
                     _tell(store, number, spaces, fresh)
                     looked = time.monotonic()
                 # Who has a space to fill doesn't wait for messages, but none waits for it either.
-                own = WorkerConfig(cfg.most, 0.0, cfg.max_ahead) if busy else cfg
+                own = dataclasses.replace(cfg, wait=0.0) if busy else cfg
                 done = step(stream, store, spaces.encoders, own)
                 worked()
                 fresh.extend(done.waited)
