@@ -22,6 +22,9 @@ from urep_jax.serving.online.states import StateEncoder, moments_of
 
 _NONE = np.zeros(0, RECORD)
 
+_MOMENTS = {Event: ("timestamp",), Onboarding: ("answered_at",), Profile: ("told_at", "registered_at")}
+"""What says when something was, of each kind of message."""
+
 
 @dataclasses.dataclass(frozen=True)
 class WorkerConfig:
@@ -140,6 +143,11 @@ def encode_anew(
         )
 
 
+def filled(space_id: str) -> str:
+    """Name of the note that says how far `fill` has come."""
+    return f"filled/{space_id}"
+
+
 def fill(store: Store, space_id: str, encoder: StateEncoder, portion: int = 256) -> Iterator[int]:
     """Encode everybody who is known in a space that is new, portion by portion.
 
@@ -148,7 +156,7 @@ def fill(store: Store, space_id: str, encoder: StateEncoder, portion: int = 256)
     Yields:
         How many users each portion had; whoever calls does what else there is to do in between.
     """
-    name = f"filled/{space_id}"
+    name = filled(space_id)
     # As JSON, so that it is found where the user is to be forgotten.
     told = store.note(name)
     after = json.loads(told) if told else ""
@@ -178,13 +186,13 @@ def _read(
 
 
 def _refuse_future(told: Event | Onboarding | Profile | Forget, latest: float) -> None:
-    moment = {Event: "timestamp", Onboarding: "answered_at", Profile: "registered_at"}.get(type(told))
-    value = None if moment is None else getattr(told, moment)
-    if value is not None and value > latest:
-        raise ValueError(
-            f"its {moment} is {value}, too far after the moment at which it was accepted; send seconds since 1970, "
-            "and look at the sender's clock"
-        )
+    for moment in _MOMENTS.get(type(told), ()):
+        value = getattr(told, moment)
+        if value is not None and value > latest:
+            raise ValueError(
+                f"its {moment} is {value}, too far after the moment at which it was accepted; send seconds since 1970, "
+                "and look at the sender's clock"
+            )
 
 
 def _addition(user_id: str, told: Sequence[Event | Onboarding | Profile | Forget]) -> Addition:
