@@ -1,5 +1,6 @@
 """What puts load on a service tells the truth, and what looks for losses finds them."""
 
+import json
 import threading
 import time
 from pathlib import Path
@@ -41,6 +42,18 @@ def test_what_is_due_is_asked_and_counted() -> None:
         fake.fails = RuntimeError("out of order")
         assert load.run(asked_of(url, seconds=0.1, reads=100)).failed == {"reads 500": 10}
     assert load.run(asked_of(url, seconds=0.1, reads=100)).failed == {"reads 0": 10}, "nobody is there"
+
+
+def test_days_may_pass_in_a_second() -> None:
+    fake = Fake()
+    with serving(fake) as url:
+        told = load.run(asked_of(url, seconds=1.0, events=100, post=10, days=500))
+    assert told.accepted == 100
+    days = sorted((time.time() - json.loads(message.body)["timestamp"]) / 86_400 for message in fake.messages)
+    # Ten posts, each 50 days after the one before; what is slow lets a few more pass.
+    assert 400 <= days[-1] <= 501
+    assert 0 <= days[0] <= 60
+    assert len({round(day) for day in days}) == 10
 
 
 def test_who_would_have_asked_during_a_standstill_is_counted() -> None:
