@@ -1,9 +1,11 @@
-"""What fresh vectors are worth over several worlds, and how much there is in a world that only they could tell.
+"""What fresh vectors are worth over several runs, and how much there is in a world that only they could tell.
 
     python -m benchmarks.freshness RUNS
 
-RUNS are of `experiment=user_representation_freshness` on simulated worlds. Their results are pooled: differences are
-those of users, who are others in each world. Beside them, of the same pairs of tracks (shows are left out):
+RUNS are of `experiment=user_representation_freshness`, or of others with `evaluation.tasks=[freshness]`. Their results
+are pooled: differences are those of users, each of whom counts once, by the mean over the runs that test them; they are
+others in each simulated world. Where all runs are of such worlds it is told besides, of the same pairs of tracks (shows
+are left out):
 
 - how well the world's own taste of the user tells them, without the mood of the moment and with it: the difference is
   all that a vector could gain by knowing a mood, which lasts some days;
@@ -21,6 +23,7 @@ import argparse
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -33,7 +36,7 @@ from rich.console import Console
 
 import urep_jax
 from benchmarks.machine import describe
-from experiments.report.intervals import Estimate, by_users, estimate
+from experiments.report.intervals import Estimate, by_users, estimate, mean_by_user
 from experiments.report.runs import Run
 from experiments.tables import markdown_table
 from experiments.user_representation.freshness import AGES, FRESH, HORIZONS, OWN, aged
@@ -66,6 +69,18 @@ _WORLD = {"taste": False, "taste and mood": True}
 
 Values = Mapping[str, Mapping[str, ByUser]]
 """By group, and by what tells the pairs."""
+
+
+class Column(NamedTuple):
+    """One result of some users.
+
+    Attributes:
+        ids: whose.
+        values: it.
+    """
+
+    ids: np.ndarray
+    values: Float64[np.ndarray, "U"]
 
 
 def seen(run: Run, console: Console) -> Values:
@@ -157,34 +172,41 @@ def _shares(log: EventLog, asked: Moments) -> dict[str, ByUser]:
     return shares
 
 
-def _pooled(found: Sequence[ByUser], less: Sequence[ByUser] | None = None) -> Estimate:
-    """Over the users of all worlds, who have no user in common."""
-    values = []
+def _pooled(found: Sequence[Column], less: Sequence[Column] | None = None) -> Estimate:
+    """Over the users of all runs."""
+    ids, values = [], []
     for n, own in enumerate(found):
-        value = own.values
+        user, value = own
         if less is not None:
-            _, here, there = np.intersect1d(own.user, less[n].user, return_indices=True)
+            user, here, there = np.intersect1d(own.ids, less[n].ids, return_indices=True)
             value = own.values[here] - less[n].values[there]
+        ids.append(user)
         values.append(value)
-    return by_users(np.concatenate(values))
+    return by_users(mean_by_user(np.concatenate(ids), np.concatenate(values)))
 
 
-def _column(run: Run, name: str) -> ByUser:
-    value_U = run.users[name].astype(np.float64) if name in run.users else np.zeros(0)
-    has = np.flatnonzero(~np.isnan(value_U))
-    return ByUser(has, value_U[has])
+def _column(run: Run, name: str) -> Column:
+    if name not in run.users:
+        return Column(np.zeros(0, str), np.zeros(0))
+    value_U = run.users[name].astype(np.float64)
+    return Column(run.user_ids[~np.isnan(value_U)], value_U[~np.isnan(value_U)])
+
+
+def _of_worlds(found: Sequence[ByUser]) -> list[Column]:
+    """The same of users who are numbered, and others in each world."""
+    return [Column(np.char.add(f"{n}/", own.user.astype(str)), own.values) for n, own in enumerate(found)]
 
 
 def results(runs: Sequence[Run]) -> dict[str, list[list[str]]]:
     """A table for each horizon: AUC of fresh vectors, and what older ones have more."""
     late, tables = [age for age in AGES if age != FRESH], {}
     for horizon in HORIZONS:
-        rows = [["", "users", "0s, AUC", *late, *(f"{age}, by worlds" for age in late), *(f"{a}, own" for a in late)]]
+        rows = [["", "users", "0s, AUC", *late, *(f"{age}, by runs" for age in late), *(f"{a}, own" for a in late)]]
         for group in GROUPS:
             key = f"freshness/{group}/{horizon}"
             fresh = [_column(run, f"{key}/{FRESH}/auc") for run in runs]
             # In small worlds nobody may be of a group.
-            if not any(len(own.user) for own in fresh):
+            if not any(len(own.ids) for own in fresh):
                 continue
             level = _pooled(fresh)
             cells = []
@@ -203,7 +225,7 @@ def results(runs: Sequence[Run]) -> dict[str, list[list[str]]]:
     moved = [["", *late]]
     for group in GROUPS:
         columns = [[_column(run, f"freshness/{group}/moved/{age}/distance") for run in runs] for age in late]
-        if any(len(own.user) for own in columns[0]):
+        if any(len(own.ids) for own in columns[0]):
             moved.append([group, *(_pooled(of_age).told(3) for of_age in columns)])
     return {**tables, "how far z_u moved": moved}
 
@@ -214,8 +236,8 @@ def why(by_world: Sequence[Values]) -> dict[str, list[list[str]]]:
     told = [["", "users", "z_u, 0s", *late, "taste", "with the mood, over taste"]]
     shares = [["", *(f"heard in the last {age}, of half a year" for age in late), "heard before, of what follows"]]
     for group in (*GROUPS, MOOD):
-        of = {name: [one[group][name] for one in by_world] for name in by_world[0][group]}
-        if not all(any(len(own.user) for own in of[name]) for name in of):
+        of = {name: _of_worlds([one[group][name] for one in by_world]) for name in by_world[0][group]}
+        if not all(any(len(own.ids) for own in of[name]) for name in of):
             continue
         gains = [_pooled(of[age], of[FRESH]).told(3, sign=True) for age in late]
         mood = _pooled(of["taste and mood"], of["taste"]).told(3, sign=True)
@@ -241,7 +263,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     runs = [Run(path) for path in paths]
     if not runs:
         raise SystemExit(f"error: no run has ended below {', '.join(map(str, given.folders))}; name a run's folder")
-    tables = results(runs) | why([seen(run, console) for run in runs])
+    tables = results(runs)
+    if all("data.source.world" in run.config for run in runs):
+        tables |= why([seen(run, console) for run in runs])
     print(json.dumps({"machine": describe(), "freshness": tables}, indent=1))
     for title, rows in tables.items():
         console.print(f"{title}\n\n{markdown_table(rows)}\n", soft_wrap=True, markup=False)

@@ -237,11 +237,15 @@ def compared(stream: Stream, store: Store, encoder: UserEncoder, accepted: Seque
     for user, state, vector in zip(users, states, vectors, strict=True):
         wanted = {record.tobytes() for record in records_of([Event(**event) for event in by_user[user]])}
         there = {record.tobytes() for record in state.records}
-        lost, extra = lost + len(wanted - there), extra + len(there - wanted)
+        # What no vector hangs on any more may be gone.
+        oldest = max(event["timestamp"] for event in by_user[user]) - encoder.features.cfg.reach
+        missed = np.frombuffer(b"".join(wanted - there), RECORD)
+        lost, extra = lost + int((missed["time"] >= oldest).sum()), extra + len(there - wanted)
         if vector is None:
             missing += 1
             continue
-        stale += vector.events != len(wanted)
+        since = vector.as_of - encoder.features.cfg.reach
+        stale += vector.events != sum(event["timestamp"] >= since for event in by_user[user])
         told = sorted(by_user[user], key=lambda event: event["timestamp"])
         columns = {name: [one[name] for one in told] for name in ("item_id", "timestamp", "feedback", "played_ratio")}
         again = encoder.encode_user(columns, time=vector.as_of).values[0]

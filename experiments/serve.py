@@ -1,6 +1,7 @@
 """`task=serve`: vectors that follow the listener, over HTTP, by the chain that is current in the workspace."""
 
 import contextlib
+import functools
 import os
 import time
 from pathlib import Path
@@ -10,10 +11,10 @@ from rich.console import Console
 
 from experiments.data import load_log, load_tables
 from experiments.lineage.registry import lineage_store
-from urep_jax.core.types import SECONDS_PER_DAY
 from urep_jax.serving.http.limits import Limits
 from urep_jax.serving.online.deployment import Deployment
 from urep_jax.serving.online.from_log import additions_of
+from urep_jax.serving.online.keep import Keep
 from urep_jax.serving.online.models import USERS
 from urep_jax.serving.online.parts import Addition
 from urep_jax.serving.online.run import run
@@ -37,9 +38,9 @@ def serve(cfg: DictConfig, console: Console) -> None:
             "python -m experiments.run, or name another chain with lineage.chain=..."
         )
     deployment = deployment_of(cfg, serving.redis, recommenders=serving.recommenders, workers=serving.workers)
-    worker = WorkerConfig(most=serving.most)
+    worker = WorkerConfig(most=serving.most, keep=Keep(**serving.keep))
     if serving.log:
-        _begin_with_log(cfg, deployment, lineages.look(chain).lineage.current[USERS].run, console)
+        _begin_with_log(cfg, deployment, lineages.look(chain).lineage.current[USERS].run, worker.keep, console)
     token = serving.token if serving.token is not None else os.environ.get("UREP_TOKEN")
     run(
         deployment,
@@ -81,8 +82,8 @@ def check_into(into: str) -> None:
         )
 
 
-def _begin_with_log(cfg: DictConfig, deployment: Deployment, run_folder: str, console: Console) -> None:
-    """Store what the log tells of users, once: the events of the longest window before its end, and profiles."""
+def _begin_with_log(cfg: DictConfig, deployment: Deployment, run_folder: str, keep: Keep, console: Console) -> None:
+    """Store what the log tells of users, once: profiles, and of their events those that workers keep."""
     trained = OmegaConf.load(Path(run_folder) / "config.yaml")
     assert isinstance(trained, DictConfig)
     trained.workspace = cfg.workspace
@@ -93,7 +94,7 @@ def _begin_with_log(cfg: DictConfig, deployment: Deployment, run_folder: str, co
         if store.note(name):
             return
         space = restore_encoder(run_folder).features
-        since = int(log.timestamp.max()) - max(space.cfg.windows) * SECONDS_PER_DAY if log.num_events else 0
+        since = functools.partial(keep.since, reach=space.cfg.reach)
         with console.status(f"storing what {log.name} tells of {log.num_sequences:,} users"):
             portion: list[Addition] = []
             for addition in additions_of(log, load_tables(trained), space.categories, since):

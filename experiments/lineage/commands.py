@@ -11,7 +11,7 @@ from rich.table import Table
 from rich.text import Text
 from rich.tree import Tree
 
-from experiments.lineage.registry import lineage_store
+from experiments.lineage.registry import cadence, lineage_store
 from experiments.lineage.retrain import retrain
 from urep_jax.core.types import SECONDS_PER_DAY
 from urep_jax.lineage.batch import Batch
@@ -28,6 +28,8 @@ def lineage(cfg: DictConfig, console: Console) -> None:
         raise ValueError(f"lineage.command is {command!r}, but must be one of {', '.join(_COMMANDS)}")
     if cfg.lineage.chain is None:
         raise ValueError("lineage.chain is null, but must name the chain; leave it as it is, or name one")
+    if command != "cadence" and cfg.lineage.retrain_days is not None:
+        raise ValueError("lineage.retrain_days is for trainings and lineage.command=cadence; leave it out here")
     store = lineage_store(cfg)
     if cfg.lineage.chain not in store.chains():
         there = ", ".join(store.chains()) or "none"
@@ -69,6 +71,8 @@ def drawn(chain: str, seen: Seen, now: float) -> Tree:
 def _headline(state: Lineage, model: str, due: Due | None) -> Text:
     parents = state.graph.parents[model]
     text = Text.assemble((model, "bold"), f" ◄ {', '.join(parents)}" if parents else "")
+    if model in state.cadence:
+        text.append(f"  every {state.cadence[model]:g} days")
     if due is not None:
         text.append(f"  due: {'; '.join(due.reasons)}", "yellow")
     return text
@@ -132,6 +136,14 @@ def _rollback(cfg: DictConfig, store: LineageStore, console: Console) -> None:
     console.print(drawn(cfg.lineage.chain, after, time.time()), soft_wrap=True)
 
 
+def _cadence(cfg: DictConfig, store: LineageStore, console: Console) -> None:
+    if not (told := cadence(cfg)):
+        raise ValueError("lineage.command=cadence needs lineage.retrain_days, such as lineage.retrain_days={users: 30}")
+    chain = cfg.lineage.chain
+    store.declare(chain, store.look(chain).lineage.graph, told)
+    console.print(drawn(chain, store.look(chain), time.time()), soft_wrap=True)
+
+
 def _history(cfg: DictConfig, store: LineageStore, console: Console) -> None:
     table = Table("", "when", "what", "of", "by")
     for entry in store.history(cfg.lineage.chain):
@@ -146,5 +158,6 @@ _COMMANDS: Mapping[str, Callable[[DictConfig, LineageStore, Console], None]] = {
     "retrain": retrain,
     "rotate": _rotate,
     "rollback": _rollback,
+    "cadence": _cadence,
     "history": _history,
 }

@@ -24,6 +24,23 @@ def lineage_store(cfg: DictConfig) -> LineageStore:
     return LineageStore(workspace / "lineage.sqlite")
 
 
+def cadence(cfg: DictConfig) -> dict[str, float]:
+    """Days after which models are due again, of those that `lineage.retrain_days` tells of.
+
+    Raises:
+        ValueError: if it isn't a mapping of numbers.
+    """
+    told = cfg.lineage.retrain_days
+    if told is None:
+        return {}
+    if not isinstance(told, DictConfig):
+        raise ValueError(f"lineage.retrain_days is {told!r}, but must be a mapping, such as {{users: 30}}")
+    for model, days in told.items():
+        if not isinstance(days, (int, float)) or isinstance(days, bool):
+            raise ValueError(f"lineage.retrain_days.{model!s} is {days!r}, but must be a number of days")
+    return {str(model): float(days) for model, days in told.items()}
+
+
 @contextlib.contextmanager
 def held(cfg: DictConfig, space: Space, reader: str) -> Iterator[None]:
     """Keep a space while something is done with it: a rotation that would drop it is refused, and names the reader.
@@ -82,7 +99,7 @@ class Registry:
         self._store = None if self._chain is None else lineage_store(cfg)
         if self._store is not None:
             try:
-                self._store.declare(self._chain, graph, dict(cfg.lineage.retrain_days))
+                self._store.declare(self._chain, graph, cadence(cfg))
             except LineageError as error:
                 self._refused(error)
 

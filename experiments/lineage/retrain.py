@@ -77,7 +77,7 @@ def _config(cfg: DictConfig, state: Lineage, before: Batch) -> DictConfig:
     own = OmegaConf.create(plain)
     for name, value in _overrides(cfg).items():
         OmegaConf.update(own, name, value)
-    own.workspace, own.lineage.chain = cfg.workspace, cfg.lineage.chain
+    own.workspace, own.lineage = cfg.workspace, {"chain": cfg.lineage.chain, "retrain_days": None}
     own.main = "experiments.user_representation.one_model.train_model"
     current = {name: state.current[name].run for name in state.graph.upstream(before.model)}
     own.task = {"name": "train_model", "model": before.model, "upstream": current}

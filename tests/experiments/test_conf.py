@@ -1,6 +1,8 @@
 """Every config composes, and describes something that can be made."""
 
 import dataclasses
+import re
+import shlex
 from itertools import pairwise, product
 from pathlib import Path
 from typing import get_args
@@ -17,7 +19,7 @@ from experiments.negative_feedback.recipe import Ablation, Recipe
 from experiments.user_representation.all_tasks import ALL
 from experiments.user_representation.settings import Settings
 from tests.data.test_sequences import whole
-from tests.experiments.command import NEGATIVE
+from tests.experiments.command import NEGATIVE, ROOT
 from tests.training.tiny import tiny_log
 from urep_jax.data.datasets.base import EventsConfig
 from urep_jax.data.vocabulary import build_vocabulary
@@ -41,6 +43,23 @@ def test_every_experiment_composes_with_every_data_set(experiment: str, data: st
     assert all(callable(instantiate(entry)) for entry in (cfg.data.get("modalities") or {}).values())
     assert callable(get_method(cfg.main))
     assert set(knobs_of(experiment)) < set(cfg)
+
+
+def test_every_command_that_is_printed_composes() -> None:
+    texts = [ROOT / "README.md", *(ROOT / "benchmarks").rglob("*.md"), *(CONF / "experiment").glob("*.yaml")]
+    commands: set[str] = set()
+    for text in texts:
+        printed = text.read_text().replace("\\\n", " ")
+        commands |= set(re.findall(r"python -m experiments\.run([^`\n)]*)", printed))
+    # Configs of one's own have a test of their own, and loops of a shell name what they go over.
+    whole = [one for one in commands if "data=mine" not in one and "$data" not in one]
+    assert len(whole) > 50
+    for command in whole:
+        words = shlex.split(re.sub(r"\$world|WORLD", "0", command), comments=True)
+        overrides = [word.strip(",.;:") for word in words if "=" in word and not word.startswith("--")]
+        check_overrides(overrides)
+        # Of a sweep the first.
+        composed(*(re.sub(r"^([\w./]+=[\w.-]+),.*", r"\1", override) for override in overrides))
 
 
 @pytest.mark.parametrize("data", options("data"))

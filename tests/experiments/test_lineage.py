@@ -3,13 +3,16 @@
 import dataclasses
 import io
 import re
+import time
 from pathlib import Path
 
 import pytest
 from rich.console import Console
 
 from experiments.lineage.commands import drawn, latest_run
+from experiments.lineage.registry import Registry
 from tests.experiments.command import NEGATIVE, Command
+from tests.experiments.test_conf import composed
 from urep_jax.lineage.batch import Batch
 from urep_jax.lineage.errors import Unknown
 from urep_jax.lineage.graph import ModelGraph
@@ -49,7 +52,7 @@ def test_the_status_draws_what_serves_how_old_it_is_and_what_is_due(tmp_path: Pa
         "current audio-cc  1 day old",
         "legacy  audio-aa  61 days old",
         "trained audio-dd  2 days old; not in use",
-        "users ◄ audio  due: 61.0 days old, of 30; reads audio-aa, and audio-cc is current",
+        "users ◄ audio  every 30 days  due: 61.0 days old, of 30; reads audio-aa, and audio-cc is current",
         "current users-bb  61 days old, on the legacy audio",
     ]
     store.register("mine", Batch("users", "users-ee", {"audio": "audio-cc"}, 61 * DAY, "runs/2"))
@@ -90,6 +93,33 @@ def test_a_training_registers_and_can_be_rotated_in(command: Command, tmp_path: 
     other = command("task=lineage", chain, "lineage.command=rollback", "lineage.model=nobody")
     assert other.status == 1
     assert "there is no model 'nobody' in the chain; it has recommender" in other.err
+
+
+def test_when_a_model_is_due_is_told_once_and_stays(command: Command, workspace: Path) -> None:
+    store = LineageStore(workspace / "lineage.sqlite")
+    graph = ModelGraph({"audio": (), "users": ("audio",)})
+    store.declare("mine", graph)
+    store.register("mine", Batch("audio", "audio-aa", {}, time.time() - 20 * DAY, "runs/1"))
+    store.register("mine", Batch("users", "users-bb", {"audio": "audio-aa"}, time.time() - 20 * DAY, "runs/1"))
+    mine = ("task=lineage", "lineage.chain=mine")
+    assert command(*mine, "lineage.command=due").out.strip() == "nothing is due"
+    said = command(*mine, "lineage.command=cadence", "lineage.retrain_days={users: 10}")
+    assert "every 10 days  due: 20.0 days old, of 10" in said.out, said.err
+    # As a training does it that tells of another model, or of none.
+    for told in ("{audio: 50}", "null"):
+        cfg = composed("lineage.chain=mine", f"lineage.retrain_days={told}", f"workspace={workspace}")
+        Registry(cfg, workspace / "run", graph.parents, Console(quiet=True))
+    assert store.look("mine").lineage.cadence == {"users": 10, "audio": 50}
+    for days in ("{users: often}", "{users: true}"):
+        wrong = command(*mine, "lineage.command=cadence", f"lineage.retrain_days={days}")
+        assert "lineage.retrain_days.users is " in wrong.err
+        assert "must be a number of days" in wrong.err
+    none = command(*mine, "lineage.command=cadence")
+    assert "lineage.command=cadence needs lineage.retrain_days, such as" in none.err
+    past = command(*mine, "lineage.command=cadence", "lineage.retrain_days={users: -1}")
+    assert "the cadence of 'users' is -1.0 days, but must be above 0" in past.err
+    elsewhere = command(*mine, "lineage.retrain_days={users: 1}")
+    assert "lineage.retrain_days is for trainings and lineage.command=cadence" in elsewhere.err
 
 
 @pytest.mark.parametrize(

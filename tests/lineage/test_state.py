@@ -271,6 +271,8 @@ def test_another_graph_for_the_same_chain() -> None:
     assert event.details == {"graph": more.plain(), "cadence": {"tasks": 1}}
     assert (changed.slots, changed.graph) == (lineage.slots, more)
     assert changed.redeclare(more, {"tasks": 1}) == (changed, None)
+    assert changed.redeclare(more, {}) == (changed, None), "a cadence that isn't told again stays"
+    assert changed.redeclare(more, {"users": 2})[0].cadence == {"tasks": 1, "users": 2}
     assert changed.redeclare(TWO, {})[0] == lineage
     with pytest.raises(Unknown, match="no model 'audio'"):
         lineage.redeclare(ModelGraph({"users": ()}), {})

@@ -118,14 +118,20 @@ class Lineage:
     def redeclare(self, graph: ModelGraph, cadence: Mapping[str, float]) -> tuple["Lineage", Event | None]:
         """Another graph for the same chain: models may come, and those without any batch may go.
 
+        Args:
+            graph: the models.
+            cadence: days after which a model is due again; models that it doesn't tell of keep theirs.
+
         Raises:
             LineageError: if a batch that is there doesn't fit the graph.
         """
-        # Both mappings are compared with their order, which decides in what order models are trained.
+        kept = {model: days for model, days in self.cadence.items() if model in graph.parents}
+        cadence = {**kept, **cadence}
+        # Graphs are compared with their order, which decides in what order models are trained.
         if list(graph.parents.items()) == list(self.graph.parents.items()) and cadence == self.cadence:
             return self, None
-        changed = dataclasses.replace(self, graph=graph, cadence=dict(cadence))
-        return changed, Event("declare", (), {"graph": graph.plain(), "cadence": dict(cadence)})
+        changed = dataclasses.replace(self, graph=graph, cadence=cadence)
+        return changed, Event("declare", (), {"graph": graph.plain(), "cadence": cadence})
 
     def register(self, batch: Batch) -> tuple["Lineage", Event | None]:
         """A training has ended.

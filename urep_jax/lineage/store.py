@@ -101,7 +101,7 @@ class LineageStore:
             return _history(connection, chain, since)
 
     def declare(self, chain: str, graph: ModelGraph, cadence: Mapping[str, float] | None = None) -> Seen:
-        """Begin a chain, or give one another graph; see `Lineage.redeclare`.
+        """Begin a chain, or give one another graph or other cadences; see `Lineage.redeclare`.
 
         Raises:
             LineageError: if the name is empty, or what is there doesn't fit the graph.

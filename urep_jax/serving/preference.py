@@ -15,7 +15,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from jaxtyping import Array, Float, Float32, Int
 
-from urep_jax.core.spaces import Space, refuse_mixed, space_of, trained_space
+from urep_jax.core.spaces import Space, refuse_mixed, space_of, text_arrays, trained_space
 from urep_jax.core.vectors import Vectors
 from urep_jax.data.draft import draft_folder
 from urep_jax.data.id_files import read_ids, write_ids
@@ -76,8 +76,10 @@ class Preference:
     @functools.cached_property
     def space(self) -> Space:
         """What it is, and what it comes from."""
-        arrays = [*map(np.asarray, jax.tree.leaves(self.params)), self.read.user_mean, self.read.items]
-        return trained_space(self.name, arrays, [self.read.users, *self.read.users.parents])
+        read = self.read
+        scale, ids = (read.user_mean, np.float64(read.user_spread)), text_arrays(read.item_ids.to_pylist())
+        arrays = [*map(np.asarray, jax.tree.leaves(self.params)), *map(np.asarray, scale), read.items, *ids]
+        return trained_space(self.name, arrays, [read.users, *read.users.parents])
 
     def rank(self, user: Vectors, item_ids: pa.StringArray) -> Ranked:
         """Order items by how likely a user is to go for each.

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from tests.data.user_features.listeners import (
     COUNTRIES,
     DEVICES,
+    ITEMS,
     LANGUAGES,
     NOW,
     artists_of,
@@ -145,6 +146,31 @@ def test_nothing_after_the_moment_can_reach_them(seed: int, when: int) -> None:
     users = np.arange(log.num_sequences)
     time = np.full(len(users), when)
     np.testing.assert_array_equal(user_features(here, users, time, CFG), user_features(there, users, time, CFG))
+
+
+@pytest.mark.parametrize("windows", [(1,), (7, 30), (7, 30, 182)])
+def test_what_is_out_of_reach_plays_no_role_but_for_the_latest_event(windows: tuple[int, ...]) -> None:
+    """What the last second of the reach holds does, what the second before it holds does not."""
+    cfg = FeatureConfig(windows)
+    assert cfg.reach == max(windows) * DAY
+
+    def x(*times: int) -> np.ndarray:
+        log = dataclasses.replace(
+            log_of(0, rich=False),
+            offsets=np.array([0, len(times)]),
+            item=np.array([time % ITEMS for time in times], np.int32),
+            timestamp=np.array(times),
+            feedback=np.full(len(times), Feedback.UP, np.int8),
+            sequence_ids=pa.array(["user 0"]),
+        )
+        given = read_inputs(log, modalities(), artists_of(None))
+        return user_features(given, np.array([0]), np.array([NOW]), cfg)
+
+    out, within = NOW - cfg.reach - 1, NOW - cfg.reach
+    np.testing.assert_array_equal(x(out - 5 * DAY, out, NOW - 60), x(NOW - 60))
+    np.testing.assert_array_equal(x(out - 5 * DAY, out), x(out))
+    assert (x(within, NOW - 60) != x(NOW - 60)).any()
+    assert (x(out)[~np.isnan(x(out))] != x(out - DAY)[~np.isnan(x(out - DAY))]).any(), "for how long nothing was heard"
 
 
 def test_a_user_alone_has_the_features_that_they_have_among_others() -> None:

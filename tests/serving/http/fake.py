@@ -27,7 +27,7 @@ from urep_jax.serving.http.backend import (
     User,
 )
 from urep_jax.serving.online.messages import Profile, Told
-from urep_jax.serving.online.parts import Lag, Message, StoreAway, StoredVector, StoreFull
+from urep_jax.serving.online.parts import Dead, Lag, Message, StoreAway, StoredVector, StoreFull
 
 SPACES = {"users": "users-00aa", "audio": "audio-00bb"}
 ODD = "a/b ü%2F?#.."
@@ -41,6 +41,14 @@ ERRORS = {
     "Refused": Refused("modality is 'smell', but must be audio; ask for that"),
     "RuntimeError": RuntimeError("ann heard track-17"),
 }
+
+
+DEAD = (
+    Dead(
+        Message("ann", b'{"item_id": "secret \xe2\x98\x83"}'), "it can't be read: user_id is missing", 1_700_000_000.5
+    ),
+    Dead(Message("bob", b"\xff" + b"x" * 5000), "it can't be read: user_id is missing", 1_600_000_000.0),
+)
 
 
 class Fake:
@@ -115,6 +123,11 @@ class Fake:
     def lineage(self) -> Mapping[str, Any]:
         self._called()
         return {"space": {"id": SPACES["users"], "parents": []}}
+
+    def dead(self, most: int) -> Sequence[Dead]:
+        self._called()
+        self.asked = (most,)
+        return DEAD
 
     def ready(self) -> str | None:
         self._called()

@@ -110,6 +110,7 @@ def test_a_token_is_described_where_one_is_needed() -> None:
     assert told["security"] == [{"token": []}]
     assert told["paths"]["/healthz"]["get"]["security"] == []
     assert "401" in told["paths"]["/v1/status"]["get"]["responses"]
+    assert "401" in told["paths"]["/v1/dead"]["get"]["responses"]
     assert "401" in told["paths"]["/metrics"]["get"]["responses"]
     for path in ("/healthz", "/", "/page.js"):
         assert told["paths"][path]["get"]["security"] == []
@@ -124,6 +125,8 @@ def test_words_and_limits_of_messages_are_those_of_the_types() -> None:
     assert schemas["Event"]["additionalProperties"] is False
     assert schemas["ToldEvents"]["properties"]["events"]["maxItems"] == 1000
     assert schemas["AskedNearest"]["properties"]["k"] == {"type": "integer", "minimum": 1, "maximum": 1000}
+    assert schemas["TheDead"]["properties"]["messages"]["maxItems"] == 100
+    assert schemas["Dead"]["required"] == ["user_id", "reason", "accepted_at", "body"]
     assert schemas["OneVector"]["required"] == [
         *("user_id", "space_id", "as_of", "computed_at", "events", "values", "spaces"),
     ]

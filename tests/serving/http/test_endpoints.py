@@ -1,6 +1,7 @@
 """Every endpoint, as it answers when all is well."""
 
 import asyncio
+import logging
 import threading
 
 import msgspec
@@ -153,6 +154,24 @@ def test_lineage_and_status(app: Service) -> None:
     assert told["freshness"] == {"median": 0.25, "p99": 1.5, "measured": 100}
 
 
+def test_the_dead_are_told_and_why(app: Service, fake: Fake, caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level(logging.DEBUG):
+        told = ask(app, "GET", "/v1/dead")
+        fake.fails = RuntimeError("ann heard secret")
+        assert ask(app, "GET", "/v1/dead").status == 500
+    assert told.status == 200
+    assert fake.asked == (100,)
+    reason = "it can't be read: user_id is missing"
+    assert told.json() == {
+        "messages": [
+            {"user_id": "ann", "reason": reason, "accepted_at": 1_700_000_000.5, "body": '{"item_id": "secret ☃"}'},
+            {"user_id": "bob", "reason": reason, "accepted_at": 1_600_000_000.0, "body": "\ufffd" + "x" * 4095},
+        ]
+    }
+    assert "secret" not in caplog.text
+    assert "ann" not in caplog.text
+
+
 def test_alive_and_ready(app: Service, fake: Fake) -> None:
     assert ask(app, "GET", "/readyz").json() == {"ok": True}
     fake.why = "the model is being loaded"
@@ -206,6 +225,7 @@ def test_no_call_runs_on_the_event_loop(app: Service, fake: Fake) -> None:
         ("GET", "/v1/users/ann", None),
         ("GET", "/v1/lineage", None),
         ("GET", "/v1/status", None),
+        ("GET", "/v1/dead", None),
         ("GET", "/readyz", None),
         ("GET", "/metrics", None),
         ("DELETE", "/v1/users/ann", None),

@@ -16,9 +16,11 @@ from tests.serving.http.fake import Fake
 from urep_jax.serving.http.backend import Heard, Move, Near, User
 from urep_jax.serving.http.page import FILES
 from urep_jax.serving.http.server import serving
+from urep_jax.serving.online.parts import Dead, Message
 
 HOSTILE = "<img src=x onerror=document.title='taken'>"
 TOKEN = "0123456789abcdef"
+HOSTILE_SHOWN = HOSTILE.replace("<", "&lt;").replace(">", "&gt;")
 
 
 class Watched(Fake):
@@ -34,6 +36,11 @@ class Watched(Fake):
             "due": {"taste": ["never trained"]},
             "served": {"users": "users-00aa"},
         }
+
+    def dead(self, most: int) -> list[Dead]:
+        return [
+            Dead(Message(HOSTILE, HOSTILE.encode()), reason, 1.0) for reason in ("it was late", HOSTILE, "it was late")
+        ]
 
     def user(self, user_id: str) -> User | None:
         if user_id != HOSTILE:
@@ -62,6 +69,9 @@ def test_the_chain_the_state_and_a_user_are_shown(browser: Any) -> None:
         shown = browser(f"{url}/#{quote(HOSTILE, safe='')}")
     for told in ("mine: users-00aa", "00aa", "never trained", "legacy kept", "2 events · country SE", "abba", "0.88"):
         assert told in shown
+    reasons = re.search(r'<table id="reasons">(.*?)</table>', shown, re.DOTALL)
+    assert reasons is not None
+    assert re.findall(r"<td[^>]*>([^<]*)</td>", reasons[1]) == ["it was late", "2", HOSTILE_SHOWN, "1"]
     for told in (
         "messages waiting",
         "<dt>workers</dt><dd>1</dd>",

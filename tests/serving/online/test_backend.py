@@ -142,6 +142,18 @@ def test_what_can_be_told_hangs_on_the_chain(backend: OnlineBackend) -> None:
         backend.rank("user 3", ["item 1"], None, None)
 
 
+def test_what_could_not_be_used_is_told_until_the_user_is_forgotten(backend: OnlineBackend) -> None:
+    far = 1 << 39
+    backend.accept([message_of(Event(user_id=user, item_id="item 3", timestamp=far, feedback="up")) for user in "ab"])
+    until(lambda: backend.status().lag.dead == 2)
+    first, second = backend.dead(9)
+    assert {first.message.user_id, second.message.user_id} == {"a", "b"}
+    assert first.reason.startswith(f"its timestamp is {far}, too far after the moment at which it was accepted")
+    assert len(backend.dead(1)) == 1
+    backend.forget("a")
+    assert [one.message.user_id for one in backend.dead(9)] == ["b"]
+
+
 def test_a_forgotten_user_is_nobodys_neighbour(backend: OnlineBackend, deployment: Deployment) -> None:
     def near() -> set[str]:
         found = backend.nearest_users("user 3", 100)

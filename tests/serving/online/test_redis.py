@@ -3,12 +3,17 @@
 import sys
 import time
 from collections.abc import Callable, Sequence
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from tests.serving.online.conftest import PrivateRedis
+from urep_jax.lineage.errors import Unknown
+from urep_jax.lineage.graph import ModelGraph
+from urep_jax.lineage.store import LineageStore
 from urep_jax.serving.online import redis_stream
+from urep_jax.serving.online.deployment import Deployment
 from urep_jax.serving.online.parts import RECORD, Addition, Lag, Message, StoreAway, StoredVector, StoreFull, UserState
 from urep_jax.serving.online.redis_store import RedisStore
 from urep_jax.serving.online.redis_stream import RedisStream
@@ -46,7 +51,7 @@ def test_a_server_that_dies_and_comes_back(own_redis: PrivateRedis) -> None:
         lambda: list(store.scan("users-aa")),
         lambda: store.holds("ann"),
         lambda: store.forget("ann"),
-        lambda: store.trim("ann", 1),
+        lambda: store.trim({"ann": 1}),
         lambda: store.note("a", "b"),
         lambda: RedisStore(own_redis.url),
     ]
@@ -186,7 +191,7 @@ def test_what_is_added_while_a_user_is_trimmed_stays(redis_url: str, monkeypatch
     store = RedisStore(redis_url, prefix="trimmed")
     records = np.zeros(3, RECORD)
     records["key"] = records["time"] = [1, 2, 3]
-    store.add([Addition("ann", records[:2])])
+    store.add([Addition("ann", records[:2]), Addition("bob", records[:2])])
     add, reads = store.add, 0
 
     def add_meanwhile(additions: Sequence[Addition]) -> list[UserState]:
@@ -198,11 +203,33 @@ def test_what_is_added_while_a_user_is_trimmed_stays(redis_url: str, monkeypatch
         return states
 
     monkeypatch.setattr(store, "add", add_meanwhile)
-    assert store.trim("ann", 2) == 1
+    assert store.trim({"ann": 2, "bob": 2}) == 2
     (state,) = add([Addition("ann", records[:0])])
     assert state.records["key"].tolist() == [2, 3]
     assert reads == 2
     store.close()
+
+
+def test_chains_share_a_server(redis_url: str, tmp_path: Path) -> None:
+    opened = []
+    for workspace, chain in (("one", "a"), ("one", "b"), ("another", "a")):
+        (tmp_path / workspace).mkdir(exist_ok=True)
+        lineages = LineageStore(tmp_path / workspace / "lineage.sqlite")
+        lineages.declare(chain, ModelGraph({"users": ()}))
+        deployment = Deployment(lineages.path, chain, None, tmp_path, redis=redis_url)
+        opened.append((deployment, *deployment.open()))
+    for number, (_, stream, store) in enumerate(opened):
+        stream.append([Message("ann", f"{number}".encode())], 1.0)
+        store.note("log", str(number))
+    for number, (deployment, stream, store) in enumerate(opened):
+        assert [one.message.body for one in stream.take(9, 0.0)] == [f"{number}".encode()]
+        assert store.note("log") == str(number)
+        again = deployment.open()
+        assert again[1].note("log") == str(number), "it is found again"
+        for part in (stream, store, *again):
+            part.close()
+    with pytest.raises(Unknown, match="no chain 'c'"):
+        Deployment(lineages.path, "c", None, tmp_path, redis=redis_url).open()
 
 
 def test_deployments_share_a_server_by_prefix(redis_url: str) -> None:

@@ -35,11 +35,11 @@ def records(*rows: tuple[int, int, int]) -> np.ndarray:
 
 def expected(rows: Sequence[tuple[int, int, int]]) -> np.ndarray:
     """A set of records, by the definition and in plain Python."""
-    by_key: dict[int, bytes] = {}
+    by_key: dict[int, tuple[int, bytes]] = {}
     for row in rows:
-        told = records(row).tobytes()
+        told = (-row[1], records(row).tobytes())
         by_key[row[0]] = min(by_key.get(row[0], told), told)
-    read = [np.frombuffer(told, RECORD) for told in by_key.values()]
+    read = [np.frombuffer(told, RECORD) for _, told in by_key.values()]
     return np.concatenate([NONE, *sorted(read, key=lambda one: (one["time"][0], one["key"][0]))])
 
 
@@ -94,13 +94,17 @@ def test_what_is_known_is_a_set(store: Store, added: list[tuple[list, list]], da
     assert told.facts == tuple(sorted({str(fact).encode() for _, facts in added for fact in facts}))
 
 
-def test_of_two_records_with_one_key_the_lesser_bytes_stay(store: Store) -> None:
-    lesser, greater = records((1, 256, 9)), records((1, 2, 0))
+def test_of_two_records_with_one_key_the_later_stays_and_of_one_time_the_lesser_bytes(store: Store) -> None:
+    later, earlier = records((1, 258, 0)), records((1, 2, 9))
+    lesser, greater = records((1, 7, 256)), records((1, 7, 1))
     assert lesser.tobytes() < greater.tobytes()
-    for one, first, second in (("a", lesser, greater), ("b", greater, lesser)):
-        store.add([Addition(one, first)])
-        (state,) = store.add([Addition(one, second)])
-        assert state.records.tobytes() == lesser.tobytes()
+    assert earlier.tobytes() < later.tobytes()
+    for stays, goes in ((later, earlier), (lesser, greater)):
+        for first, second in ((stays, goes), (goes, stays)):
+            one = uuid.uuid4().hex
+            store.add([Addition(one, first)])
+            (state,) = store.add([Addition(one, second)])
+            assert state.records.tobytes() == stays.tobytes()
 
 
 def test_records_of_one_time_are_sorted_by_key(store: Store) -> None:
@@ -195,18 +199,41 @@ def test_scan_finds_all_vectors_of_a_space(store: Store) -> None:
 def test_trim_removes_what_was_before(store: Store) -> None:
     for start in range(0, 40, 2):
         store.add([Addition("a", records((start, start, 0), (start + 1, start + 1, 0)), (b"1",))])
+        store.add([Addition("b", records((start, start, 0)))])
     before = read(store, "a")
-    assert store.trim("a", 10) == 10
+    assert store.trim({"a": 10, "nobody": 10, "b": 3}) == 10 + 2
+    assert read(store, "b").records["time"].tolist() == list(range(4, 40, 2))
     state = read(store, "a")
     assert state.records["time"].tolist() == list(range(10, 40))
     assert state.facts == (b"1",)
     assert state.revision > before.revision
-    assert store.trim("a", 10) == 0
-    assert store.trim("nobody", 10) == 0
-    assert store.trim("a", 100) == 30
+    assert store.trim({}) == store.trim({"a": 10}) == store.trim({"nobody": 10}) == 0
+    assert read(store, "nobody").revision == 0
+    assert store.trim({"a": 100}) == 30
     assert len(read(store, "a").records) == 0
     (state,) = store.add([Addition("a", records((3, 3, 3)))])
     assert state.records["key"].tolist() == [3]
+
+
+@in_one_store
+@given(
+    added=st.lists(st.lists(ROWS, max_size=8), max_size=5),
+    later=st.lists(st.lists(ROWS, max_size=8), max_size=5),
+    before=st.integers(-4, 4),
+)
+def test_what_was_removed_changes_nothing_later(
+    store: Store, added: list[list], later: list[list], before: int
+) -> None:
+    """Be it told again, or under a key that stands for something else by now."""
+    user = uuid.uuid4().hex
+    for rows in added:
+        store.add([Addition(user, records(*rows))])
+    known = expected([row for rows in added for row in rows])
+    assert store.trim({user: before}) == (known["time"] < before).sum()
+    for rows in later:
+        store.add([Addition(user, records(*rows))])
+    found, whole = read(store, user).records, expected([row for rows in added + later for row in rows])
+    assert found[found["time"] >= before].tobytes() == whole[whole["time"] >= before].tobytes()
 
 
 def test_forgetting_leaves_nothing_of_a_user_and_all_of_others(place: Place, store: Store) -> None:

@@ -143,6 +143,23 @@ def test_forgetting_removes_all_messages_of_a_user(stream: Stream) -> None:
     assert [one.message.user_id for one in stream.dead(9)] == ["bob"], "what was forgotten is not brought back"
 
 
+@pytest.mark.parametrize("user_id", ["ann", 'zoë "☃"'])
+def test_forgetting_removes_dead_messages_that_tell_of_a_user_too(stream: Stream, user_id: str) -> None:
+    """Such as one that was accepted for another user than it tells of."""
+    bodies = [
+        json.dumps({"user_id": user_id}),
+        json.dumps({"user_id": user_id}, ensure_ascii=False),
+        '{"user_id": "an"}',
+    ]
+    stream.append([Message("bob", body.encode()) for body in [*bodies, bodies[0]]], 0.0)
+    *found, waits = sorted(taken(stream, 4), key=lambda one: one.place)
+    stream.bury([(one, "for another user") for one in found])
+    assert stream.forget(user_id) == 2
+    assert [one.message.body.decode() for one in stream.dead(9)] == bodies[2:]
+    assert stream.lag().waiting == 1, "what can be used still may be bob's"
+    stream.done([waits])
+
+
 def test_what_a_killed_worker_had_taken_is_delivered_again(place: Place, stream: Stream) -> None:
     stream.append(messages(30), 0.0)
     worker = started("take", place)

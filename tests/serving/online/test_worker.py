@@ -12,6 +12,7 @@ import pytest
 from tests.data.user_features.listeners import NOW, log_of, tables
 from tests.serving.test_user_encoder import USERS, encoder_of
 from urep_jax.core.types import SECONDS_PER_DAY, Feedback
+from urep_jax.serving.online.keep import Keep
 from urep_jax.serving.online.messages import Event, Forget, Onboarding, Profile, Told, message_of
 from urep_jax.serving.online.parts import RECORD, Addition, Message, StoredVector
 from urep_jax.serving.online.sqlite_store import SqliteStore
@@ -124,6 +125,10 @@ def test_in_any_order_and_told_twice_vectors_are_those_of_the_log(
     assert stream.lag().dead == 0
 
 
+OLD = [Event(user_id="user 2", item_id="item 3", timestamp=-place * 86_400, feedback="play") for place in range(40)]
+"""Of before all windows of whoever listens in the log."""
+
+
 class Crash(Exception):
     """Stands for a worker that is killed."""
 
@@ -159,11 +164,12 @@ def test_a_worker_may_die_between_any_two_writes(
         folder = tmp_path / str(moment)
         stream, store = SqliteStream(folder, 2), SqliteStore(folder)
         stream.append([message_of(one) for one in told[::3]], NOW)
+        stream.append([message_of(one) for one in OLD], NOW)
         stream.append([Message("user 1", b"no JSON")], NOW)
         dies = (place == moment for place in itertools.count())
-        dying = Dying(stream, dies, ("done", "bury")), Dying(store, dies, ("add", "write"))
+        dying = Dying(stream, dies, ("done", "bury")), Dying(store, dies, ("add", "write", "trim"))
         try:
-            step(*dying, encoders, WorkerConfig(most=10_000, wait=0.0))
+            step(*dying, encoders, WorkerConfig(most=10_000, wait=0.0, keep=Keep(days=0, events=1)))
             died = False
         except Crash:
             died = True
@@ -179,7 +185,7 @@ def test_a_worker_may_die_between_any_two_writes(
         store.close()
         if not died:
             break
-    assert deaths == 8, "before and after each of four writes"
+    assert deaths == 10, "before and after each of five writes"
 
 
 def test_events_of_one_user_are_one_encoding(
@@ -207,6 +213,8 @@ def test_events_of_one_user_are_one_encoding(
             "its timestamp is 200000, too far",
         ),
         (message_of(Onboarding(user_id="a", answered_at=200_000)), "its answered_at is 200000, too far"),
+        (message_of(Profile(user_id="a", told_at=200_000)), "its told_at is 200000, too far"),
+        (message_of(Profile(user_id="a", told_at=5, registered_at=200_000)), "its registered_at is 200000, too far"),
         (
             message_of(Event(user_id="b", item_id="i", timestamp=5, feedback="play"))._replace(user_id="a"),
             "another user",

@@ -5,6 +5,8 @@ import itertools
 from collections.abc import Iterable, Sequence
 from typing import Literal, NamedTuple
 
+from urep_jax.core.types import SECONDS_PER_DAY
+
 Kind = Literal["vector", "real", "indicator"]
 """How the columns of a group are brought to one scale: a vector as a whole, real numbers one by one, indicators not at
 all."""
@@ -73,6 +75,13 @@ class FeatureConfig:
         """The tag of the longest window that isn't left out; None if all are."""
         tags = [f"{days}d" for days in self.windows]
         return next((tag for tag in reversed(tags) if tag not in self.without), None)
+
+    @property
+    def reach(self) -> int:
+        """Seconds before a moment in which an event plays a role. Of what was earlier only the latest event does, and
+        only if none came after it: for the time that has passed since.
+        """
+        return max(self.windows) * SECONDS_PER_DAY
 
 
 def switched_on(groups: Sequence[Group], without: Iterable[str]) -> list[bool]:

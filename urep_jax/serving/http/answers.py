@@ -1,10 +1,13 @@
 """What is answered, as JSON. Whatever comes from vectors says of which spaces they are."""
 
 from collections.abc import Mapping, Sequence
+from typing import Annotated
 
-from msgspec import Struct
+from msgspec import Meta, Struct
 
 from urep_jax.serving.http.backend import Freshness
+from urep_jax.serving.http.limits import MOST_DEAD, MOST_TOLD
+from urep_jax.serving.online import parts
 from urep_jax.serving.online.parts import StoredVector
 
 
@@ -15,7 +18,7 @@ class Vector(Struct, frozen=True):
         space_id: the space that it lies in; compare it only with others of this one.
         as_of: it knows what happened before this moment, seconds since 1970, UTC.
         computed_at: when it was made, seconds since 1970.
-        events: how many it was made from.
+        events: how many it was made from: those of the longest window.
     """
 
     user_id: str
@@ -74,6 +77,28 @@ class HowItGoes(Struct, frozen=True):
     vectors: int
 
 
+class Dead(Struct, frozen=True):
+    """A message that could not be used.
+
+    Attributes:
+        user_id: whom it was accepted for.
+        reason: why it could not be used.
+        accepted_at: seconds since 1970.
+        body: what was accepted, its first 4096 letters; what isn't UTF-8 is replaced.
+    """
+
+    user_id: str
+    reason: str
+    accepted_at: float
+    body: str
+
+
+class TheDead(Struct, frozen=True):
+    """The latest messages that could not be used, the latest first; `/v1/status` tells how many there are."""
+
+    messages: Annotated[list[Dead], Meta(max_length=MOST_DEAD)]
+
+
 class Fine(Struct, frozen=True):
     """It works."""
 
@@ -85,6 +110,13 @@ def plain(vector: StoredVector) -> Vector:
     return Vector(
         vector.user_id, vector.space_id, vector.as_of, vector.computed_at, vector.events, vector.values.tolist()
     )
+
+
+def dead(found: parts.Dead) -> Dead:
+    """A message that could not be used, as it is told."""
+    message, reason, accepted_at = found
+    body = message.body.decode(errors="replace")
+    return Dead(message.user_id, reason[:MOST_TOLD], accepted_at, body[:MOST_TOLD])
 
 
 def one_vector(vector: StoredVector, spaces: Mapping[str, str]) -> OneVector:

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple, Protocol, runtime_checkable
 from msgspec import Struct
 
 from urep_jax.serving.online.messages import Told
-from urep_jax.serving.online.parts import Lag, Message, StoredVector
+from urep_jax.serving.online.parts import Dead, Lag, Message, StoredVector
 
 
 class NotReady(RuntimeError):
@@ -106,7 +106,7 @@ class Move(Struct, frozen=True):
 
     Attributes:
         as_of: the moment, seconds since 1970, UTC.
-        events: how many had happened before.
+        events: how many of those that are kept had happened before.
         before: cosine with the vector of the moment before; None for the first.
         latest: cosine with the latest vector.
     """
@@ -122,7 +122,7 @@ class User(Struct, frozen=True):
 
     Attributes:
         user_id: of whom.
-        events: how many are known.
+        events: how many are kept; those that are too old for any vector are not.
         recent: the latest of them, the latest first.
         artists: picked in the onboarding.
         languages: picked in the onboarding.
@@ -219,6 +219,9 @@ class Backend(Protocol):
 
     def lineage(self) -> Mapping[str, Any]:
         """What the vectors come from, as JSON has it."""
+
+    def dead(self, most: int) -> Sequence[Dead]:
+        """The latest messages that could not be used, the latest first."""
 
     def ready(self) -> str | None:
         """Why it can't serve yet; None if it can. Reads need no worker, and whether one lives is told by `status`."""

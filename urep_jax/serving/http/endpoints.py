@@ -9,6 +9,7 @@ from msgspec import Struct
 from urep_jax.serving.http import answers, asked
 from urep_jax.serving.http.backend import Neighbours, NotReady, Ranking, User
 from urep_jax.serving.http.desk import Desk, refuse_other_space
+from urep_jax.serving.http.limits import MOST_DEAD
 from urep_jax.serving.http.refusals import Refusal
 
 
@@ -146,6 +147,12 @@ async def status(desk: Desk, it: Asked) -> answers.HowItGoes:
     return answers.HowItGoes(*found.lag, found.freshness, found.workers, found.users, found.vectors)
 
 
+async def dead(desk: Desk, it: Asked) -> answers.TheDead:
+    """What could not be used."""
+    found = await desk.ask(lambda: desk.backend.dead(MOST_DEAD))
+    return answers.TheDead(list(map(answers.dead, found)))
+
+
 async def alive(desk: Desk, it: Asked) -> answers.Fine:
     """Whether the service runs at all; no store is asked."""
     return answers.Fine()
@@ -204,6 +211,7 @@ ENDPOINTS = (
     Endpoint("DELETE", "/v1/users/{user_id}", forget, "Forget a user", answers.Forgotten),
     Endpoint("GET", "/v1/lineage", lineage, "What the vectors come from", Mapping[str, Any]),
     Endpoint("GET", "/v1/status", status, "How far behind the workers are, and counts", answers.HowItGoes),
+    Endpoint("GET", "/v1/dead", dead, "The latest messages that could not be used, and why", answers.TheDead),
     Endpoint("GET", "/healthz", alive, "Whether the service runs", answers.Fine, refuses=(), free=True),
     Endpoint("GET", "/readyz", ready, "Whether requests should be sent here", answers.Fine),
 )

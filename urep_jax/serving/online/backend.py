@@ -31,7 +31,7 @@ from urep_jax.serving.online.fresh import pooled
 from urep_jax.serving.online.messages import Forget, Profile, Told, message_of
 from urep_jax.serving.online.models import RANKER, RECOMMENDER, USERS, Models, load_models, to_serve
 from urep_jax.serving.online.near import UserIndex, nearest_items
-from urep_jax.serving.online.parts import RECORD, Addition, Message, UserState
+from urep_jax.serving.online.parts import RECORD, Addition, Dead, Message, UserState
 from urep_jax.serving.online.portrait import portrait
 from urep_jax.serving.online.work import read_pulse, whole
 
@@ -196,6 +196,10 @@ class OnlineBackend:
             "due": {one.model: list(one.reasons) for one in state.due(time.time())},
             "served": dict(self.models.spaces),
         }
+
+    def dead(self, most: int) -> list[Dead]:
+        """See `Backend`."""
+        return self._stream.dead(most)
 
     def ready(self) -> str | None:
         """See `Backend`."""

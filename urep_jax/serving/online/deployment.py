@@ -1,6 +1,7 @@
 """`Deployment`: where everything lies that a service and its workers share; plain, so that processes can be told."""
 
 import dataclasses
+import hashlib
 from pathlib import Path
 
 import jax
@@ -21,7 +22,7 @@ class Deployment:
         chain: of user representations, that is served.
         recommenders: chain of recommenders; None for none.
         folder: of the embedded parts.
-        redis: URL of a server that has the parts instead; None takes the embedded ones.
+        redis: URL of a server that has the parts instead, which others may share; None takes the embedded ones.
         workers: how many processes encode, at least 1.
         partitions: at most so many of them have something to do.
         compiled: folder of programs that were compiled before; None compiles them anew in each process.
@@ -49,6 +50,7 @@ class Deployment:
         Raises:
             ImportError: if Redis is asked for without the package `redis`.
             StoreAway: if it doesn't answer.
+            LineageError: if it is asked for, and there is no such chain.
         """
         if self.redis is None:
             return SqliteStream(self.folder, self.partitions), SqliteStore(self.folder)
@@ -56,7 +58,15 @@ class Deployment:
         from urep_jax.serving.online.redis_store import RedisStore
         from urep_jax.serving.online.redis_stream import RedisStream
 
-        return RedisStream(self.redis, self.partitions), RedisStore(self.redis)
+        prefix = self._prefix()
+        return RedisStream(self.redis, self.partitions, prefix=prefix), RedisStore(self.redis, prefix=prefix)
+
+    def _prefix(self) -> str:
+        """What keys begin with: those of another chain, or of a namesake in another workspace, begin otherwise."""
+        lineages = self.lineages
+        lineages.look(self.chain)
+        begun = lineages.history(self.chain)[0]
+        return f"urep:{self.chain}:{hashlib.sha256(f'{begun.time} {begun.actor}'.encode()).hexdigest()[:8]}"
 
     def use_compiled(self) -> None:
         """Let this process keep compiled programs, and take those that are there: it starts faster the next time."""

@@ -8,7 +8,7 @@ What is promised is the same:
 - A vector is replaced only by one that knows more.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
@@ -115,7 +115,11 @@ class Stream(Protocol):
         """How far behind the workers are."""
 
     def forget(self, user_id: str) -> int:
-        """Remove all messages of a user, dead ones too; how many there were."""
+        """Remove all messages of a user, dead ones too, and dead ones of others that have the user's id as JSON.
+
+        Returns:
+            How many there were.
+        """
 
     def close(self) -> None:
         """Let go of partitions, files and connections."""
@@ -157,7 +161,7 @@ class StoredVector(NamedTuple):
         space_id: the space that it lies in.
         as_of: the moment that it is about: it knows what happened before, seconds since 1970, UTC.
         revision: of the state that it was made from; 0 for one that batch inference made.
-        events: how many events it was made from.
+        events: how many events it was made from: those of the longest window.
         computed_at: when it was made, seconds since 1970.
         values: its numbers.
     """
@@ -178,8 +182,8 @@ class Store(Protocol):
     def add(self, additions: Sequence[Addition]) -> list[UserState]:
         """Add to what is known of users, all or none, and read all that is known of them then.
 
-        What is there already is not there twice. Of two different records with one key, the one whose bytes are the
-        lesser stays, whatever came first. It is on disk when this returns.
+        What is there already is not there twice. Of two different records with one key the later stays, and of those
+        of one time the one whose bytes are the lesser, whatever came first. It is on disk when this returns.
 
         Args:
             additions: of different users; one without records and facts only reads.
@@ -210,8 +214,8 @@ class Store(Protocol):
     def drop(self, space_id: str) -> int:
         """Remove all vectors of a space; how many there were."""
 
-    def trim(self, user_id: str, before: int) -> int:
-        """Remove a user's records of before a moment; how many there were."""
+    def trim(self, before: Mapping[str, int]) -> int:
+        """Remove users' records of before a moment, each user's own; how many there were."""
 
     def forget(self, user_id: str) -> bool:
         """Remove everything about a user; whether there was anything."""

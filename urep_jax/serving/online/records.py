@@ -23,7 +23,9 @@ def packed(records: np.ndarray) -> bytes:
 def union(pieces: Sequence[bytes]) -> np.ndarray:
     """All records of several pieces: sorted by time, then key; each key once.
 
-    Of different records with one key the one whose bytes are the lesser stays, so the order of pieces changes nothing.
+    Of different records with one key the latest stays, and of those of one time the one whose bytes are the lesser. So
+    the order of pieces changes nothing, and whether one that is too old to matter is there or not changes nothing of
+    what is later.
 
     Args:
         pieces: what `packed` gave, any number of them.
@@ -31,8 +33,9 @@ def union(pieces: Sequence[bytes]) -> np.ndarray:
     records = np.frombuffer(b"".join(pieces), RECORD)
     keys = np.sort(records["key"])
     if (keys[1:] == keys[:-1]).any():
-        # The key is what the bytes begin with, so those of one key come together, the least first.
         records = np.sort(records.view(f"S{RECORD.itemsize}")).view(RECORD)
+        # Stable: of one key the latest come first, the least of them before all. `~time` falls as the time grows.
+        records = records[np.lexsort((~records["time"], records["key"]))]
         records = records[np.concatenate([[True], records["key"][1:] != records["key"][:-1]])]
     elif (records["time"][1:] > records["time"][:-1]).all():
         return records

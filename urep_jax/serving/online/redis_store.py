@@ -1,7 +1,7 @@
 """`RedisStore`: what is known of users, and their vectors, in a Redis server."""
 
 import struct
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -185,17 +185,28 @@ class RedisStore:
             together.srem(self._spaces, space_id.encode())
             return int(together.execute()[0])
 
-    def trim(self, user_id: str, before: int) -> int:
-        """See `Store.trim`; what was known is another state then, so its revision grows."""
-        while True:
-            (state,) = self.add([Addition(user_id, union([]))])
-            kept = state.records[state.records["time"] >= before]
-            removed = len(state.records) - len(kept)
-            if not removed:
-                return 0
-            with self._server.asked() as redis:
-                if self._replace(redis, user_id, state.revision, kept, 1):
-                    return removed
+    def trim(self, before: Mapping[str, int]) -> int:
+        """See `Store.trim`; what was known is another state then, so its revision grows.
+
+        Raises:
+            StoreAway: if the server doesn't answer; whose records were removed isn't known.
+            StoreFull: if there is no room to write anew what is kept; whose records were removed isn't known.
+        """
+        removed, left = 0, list(before)
+        while left:
+            states = self.add([Addition(user_id, union([])) for user_id in left])
+            trimmed = []
+            with self._server.asked() as redis, redis.pipeline(transaction=False) as together:
+                for user_id, state in zip(left, states, strict=True):
+                    kept = state.records[state.records["time"] >= before[user_id]]
+                    if len(kept) < len(state.records):
+                        self._replace(together, user_id, state.revision, kept, 1)
+                        trimmed.append((user_id, len(state.records) - len(kept)))
+                done = together.execute()
+            removed += sum(count for (_, count), good in zip(trimmed, done, strict=True) if good)
+            # To whom something was added meanwhile is looked at again.
+            left = [user_id for (user_id, _), good in zip(trimmed, done, strict=True) if not good]
+        return removed
 
     def forget(self, user_id: str) -> bool:
         """See `Store.forget`; the server's append-only file has old commands until it is next written anew."""
@@ -250,10 +261,10 @@ class RedisStore:
     def _space(self, space_id: str) -> str:
         return self._server.key("vectors", space_id)
 
-    def _replace(self, redis: Any, user_id: str, revision: int, records: np.ndarray, more: int) -> bool:
-        """Whether a user's records could be written anew: they were still those of a revision."""
+    def _replace(self, redis: Any, user_id: str, revision: int, records: np.ndarray, more: int) -> None:
+        """Write a user's records anew, if they are still those of a revision; a pipeline tells 1 then, and else 0."""
         records_key, _, revision_key = self._of(user_id)
-        return bool(redis.eval(_REPLACE_SCRIPT, 2, records_key, revision_key, revision, packed(records), more))
+        redis.eval(_REPLACE_SCRIPT, 2, records_key, revision_key, revision, packed(records), more)
 
 
 def _contents(redis: Any, key: bytes) -> Iterator[Sequence[bytes]]:

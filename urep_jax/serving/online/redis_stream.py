@@ -20,6 +20,7 @@ from typing import Any
 from urep_jax.serving.online.partitions import check_partitions, partition_of
 from urep_jax.serving.online.parts import Dead, Delivery, Lag, Message, StoreAway
 from urep_jax.serving.online.redis_server import Server
+from urep_jax.serving.online.traces import in_texts
 
 _LEASE_MS = 3000
 """How long a worker counts as living that isn't heard of; by the server's clock."""
@@ -210,12 +211,19 @@ class RedisStream:
 
     def forget(self, user_id: str) -> int:
         """See `Stream.forget`; the server's append-only file has old commands until it is next written anew."""
-        forgotten = 0
-        for key in (self._streams[partition_of(user_id, self.partitions)], self._dead):
+        forgotten, user = 0, user_id.encode()
+        for key, texts in (
+            (self._streams[partition_of(user_id, self.partitions)], ()),
+            (self._dead, in_texts(user_id)),
+        ):
             last = b"-"
             with self._server.asked() as redis:
                 while found := redis.xrange(key, min=last, count=_PORTION):
-                    theirs = [entry for entry, fields in found if fields[b"user"] == user_id.encode()]
+                    theirs = [
+                        entry
+                        for entry, fields in found
+                        if fields[b"user"] == user or any(text in fields[b"body"] for text in texts)
+                    ]
                     forgotten += redis.xdel(key, *theirs) if theirs else 0
                     last = b"(" + found[-1][0]
         return forgotten

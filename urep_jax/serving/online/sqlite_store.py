@@ -1,7 +1,7 @@
 """`SqliteStore`: what is known of users, and their vectors, in a file."""
 
 import sqlite3
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -154,19 +154,14 @@ class SqliteStore:
             if some < _PORTION:
                 return dropped
 
-    def trim(self, user_id: str, before: int) -> int:
-        """See `Store.trim`; what was known is another state then, so its revision grows."""
+    def trim(self, before: Mapping[str, int]) -> int:
+        """See `Store.trim`; what was known is another state then, so its revision grows.
+
+        Raises:
+            StoreFull: if there is no room; nothing was removed.
+        """
         with self._database.writing() as connection:
-            found = _find(connection, name_of(user_id))
-            if found is None:
-                return 0
-            number, revision = found
-            records = union([chunk for _, chunk in _chunks(connection, number)])
-            kept = records[records["time"] >= before]
-            if len(kept) < len(records):
-                _replace(connection, number, 0, kept)
-                connection.execute("UPDATE users SET revision = ? WHERE number = ?", (revision + 1, number))
-        return len(records) - len(kept)
+            return sum(_trim(connection, name_of(user_id), moment) for user_id, moment in before.items())
 
     def forget(self, user_id: str) -> bool:
         """See `Store.forget`; afterwards the id is in no byte of the file.
@@ -254,6 +249,19 @@ def _add(connection: sqlite3.Connection, name: bytes, records: bytes, facts: tup
     elif records:
         connection.execute("INSERT INTO chunks (number, records) VALUES (?, ?)", (number, records))
     return UserState(known, _facts(connection, number), revision)
+
+
+def _trim(connection: sqlite3.Connection, name: bytes, before: int) -> int:
+    found = _find(connection, name)
+    if found is None:
+        return 0
+    number, revision = found
+    records = union([chunk for _, chunk in _chunks(connection, number)])
+    kept = records[records["time"] >= before]
+    if len(kept) < len(records):
+        _replace(connection, number, 0, kept)
+        connection.execute("UPDATE users SET revision = ? WHERE number = ?", (revision + 1, number))
+    return len(records) - len(kept)
 
 
 def _replace(connection: sqlite3.Connection, number: int, first: int, records: np.ndarray) -> None:

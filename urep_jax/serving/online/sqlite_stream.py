@@ -163,13 +163,14 @@ class SqliteStream:
         Raises:
             TimeoutError: if somebody reads the file for so long that its log can't be emptied.
         """
-        name = name_of(user_id)
+        name, texts = name_of(user_id), in_texts(user_id)
         with self._database.writing() as connection:
             forgotten = connection.execute(
                 "DELETE FROM messages WHERE partition = ? AND name = ?", (partition_of(user_id, self.partitions), name)
             ).rowcount
-            forgotten += connection.execute("DELETE FROM dead WHERE name = ?", (name,)).rowcount
-        self._database.scrub((name, *in_texts(user_id)))
+            told = " OR ".join(["name = ?", *["instr(body, ?)"] * len(texts)])
+            forgotten += connection.execute(f"DELETE FROM dead WHERE {told}", (name, *texts)).rowcount
+        self._database.scrub((name, *texts))
         return forgotten
 
     def close(self) -> None:

@@ -2,6 +2,7 @@
 
 import dataclasses
 import functools
+import logging
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -19,6 +20,8 @@ from urep_jax.serving.online.digests import DigestIndex, index_of
 from urep_jax.serving.online.messages import Onboarding, Profile, read_fact
 from urep_jax.serving.online.parts import RECORD, UserState
 from urep_jax.serving.user_encoder import UserEncoder
+
+_log = logging.getLogger(__name__)
 
 _NOBODY = np.zeros(1, RECORD)
 """An empty range of events is still looked up, so there has to be one event."""
@@ -47,10 +50,26 @@ class StateEncoder:
         """z_u of one user at several moments, as in `encode`."""
         return self.encoder.encode(self.inputs([state]), np.zeros(len(time), np.int64), time).values
 
+    @property
+    def reach(self) -> int:
+        """Seconds before a moment in which an event plays a role; see `FeatureConfig.reach`."""
+        return self.encoder.features.cfg.reach
+
+    def events(self, states: Sequence[UserState], time: Int64[np.ndarray, "N"]) -> list[int]:
+        """How many events each z_u of `encode` is made from: those of the longest window before its moment."""
+        around = zip(states, time.tolist(), strict=True)
+        found = [np.searchsorted(state.records["time"], [moment - self.reach, moment]) for state, moment in around]
+        return [int(stop - first) for first, stop in found]
+
     def taste(self, state: UserState, *, modality: int = 0) -> Float32[np.ndarray, "D"] | None:
-        """The mean vector of what a user heard, in the space of a modality; None if none of it has a vector."""
+        """The mean vector of what a user heard lately, in the space of a modality; None if none of it has a vector.
+
+        Lately is the longest window before the moment at which all that is known has happened.
+        """
         one = self._aligned[modality]
-        row_E = self._items.rows(state.records["item"])[np.isin(state.records["feedback"], LISTENED)]
+        (moment,) = moments_of([state])
+        records = state.records[state.records["time"] >= moment - self.reach]
+        row_E = self._items.rows(records["item"])[np.isin(records["feedback"], LISTENED)]
         known_E = row_E[one.known[row_E]]
         return one.vectors[known_E].mean(axis=0) if len(known_E) else None
 
@@ -109,7 +128,7 @@ def tables_of(states: Sequence[UserState], categories: Sequence[str]) -> Mapping
     people: list[dict[str, Any]] = []
     answers: list[dict[str, Any]] = []
     for place, state in enumerate(states):
-        told = [read_fact(fact) for fact in state.facts]
+        told = _facts(state)
         person: dict[str, Any] = {"user_id": str(place)}
         profiles = (one for one in told if isinstance(one, Profile))
         for profile in sorted(profiles, key=lambda one: (one.told_at, _words(one))):
@@ -140,12 +159,13 @@ def tables_of(states: Sequence[UserState], categories: Sequence[str]) -> Mapping
 
 def moments_of(states: Sequence[UserState]) -> Int64[np.ndarray, "N"]:
     """The first moment at which all that is known of a user has happened: the one after the last event, if it is later
-    than the onboarding and the registration. 0 for a user of whom nothing is dated.
+    than the onboarding and the registration; who never said when that was registered when the profile was told. 0 for
+    a user of whom nothing is dated.
     """
     found = np.zeros(len(states), np.int64)
     for place, state in enumerate(states):
         last = [int(state.records["time"][-1]) + 1] if len(state.records) else []
-        found[place] = max([*last, *(_moment(read_fact(fact)) for fact in state.facts)], default=0)
+        found[place] = max([*last, *map(_moment, _facts(state))], default=0)
     return found
 
 
@@ -153,6 +173,17 @@ def _moment(told: Onboarding | Profile) -> int:
     if isinstance(told, Onboarding):
         return told.answered_at
     return told.told_at if told.registered_at is None else told.registered_at
+
+
+def _facts(state: UserState) -> list[Onboarding | Profile]:
+    """What was told of a user beside events. What can't be read costs this user a fact, and nobody a vector."""
+    found = []
+    for fact in state.facts:
+        try:
+            found.append(read_fact(fact))
+        except ValueError as error:
+            _log.warning("a fact is left out that can't be read: %s", error)
+    return found
 
 
 def _words(profile: Profile) -> tuple[str, ...]:

@@ -2,7 +2,7 @@
 
 Each message is delivered at least once, and adding is idempotent, so its effect is there exactly once. The order of
 writes says that nothing is lost, wherever a worker is killed: first what is known, then the vector, and only then the
-message is done.
+message is done. Events that no vector can hang on any more are removed at the end.
 
 Source: Generalized User Representations for Transfer Learning, §4.2 and Fig. 5.
 """
@@ -15,11 +15,15 @@ from typing import NamedTuple
 
 import numpy as np
 
+from urep_jax.serving.online.keep import Keep
 from urep_jax.serving.online.messages import Event, Forget, Onboarding, Profile, fact_of, read_message, records_of
 from urep_jax.serving.online.parts import RECORD, Addition, Delivery, Store, StoredVector, Stream, UserState
 from urep_jax.serving.online.states import StateEncoder, moments_of
 
 _NONE = np.zeros(0, RECORD)
+
+_MOMENTS = {Event: ("timestamp",), Onboarding: ("answered_at",), Profile: ("told_at", "registered_at")}
+"""What says when something was, of each kind of message."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -32,6 +36,7 @@ class WorkerConfig:
         wait: seconds to wait for the first.
         max_ahead: seconds that an event may lie in the future when it is accepted; clocks differ, and what comes later
             can't be believed.
+        keep: which events are kept.
 
     Raises:
         ValueError: if a value is out of range.
@@ -40,6 +45,7 @@ class WorkerConfig:
     most: int = 512
     wait: float = 0.05
     max_ahead: int = 86_400
+    keep: Keep = dataclasses.field(default_factory=Keep)
 
     def __post_init__(self) -> None:
         if self.most < 1:
@@ -93,8 +99,10 @@ def step(
         store.forget(user_id)
     additions = [_addition(user_id, own) for user_id, own in told.items()]
     additions = [one for one in additions if len(one.records) or one.facts]
+    users = [one.user_id for one in additions]
+    states = store.add(additions) if additions else []
     if additions:
-        encode_anew(store, [one.user_id for one in additions], store.add(additions), encoders, clock())
+        encode_anew(store, users, states, encoders, clock())
     now = clock()
     stream.bury(dead)
     buried = {delivery.place for delivery, _ in dead}
@@ -103,6 +111,9 @@ def step(
         # What is left of the user in the stream was accepted before this is told to be done.
         stream.forget(one.user_id)
         store.note(one.receipt, "done")
+    # Last: no vector hangs on it, and who is killed before trims with the user's next event.
+    if encoders and (due := cfg.keep.due(users, states, max(one.reach for one in encoders.values()))):
+        store.trim(due)
     waited = tuple(max(0.0, now - delivery.accepted_at) for delivery in deliveries)
     return Step(len(deliveries), len(additions), len(dead), len(forgotten), waited)
 
@@ -123,13 +134,18 @@ def encode_anew(
         there = store.vectors(user_ids, space_id)
         before = np.array([0 if vector is None else vector.as_of for vector in there], np.int64)
         as_of = np.maximum(earliest, before)
-        z_NxZ = encoder.encode(states, as_of)
+        made = zip(user_ids, states, as_of, encoder.events(states, as_of), encoder.encode(states, as_of), strict=True)
         store.write(
             [
-                StoredVector(user_id, space_id, int(moment), state.revision, len(state.records), now, z_Z)
-                for user_id, state, moment, z_Z in zip(user_ids, states, as_of, z_NxZ, strict=True)
+                StoredVector(user_id, space_id, int(moment), state.revision, events, now, z_Z)
+                for user_id, state, moment, events, z_Z in made
             ]
         )
+
+
+def filled(space_id: str) -> str:
+    """Name of the note that says how far `fill` has come."""
+    return f"filled/{space_id}"
 
 
 def fill(store: Store, space_id: str, encoder: StateEncoder, portion: int = 256) -> Iterator[int]:
@@ -140,7 +156,7 @@ def fill(store: Store, space_id: str, encoder: StateEncoder, portion: int = 256)
     Yields:
         How many users each portion had; whoever calls does what else there is to do in between.
     """
-    name = f"filled/{space_id}"
+    name = filled(space_id)
     # As JSON, so that it is found where the user is to be forgotten.
     told = store.note(name)
     after = json.loads(told) if told else ""
@@ -170,13 +186,13 @@ def _read(
 
 
 def _refuse_future(told: Event | Onboarding | Profile | Forget, latest: float) -> None:
-    moment = {Event: "timestamp", Onboarding: "answered_at", Profile: "registered_at"}.get(type(told))
-    value = None if moment is None else getattr(told, moment)
-    if value is not None and value > latest:
-        raise ValueError(
-            f"its {moment} is {value}, too far after the moment at which it was accepted; send seconds since 1970, "
-            "and look at the sender's clock"
-        )
+    for moment in _MOMENTS.get(type(told), ()):
+        value = getattr(told, moment)
+        if value is not None and value > latest:
+            raise ValueError(
+                f"its {moment} is {value}, too far after the moment at which it was accepted; send seconds since 1970, "
+                "and look at the sender's clock"
+            )
 
 
 def _addition(user_id: str, told: Sequence[Event | Onboarding | Profile | Forget]) -> Addition:

@@ -123,6 +123,21 @@ function drawStatus(status) {
   );
 }
 
+let deadShown = 0;
+
+/** Why the latest of those that could not be used couldn't, each reason once with how often; asked anew when their number changes. */
+async function drawDead(count) {
+  if (count === deadShown) return;
+  const { messages } = await ask("/v1/dead");
+  const reasons = new Map();
+  for (const { reason } of messages) reasons.set(reason, (reasons.get(reason) ?? 0) + 1);
+  $("reasons").tBodies[0].replaceChildren(
+    ...[...reasons].slice(0, 10).map(([reason, often]) => row([reason], [often.toLocaleString(), "number"])),
+  );
+  $("dead").hidden = !messages.length;
+  deadShown = count;
+}
+
 /** The cosine of each moment's vector with the latest one, from the earliest moment on. */
 function drawMoves(moves) {
   const [width, height, left, bottom] = [420, 190, 42, 24];
@@ -183,6 +198,7 @@ async function refresh() {
     const [lineage, status] = await Promise.all([ask("/v1/lineage"), ask("/v1/status")]);
     drawChain(lineage);
     drawStatus(status);
+    await drawDead(status.dead);
   } catch (error) {
     $("served").textContent = error.message;
   }
