@@ -102,6 +102,14 @@ def reading(
             log.warning("%s could not say that it is done: %s", hold.reader, error)
 
 
+def let_go(holds: contextlib.ExitStack) -> None:
+    """End what `reading` has begun, where nothing is lost with a hold: that one was lost before is logged only."""
+    try:
+        holds.close()
+    except LineageError as error:
+        log.warning("%s", error)
+
+
 def _lost(reader: Reader, why: Exception) -> LineageError:
     if isinstance(why, Unknown):
         return Unknown(

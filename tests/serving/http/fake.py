@@ -11,23 +11,11 @@ import numpy as np
 
 from urep_jax.core.spaces import SpaceMismatch
 from urep_jax.lineage.errors import Busy
+from urep_jax.serving.http.answers import Freshness, Heard, Move, Near, Neighbours, Ranked, Ranking, Status, User
 from urep_jax.serving.http.app import Service
-from urep_jax.serving.http.backend import (
-    Found,
-    Freshness,
-    Heard,
-    Move,
-    Near,
-    Neighbours,
-    NotReady,
-    Ranked,
-    Ranking,
-    Refused,
-    Status,
-    User,
-)
+from urep_jax.serving.http.backend import Found, NotReady, Refused
 from urep_jax.serving.online.messages import Profile, Told
-from urep_jax.serving.online.parts import Dead, Lag, Message, StoreAway, StoredVector, StoreFull
+from urep_jax.serving.online.parts import Dead, Message, StoreAway, StoredVector, StoreFull
 
 SPACES = {"users": "users-00aa", "audio": "audio-00bb"}
 ODD = "a/b ü%2F?#.."
@@ -135,7 +123,7 @@ class Fake:
 
     def status(self) -> Status:
         self._called()
-        return Status(Lag(7, 1_700_000_000.0, 2), Freshness(0.25, 1.5, 100), workers=1, users=3, vectors=2)
+        return Status(7, 1_700_000_000.0, 2, Freshness(0.25, 1.5, 100), workers=1, users=3, vectors=2)
 
 
 class Answer(NamedTuple):

@@ -13,7 +13,7 @@ import pytest
 
 from tests.serving.http.browser import Tab, becomes
 from tests.serving.http.fake import Fake
-from urep_jax.serving.http.backend import Heard, Move, Near, User
+from urep_jax.serving.http.answers import Heard, Move, Near, User
 from urep_jax.serving.http.page import FILES
 from urep_jax.serving.http.server import serving
 from urep_jax.serving.online.parts import Dead, Message

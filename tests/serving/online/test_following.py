@@ -153,7 +153,7 @@ def test_what_is_told_is_so(backend: OnlineBackend, deployment: Deployment) -> N
     )
     backend.accept([message_of(Event(user_id="x", item_id="t", timestamp=5, feedback="play"))])
     told = backend.status()
-    assert (told.lag.waiting, told.freshness, told.workers, told.users, told.vectors) == (1, None, 0, 5, 3)
+    assert (told.waiting, told.freshness, told.workers, told.users, told.vectors) == (1, None, 0, 5, 3)
     # One lives, and one has told something yesterday for the last time.
     for number, ago, seconds in ((0, 1.0, [0.1, 0.1, 0.3]), (1, 86_400.0, [50.0] * 9)):
         pulse = {"at": time.time() - ago, "spaces": ["users-a"], "waited": counted(seconds)}

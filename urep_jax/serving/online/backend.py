@@ -13,19 +13,9 @@ import pyarrow as pa
 
 from urep_jax.core.vectors import Vectors
 from urep_jax.lineage.batch import Batch
-from urep_jax.lineage.errors import LineageError
-from urep_jax.lineage.reading import reading
-from urep_jax.serving.http.backend import (
-    Found,
-    Near,
-    Neighbours,
-    NotReady,
-    Ranked,
-    Ranking,
-    Refused,
-    Status,
-    User,
-)
+from urep_jax.lineage.reading import let_go, reading
+from urep_jax.serving.http.answers import Near, Neighbours, Ranked, Ranking, Status, User
+from urep_jax.serving.http.backend import Found, NotReady, Refused
 from urep_jax.serving.online.deployment import Deployment
 from urep_jax.serving.online.fresh import pooled
 from urep_jax.serving.online.messages import Forget, Profile, Told, message_of
@@ -81,12 +71,12 @@ class OnlineBackend:
                 before, self._held = self._held, held.pop_all()
             # One assignment: who has begun goes on with the models that it began with.
             self._models, self._runs = models, runs
-            _let_go(before)
+            let_go(before)
             return True
 
     def close(self) -> None:
         """Let go of files, connections, and of what is held in the lineage."""
-        _let_go(self._held)
+        let_go(self._held)
         self._users.close()
         self._stream.close()
         self._store.close()
@@ -211,7 +201,7 @@ class OnlineBackend:
         pulses = [read_pulse(self._store, number) for number in range(self._deployment.workers)]
         alive = [told for told in pulses if time.time() - told.get("at", -np.inf) < _ALIVE]
         fresh = pooled(told["waited"] for told in alive)
-        return Status(self._stream.lag(), fresh, len(alive), self._store.known(), self._store.count(space_id))
+        return Status(*self._stream.lag(), fresh, len(alive), self._store.known(), self._store.count(space_id))
 
     def _state(self, user_id: str) -> UserState:
         (state,) = self._store.add([Addition(user_id, _NONE)])
@@ -230,14 +220,6 @@ class OnlineBackend:
             for item, score in zip(ranked.items, ranked.scores, strict=True)
         ]
         return Ranking(RECOMMENDER, None, items, models.recommender.space.ids)
-
-
-def _let_go(held: contextlib.ExitStack) -> None:
-    """End holds in the lineage; that one was lost is told, and changes nothing for what is held in its place."""
-    try:
-        held.close()
-    except LineageError as error:
-        _log.warning("what was served before was dropped meanwhile: %s", error)
 
 
 def _told(batch: Batch) -> dict[str, Any]:

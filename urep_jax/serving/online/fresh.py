@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping
 
 import numpy as np
 
-from urep_jax.serving.http.backend import Freshness
+from urep_jax.serving.http.answers import Freshness
 
 _LEAST, _GROWTH = 0.001, 1.05
 """Waits are told by the least of 1 ms, 1.05 ms, 1.05² ms, ... that is no shorter: at most a twentieth too long."""

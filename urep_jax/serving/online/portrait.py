@@ -3,7 +3,7 @@
 import numpy as np
 
 from urep_jax.core.types import Feedback
-from urep_jax.serving.http.backend import Heard, Move, Near, User
+from urep_jax.serving.http.answers import Heard, Move, Near, User
 from urep_jax.serving.online.models import Models
 from urep_jax.serving.online.near import nearest_to
 from urep_jax.serving.online.parts import UserState

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from urep_jax.lineage.errors import LineageError
-from urep_jax.lineage.reading import reading
+from urep_jax.lineage.reading import let_go, reading
 from urep_jax.lineage.state import Lineage
 from urep_jax.serving.online.deployment import Deployment
 from urep_jax.serving.online.fresh import counted
@@ -124,7 +124,7 @@ class Spaces:
                 ids = state.slots.spaces(batch).values()
                 held.enter_context(reading(self._deployment.lineages, self._deployment.chain, _READER, ids))
         before, self._held = self._held, held
-        _released(before)
+        let_go(before)
 
     def _let_go(self, wanted: Mapping[str, str]) -> None:
         for space_id in self._wanted.keys() - wanted.keys():
@@ -181,7 +181,7 @@ class Spaces:
     def close(self) -> None:
         """Let go of what is held in the lineage."""
         self._loader.shutdown(cancel_futures=True)
-        _released(self._held)
+        let_go(self._held)
 
 
 def work(deployment: Deployment, number: int, cfg: WorkerConfig, stop: threading.Event) -> None:
@@ -255,11 +255,3 @@ def _not_whole(store: Store, space_id: str) -> None:
     """Vectors may be missing in a space, or be behind, from here on."""
     for name in (filled(space_id), whole(space_id)):
         store.note(name, "")
-
-
-def _released(held: contextlib.ExitStack) -> None:
-    """Let go of what is held; where it was lost before, nothing more is lost."""
-    try:
-        held.close()
-    except LineageError as error:
-        _log.warning("%s", error)
