@@ -30,7 +30,7 @@ def recommender(max_length: int = 8, **model: Any) -> Recommender:
     params = transformer.init(jax.random.key(1), cfg)
     # A trained unknown row is not zero.
     params["tables"]["item"] = params["tables"]["item"].at[UNKNOWN].set(0.1)
-    return Recommender(params, cfg, SequenceConfig(max_length=max_length), vocabulary)
+    return Recommender(params, cfg, SequenceConfig(max_length=max_length), vocabulary, cfg.num_items)
 
 
 MODEL = recommender()
@@ -91,7 +91,7 @@ def test_length_changes_nothing() -> None:
     params = dict(MODEL.params, body=dict(MODEL.params["body"]))
     params["body"]["position"] = np.pad(params["body"]["position"], ((24, 0), (0, 0)))
     cfg = dataclasses.replace(MODEL.cfg, max_length=32)
-    longer = Recommender(params, cfg, SequenceConfig(max_length=32), MODEL.vocabulary)
+    longer = Recommender(params, cfg, SequenceConfig(max_length=32), MODEL.vocabulary, cfg.num_items)
     np.testing.assert_allclose(longer.encode(EVENTS, "jazz"), MODEL.encode(EVENTS, "jazz"), atol=1e-6)
 
 
@@ -153,7 +153,7 @@ def fresh_model(width: int) -> Recommender:
     """A model of a size that nothing was compiled for before."""
     vocabulary = MODEL.vocabulary
     cfg = TransformerConfig(len(ITEMS), 2, 1, max_length=8, width=width)
-    return Recommender(transformer.init(jax.random.key(0), cfg), cfg, MODEL.sequences, vocabulary)
+    return Recommender(transformer.init(jax.random.key(0), cfg), cfg, MODEL.sequences, vocabulary, cfg.num_items)
 
 
 def test_histories_of_any_length_are_traced_once(monkeypatch: pytest.MonkeyPatch) -> None:

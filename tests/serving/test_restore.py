@@ -116,10 +116,10 @@ def test_another_system_or_format_is_refused(run_folder: Path, monkeypatch: pyte
     config = restoring.read_config(run_folder / "checkpoints")
     for change, told in (
         ({"system": "user_representation"}, "the system 'user_representation', but only 'negative_feedback' can be"),
-        ({"format": 3}, "written in format 3, but this version reads 2; train it again, or restore it with the"),
+        ({"format": 4}, "written in format 4, but this version reads 3; train it again, or restore it with the"),
         (
             {"format": 1, "model": {**config["model"], "signed": True}},
-            "written in format 1, but this version reads 2; train it again, or restore it with the",
+            "written in format 1, but this version reads 3; train it again, or restore it with the",
         ),
     ):
         monkeypatch.setattr(restoring, "read_config", lambda _, change=change: {**config, **change})
