@@ -30,8 +30,8 @@ def grow_recommender(cfg: DictConfig, folder: RunFolder, console: Console) -> di
     """Let the items of `data` that the recommender of `task.run` doesn't know into it.
 
     Items come in as they would in a training: those that occur in the training events of `data.split`. Stations and
-    devices don't. Returns what `metrics.json` holds. The folder holds what `restore` and another growth read. The recommender registers in the lineage by
-    the id that it has, with this folder, and as old as it is.
+    devices don't. The folder holds what `restore` and another growth read. The recommender registers in the lineage by
+    the id that it has, with this folder, and as old as it is. Returns what `metrics.json` holds.
 
     Raises:
         ValueError: if the folder doesn't say how it was trained, it knows none of the items, or there is no split; or
