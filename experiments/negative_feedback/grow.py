@@ -34,8 +34,7 @@ def grow_recommender(cfg: DictConfig, folder: RunFolder, console: Console) -> di
     the id that it has, with this folder, and as old as it is. Returns what `metrics.json` holds.
 
     Raises:
-        ValueError: if the folder doesn't say how it was trained, it knows none of the items, or there is no split; or
-            other models are named.
+        ValueError: if the folder doesn't say how it was trained, it knows none of the items, or there is no split.
     """
     run = Path(cfg.task.run)
     was = restore(run)
@@ -94,11 +93,6 @@ def _as_trained(cfg: DictConfig, run: Path) -> DictConfig:
     """The config that the recommender was trained with, but for the data."""
     own = OmegaConf.create(trained_config(run))
     assert isinstance(own, DictConfig)
-    if cfg.task.upstream:
-        raise ValueError(
-            f"task.upstream names {', '.join(cfg.task.upstream)}, but {run} holds a recommender, which reads no other "
-            "model; leave it out"
-        )
     if cfg.data.split is None:
         raise ValueError(
             f"{run} holds a recommender, which learns from what a split leaves to learn from, but data.split is null; "
