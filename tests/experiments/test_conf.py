@@ -55,7 +55,7 @@ def test_every_command_that_is_printed_composes() -> None:
     whole = [one for one in commands if "data=mine" not in one and "$data" not in one]
     assert len(whole) > 50
     for command in whole:
-        words = shlex.split(re.sub(r"\$world|WORLD", "0", command), comments=True)
+        words = shlex.split(re.sub(r"\$world|\$seed|WORLD|SEED", "0", command), comments=True)
         overrides = [word.strip(",.;:") for word in words if "=" in word and not word.startswith("--")]
         check_overrides(overrides)
         # Of a sweep the first.
