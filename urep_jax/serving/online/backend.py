@@ -110,6 +110,10 @@ class OnlineBackend:
         """See `Backend`."""
         self._stream.append(messages, time.time())
 
+    def waiting(self) -> int:
+        """See `Backend`."""
+        return self._stream.lag().waiting
+
     def forget(self, user_id: str) -> bool:
         """See `Backend`."""
         there = self._state(user_id).revision > 0 or self._store.holds(user_id)
