@@ -68,7 +68,9 @@ def test_no_knob_is_an_empty_mapping(file: Path) -> None:
     def empty(node: Any) -> bool:
         return isinstance(node, dict) and (not node or any(map(empty, node.values())))
 
-    assert not empty(OmegaConf.to_container(OmegaConf.load(file), resolve=False))
+    whole = OmegaConf.to_container(OmegaConf.load(file), resolve=False)
+    assert isinstance(whole, dict)
+    assert not any(map(empty, whole.values()))
 
 
 @pytest.mark.parametrize("data", options("data"))
