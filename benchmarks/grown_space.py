@@ -78,11 +78,15 @@ def held_back(sources: Sources, new: pa.StringArray) -> Sources:
     """The same before some tracks appeared: no table and no event has them."""
     log, tables = sources.log, dict(sources.tables)
     kept_E = ~np.asarray(pc.is_in(log.item_ids, value_set=new))[log.item]
-    columns = {name: np.asarray(column)[kept_E] for name, column in log.columns()}
     for name in ("items", "playlists"):
         tables[name] = tables[name].filter(pc.invert(pc.is_in(tables[name]["item_id"], value_set=new)))
-    offsets = running_count(kept_E)[log.offsets]
-    return Sources(dataclasses.replace(log, offsets=offsets, **columns), tables, sources.profiles)
+    return Sources(only(log, kept_E), tables, sources.profiles)
+
+
+def only(log: EventLog, kept: Bool[np.ndarray, "E"]) -> EventLog:
+    """Some events of a log."""
+    columns = {name: np.asarray(column)[kept] for name, column in log.columns()}
+    return dataclasses.replace(log, offsets=running_count(kept)[log.offsets], **columns)
 
 
 def world(knobs: Sequence[str], workspace: str) -> tuple[DictConfig, np.ndarray]:

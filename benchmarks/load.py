@@ -25,6 +25,7 @@ import numpy as np
 _LENGTH = re.compile(rb"\r\ncontent-length: *(\d+)", re.IGNORECASE)
 _SPACES = re.compile(rb'"spaces":(\{[^}]*\})')
 _encode = msgspec.json.Encoder().encode
+_DAY = 86_400
 _POLL = 0.003
 """Seconds between two looks whether a vector is fresh."""
 
@@ -43,6 +44,7 @@ class Load(NamedTuple):
         reads: a second; 0 for none.
         probes: a second: events whose vectors are waited for.
         rankings: a second, of a hundred items each; 0 for none.
+        days: that pass for users meanwhile, the last of them today; 0 where events are told as they happen.
     """
 
     port: int
@@ -55,6 +57,7 @@ class Load(NamedTuple):
     reads: float = 0.0
     probes: float = 0.0
     rankings: float = 0.0
+    days: float = 0.0
 
 
 class Told(NamedTuple):
@@ -184,12 +187,21 @@ class _Run:
         self._random = random.Random(time.time_ns())
         self._name, self._number = f"{time.time_ns():x}", itertools.count()
         self._gets = [get(user) for user in load.users]
+        self._begin = time.time()
+
+    def _now(self) -> int:
+        """The moment of who listens."""
+        now = time.time()
+        if not self._load.days:
+            return int(now)
+        left = 1 - (now - self._begin) / max(self._load.seconds, 1e-9)
+        return int(now - max(left, 0.0) * self._load.days * _DAY)
 
     def _event(self, user_id: str) -> dict[str, Any]:
         return {
             "user_id": user_id,
             "item_id": self._random.choice(self._load.items),
-            "timestamp": int(time.time()),
+            "timestamp": self._now(),
             "feedback": "play",
             "played_ratio": 1.0,
             "event_id": f"{self._name}-{next(self._number)}",

@@ -12,7 +12,8 @@ lineage and starts with nobody. Three phases follow each other:
 - `events`: `--events` a second are told, in posts of `--post` over several users, with `--reads` a second beside them.
   Open loop: latencies count from when a request was due. Besides, `--probes` events a second are waited for: from when
   the post was due until a read gives a vector that knows of it. The service's own freshness is of its last 2,048
-  messages, from their acceptance until the vector was stored.
+  messages, from their acceptance until the vector was stored. With `--days` so many days pass for users meanwhile:
+  their windows fill up, and what is older is removed, so it shows what memory grows to.
 
 Of each process the share of one core is told, and the memory at the start, the middle and the end; besides, the
 processor time that a read takes the service, and an event the workers: what else runs changes it less than the rest.
@@ -132,7 +133,7 @@ def measured(given: argparse.Namespace) -> dict[str, Any]:
                 service,
                 client,
                 asked._replace(
-                    seconds=given.seconds, events=given.events, post=given.post, reads=given.reads, probes=given.probes
+                    **{name: getattr(given, name) for name in ("seconds", "events", "post", "reads", "probes", "days")}
                 ),
             ),
         }
@@ -194,6 +195,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--post", type=int, default=10, help="events of one post")
     parser.add_argument("--reads", type=float, default=1000.0, help="reads a second beside the events")
     parser.add_argument("--probes", type=float, default=5.0, help="events a second whose vectors are waited for")
+    parser.add_argument("--days", type=float, default=0.0, help="that pass for users in the phase of events")
     given = parser.parse_args(arguments)
     results = measured(given)
     about = {name: value for name, value in vars(given).items() if name != "workspace"}

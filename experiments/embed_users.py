@@ -67,17 +67,18 @@ def embed_users(cfg: DictConfig, folder: RunFolder, console: Console) -> dict[st
     with held(cfg, encoder.space, "embed_users"):
         rows = write_parts(folder.path / "users", -(-log.num_sequences // cfg.task.block), part, console)
         if cfg.task.into is not None and jax.process_index() == 0:
-            _store(cfg, folder.path / "users", events_of_users(log, time), console)
+            _store(cfg, folder.path / "users", events_of_users(log, time, encoder.features.cfg.reach), console)
     console.print(f"{rows:,} users in the space {encoder.space.id}")
     metrics = {"users": float(rows)}
     folder.write_metrics(metrics)
     return metrics
 
 
-def events_of_users(log: EventLog, time: int) -> np.ndarray:
-    """How many events of each user were before a moment."""
+def events_of_users(log: EventLog, time: int, reach: int) -> np.ndarray:
+    """How many events of each user were in the `reach` seconds before a moment."""
     every = np.arange(log.num_sequences)
-    return events_before(log, every, np.full(len(every), time, np.int64)) - log.offsets[:-1]
+    until, since = (np.full(len(every), moment, np.int64) for moment in (time, time - reach))
+    return events_before(log, every, until) - events_before(log, every, since)
 
 
 def _store(cfg: DictConfig, folder: Path, events: np.ndarray, console: Console) -> None:

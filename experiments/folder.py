@@ -7,6 +7,7 @@ import importlib.metadata
 import io
 import json
 import platform
+import shutil
 import subprocess
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -18,6 +19,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import yaml
 
+from urep_jax.data.draft import draft_folder
 from urep_jax.data.log import EventLog
 
 _PACKAGES = ("urep_jax", "jax", "jaxlib", "flax", "optax", "orbax-checkpoint", "grain", "numpy", "duckdb", "pyarrow")
@@ -25,7 +27,7 @@ _MAY_DIFFER = ("workspace", "profile", "distributed", "lineage")
 _ONLY_TESTED = ("baselines", "metrics", "evaluation.tasks")
 """What a run that has not ended may still be asked: it doesn't change what is trained."""
 TRAINED = "trained.yaml"
-"""In a folder where a chain has grown, the config that it was trained with; elsewhere that is the run's own."""
+"""In a folder where models have grown, the config that they were trained with; elsewhere that is the run's own."""
 _WORK = (
     *("checkpoints", "encoders", "recommendations", "candidates.parquet", "ranking", "users", "items"),
     *("export", "metrics.json"),
@@ -52,7 +54,7 @@ class RunFolder:
     | `candidates.parquet` | what two towers find for all users, where that was asked |
     | `recommendations/`, `ranking/`, `users/` | what `task=recommend`, `task=rank` and `task=embed_users` make |
     | `export/` | what `task=export` makes |
-    | `trained.yaml` | what the chain was trained with that `task=grow` has put here |
+    | `trained.yaml` | what the models were trained with that `task=grow` has put here |
     | `items/`, `rejects.csv` | what `task=embed_audio` and `train_audio` make of files, and what they can't read |
 
     Args:
@@ -229,6 +231,13 @@ def write_whole(path: Path, text: str) -> None:
     draft = path.with_name(f".{path.name}.draft")
     draft.write_text(text)
     draft.replace(path)
+
+
+def copy_whole(there: Path, here: Path) -> None:
+    """A folder as it is, whole or not at all; what has been copied before stays."""
+    if not here.is_dir():
+        with draft_folder(here) as draft:
+            shutil.copytree(there, draft, dirs_exist_ok=True)
 
 
 def write_parquet(path: Path, table: pa.Table) -> None:

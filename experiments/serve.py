@@ -11,6 +11,7 @@ from rich.console import Console
 
 from experiments.data import load_log, load_tables
 from experiments.lineage.registry import lineage_store
+from urep_jax.serving.http.limits import Limits
 from urep_jax.serving.online.deployment import Deployment
 from urep_jax.serving.online.from_log import additions_of
 from urep_jax.serving.online.keep import Keep
@@ -47,6 +48,8 @@ def serve(cfg: DictConfig, console: Console) -> None:
         host=serving.host,
         port=serving.port,
         token=token,
+        hosts=serving.hosts,
+        limits=Limits(**serving.limits),
         tell=lambda text: console.print(text, soft_wrap=True, markup=False),
     )
 

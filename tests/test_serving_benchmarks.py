@@ -73,6 +73,18 @@ def test_a_mixed_answer_is_seen(spaces: dict[str, str], good: bool) -> None:
     assert of_one_chain(spaces, {next(iter(chain.values())): chain for chain in chains}) == good
 
 
+def test_days_may_pass_in_a_second() -> None:
+    fake = Fake()
+    with serving(fake) as url:
+        told = load.run(asked_of(url, seconds=1.0, events=100, post=10, days=500))
+    assert told.accepted == 100
+    days = sorted((time.time() - json.loads(message.body)["timestamp"]) / 86_400 for message in fake.messages)
+    # Ten posts, each 50 days after the one before; what is slow lets a few more pass.
+    assert 400 <= days[-1] <= 501
+    assert 0 <= days[0] <= 60
+    assert len({round(day) for day in days}) > 5
+
+
 def test_who_would_have_asked_during_a_standstill_is_counted() -> None:
     fake = Fake()
     fake.gate = threading.Event()

@@ -1,6 +1,5 @@
-"""`task=grow`: new items for a trained chain. Its spaces, and all vectors that there are, stay what they are."""
+"""`task=grow` of a trained chain: new items come in. Its spaces, and all vectors that there are, stay what they are."""
 
-import shutil
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -12,7 +11,7 @@ from omegaconf import DictConfig, OmegaConf
 from rich.console import Console
 
 from experiments.data import made
-from experiments.folder import TRAINED, RunFolder, trained_config, write_whole
+from experiments.folder import TRAINED, RunFolder, copy_whole, trained_config, write_whole
 from experiments.lineage.registry import refresh
 from experiments.user_representation.encoders import NDCG, UNIT, Learnt
 from experiments.user_representation.growth import Grown, grow
@@ -21,7 +20,6 @@ from experiments.user_representation.sources import TRAIN, find_people, load_sou
 from experiments.user_representation.together import histories
 from experiments.watch import WatchedFit
 from urep_jax.core.spaces import refuse_mixed
-from urep_jax.data.draft import draft_folder
 from urep_jax.data.user_features.modality_files import load_modality, save_modality
 from urep_jax.data.user_features.space import save_space
 from urep_jax.evaluation.by_user import flat
@@ -34,8 +32,6 @@ def grow_chain(cfg: DictConfig, folder: RunFolder, console: Console) -> dict[str
     The folder holds what `restore_encoder`, `restore_content_encoder` and another growth read. Each model registers in
     the lineage by the id that it has, with this folder, and as old as it is.
     """
-    if cfg.task.run is None:
-        raise ValueError("task=grow needs task.run=FOLDER, the folder of a run of user representations")
     run = Path(cfg.task.run)
     was = restore_encoder(run)
     own = _as_trained(cfg, run)
@@ -60,7 +56,7 @@ def grow_chain(cfg: DictConfig, folder: RunFolder, console: Console) -> dict[str
         encoder = made(own.data.modalities[name])
         grown[name] = found = grow(encoder, there, homes[name], tables, settings.training.fit, train)
         if isinstance(encoder, Learnt) and not (here / "checkpoints").is_dir():
-            _copy(homes[name] / "encoders" / name / "checkpoints", here / "checkpoints")
+            copy_whole(homes[name] / "encoders" / name / "checkpoints", here / "checkpoints")
         save_modality(found.modality, here / "modality")
         counts = _counts(there.item_ids, found, sources.log.item_ids)
         console.print(_told(name, counts, found.new_words), soft_wrap=True)
@@ -69,7 +65,7 @@ def grow_chain(cfg: DictConfig, folder: RunFolder, console: Console) -> dict[str
             metrics |= flat({f"continuation/{name}/{NDCG}": found.continued[NDCG]})
     features = was.features.grown([one.modality for one in grown.values()], sources.tables.get("items"))
     save_space(features, folder.path / "features")
-    _copy(run / "autoencoder" / "checkpoints", folder.path / "autoencoder" / "checkpoints")
+    copy_whole(run / "autoencoder" / "checkpoints", folder.path / "autoencoder" / "checkpoints")
     write_whole(folder.path / TRAINED, yaml.safe_dump(OmegaConf.to_container(own, resolve=True), sort_keys=False))
     now = restore_encoder(folder.path)
     refuse_mixed("serve", was.space, now.space)
@@ -101,10 +97,3 @@ def _told(name: str, counts: Mapping[str, int], new_words: int) -> str:
         "data have none"
     )
     return told + (f"; {new_words:,} new words are left out" if new_words else "")
-
-
-def _copy(there: Path, here: Path) -> None:
-    """A folder as it is, whole or not at all; what has been copied before stays."""
-    if not here.is_dir():
-        with draft_folder(here) as draft:
-            shutil.copytree(there, draft, dirs_exist_ok=True)

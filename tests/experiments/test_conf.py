@@ -24,6 +24,7 @@ from tests.training.tiny import tiny_log
 from urep_jax.data.datasets.base import EventsConfig
 from urep_jax.data.vocabulary import build_vocabulary
 from urep_jax.models import transformer
+from urep_jax.serving.http.limits import Limits
 
 
 def composed(*overrides: str) -> DictConfig:
@@ -54,7 +55,7 @@ def test_every_command_that_is_printed_composes() -> None:
     whole = [one for one in commands if "data=mine" not in one and "$data" not in one]
     assert len(whole) > 50
     for command in whole:
-        words = shlex.split(re.sub(r"\$world|WORLD", "0", command), comments=True)
+        words = shlex.split(re.sub(r"\$world|\$seed|WORLD|SEED", "0", command), comments=True)
         overrides = [word.strip(",.;:") for word in words if "=" in word and not word.startswith("--")]
         check_overrides(overrides)
         # Of a sweep the first.
@@ -84,6 +85,12 @@ def test_every_option_makes_a_recipe_and_its_model_or_a_chain(group: str, option
     params = jax.eval_shape(lambda key: transformer.init(key, recipe.model), jax.random.key(0))
     assert params["tables"]["item"].shape[-1] == cfg.model.width + cfg.model.item_bias
     assert recipe.without("negative_feedback").sequences.p_hard == 0
+
+
+def test_all_that_a_service_puts_up_with_is_in_its_config() -> None:
+    limits = composed("task=serve").serving.limits
+    assert set(limits) == {field.name for field in dataclasses.fields(Limits)}
+    assert Limits(**limits) == Limits()
 
 
 def _fits(experiment: str, group: str, option: str) -> bool:

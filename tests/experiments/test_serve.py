@@ -36,10 +36,10 @@ class Client:
     def __init__(self, url: str) -> None:
         self._connection = http.client.HTTPConnection(url.removeprefix("http://"), timeout=30)
 
-    def __call__(self, method: str, path: str, body: Any = None) -> tuple[int, Any]:
+    def __call__(self, method: str, path: str, body: Any = None, **headers: str) -> tuple[int, Any]:
         content = None if body is None else json.dumps(body)
         with contextlib.closing(self._connection):
-            self._connection.request(method, path, content, {"Content-Type": "application/json"})
+            self._connection.request(method, path, content, {"Content-Type": "application/json", **headers})
             answer = self._connection.getresponse()
             return answer.status, json.loads(answer.read())
 
@@ -56,6 +56,8 @@ class Service:
             CHAIN,
             f"workspace={workspace}",
             "serving.port=0",
+            "serving.hosts=[127.0.0.1,vectors.example.com]",
+            "serving.limits.body_bytes=50000",
         ]
         self.process = subprocess.Popen(
             call,
@@ -134,6 +136,9 @@ def test_from_the_first_training_to_a_rotation_under_load(
     encoder = restore_encoder(tmp_path / "run")
     assert before == encoder.space.id
     ask = Client(running.until_told(URL))
+    assert ask("GET", "/v1/status", Host="vectors.example.com")[0] == 200, "as a proxy in front sends it"
+    assert ask("GET", "/v1/status", Host="localhost")[0] == 421
+    assert ask("POST", "/v1/vectors", {"user_ids": ["x" * 50_000]})[0] == 413
     _newcomer(ask, encoder)
     _known(ask)
     _batch(command, ask, tmp_path)

@@ -1,13 +1,15 @@
 """Holding on to batches while something is done with them."""
 
+import sqlite3
 import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from tests.lineage.chains import batch
-from urep_jax.lineage.errors import StillRead, Unknown
+from urep_jax.lineage.errors import LineageError, StillRead, Unknown
 from urep_jax.lineage.graph import ModelGraph
 from urep_jax.lineage.reading import reading
 from urep_jax.lineage.store import LineageStore
@@ -86,3 +88,62 @@ def test_what_is_not_there_can_not_be_read(store: LineageStore) -> None:
         pytest.fail("it began")
     with pytest.raises(ValueError, match="seconds is 0"), reading(store, "radio", "nightly", ["audio-1"], seconds=0):
         pytest.fail("it began")
+
+
+class Failing(LineageStore):
+    """A store on a disk that fails as soon as `fails` is set."""
+
+    fails = False
+
+    def read(self, *asked: object, **more: object) -> object:
+        if self.fails:
+            raise sqlite3.OperationalError("disk I/O error")
+        return super().read(*asked, **more)  # type: ignore[arg-type]
+
+
+def until(true: Callable[[], bool]) -> None:
+    last = time.monotonic() + 20
+    while not true():
+        assert time.monotonic() < last, "it never came to be so"
+        time.sleep(0.01)
+
+
+def test_who_can_not_renew_for_a_while_goes_on(store: LineageStore, caplog: pytest.LogCaptureFixture) -> None:
+    failing = Failing(store.path)
+    with reading(failing, "radio", "nightly", ["audio-1"], seconds=0.3) as hold:
+        failing.fails = True
+        until(lambda: "disk I/O error" in caplog.text)
+        failing.fails = False
+        later = time.time()
+        until(lambda: store.look("radio").lineage.readers[hold.reader.name].until > later + 0.3)
+        hold.check()
+
+
+def test_who_could_not_renew_until_the_end_is_told(store: LineageStore) -> None:
+    failing = Failing(store.path)
+    says = "reader 'nightly:.*may have lost what it read; mend the cause, and do all of it again: disk I/O error"
+
+    def checks_on_and_on() -> None:
+        with reading(failing, "radio", "nightly", ["audio-1"], seconds=0.03) as hold:
+            failing.fails = True
+            while True:
+                hold.check()
+                time.sleep(0.01)
+
+    with pytest.raises(LineageError, match=says):
+        checks_on_and_on()
+    failing.fails = False
+    with pytest.raises(LineageError, match=says), reading(failing, "radio", "nightly", ["audio-1"]):
+        failing.fails = True
+
+
+def test_who_can_not_say_that_it_is_done_has_done_it(
+    store: LineageStore, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def away(*_: object) -> None:
+        raise sqlite3.OperationalError("disk I/O error")
+
+    monkeypatch.setattr(store, "release", away)
+    with reading(store, "radio", "nightly", ["audio-1"]):
+        pass
+    assert "could not say that it is done: disk I/O error" in caplog.text

@@ -25,7 +25,7 @@ def model() -> Recommender:
     cfg = TransformerConfig(len(KNOWN.item_ids), 1, max_length=8, width=8)
     params = transformer.init(jax.random.key(1), cfg)
     params["tables"]["item"] = params["tables"]["item"].at[UNKNOWN].set(0.1)
-    return Recommender(params, cfg, SequenceConfig(max_length=8), KNOWN)
+    return Recommender(params, cfg, SequenceConfig(max_length=8), KNOWN, cfg.num_items)
 
 
 MODEL = model()

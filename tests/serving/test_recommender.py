@@ -14,6 +14,7 @@ from urep_jax.data.vocabulary import FIRST_ITEM, UNKNOWN, Vocabulary
 from urep_jax.models import transformer
 from urep_jax.models.transformer import TransformerConfig
 from urep_jax.serving.recommender import Recommender
+from urep_jax.training.warm_start import with_new_items
 
 ITEMS = [f"i{number}" for number in range(20)]
 EVENTS = {
@@ -30,7 +31,7 @@ def recommender(max_length: int = 8, **model: Any) -> Recommender:
     params = transformer.init(jax.random.key(1), cfg)
     # A trained unknown row is not zero.
     params["tables"]["item"] = params["tables"]["item"].at[UNKNOWN].set(0.1)
-    return Recommender(params, cfg, SequenceConfig(max_length=max_length), vocabulary)
+    return Recommender(params, cfg, SequenceConfig(max_length=max_length), vocabulary, cfg.num_items)
 
 
 MODEL = recommender()
@@ -91,7 +92,7 @@ def test_length_changes_nothing() -> None:
     params = dict(MODEL.params, body=dict(MODEL.params["body"]))
     params["body"]["position"] = np.pad(params["body"]["position"], ((24, 0), (0, 0)))
     cfg = dataclasses.replace(MODEL.cfg, max_length=32)
-    longer = Recommender(params, cfg, SequenceConfig(max_length=32), MODEL.vocabulary)
+    longer = Recommender(params, cfg, SequenceConfig(max_length=32), MODEL.vocabulary, cfg.num_items)
     np.testing.assert_allclose(longer.encode(EVENTS, "jazz"), MODEL.encode(EVENTS, "jazz"), atol=1e-6)
 
 
@@ -153,7 +154,7 @@ def fresh_model(width: int) -> Recommender:
     """A model of a size that nothing was compiled for before."""
     vocabulary = MODEL.vocabulary
     cfg = TransformerConfig(len(ITEMS), 2, 1, max_length=8, width=width)
-    return Recommender(transformer.init(jax.random.key(0), cfg), cfg, MODEL.sequences, vocabulary)
+    return Recommender(transformer.init(jax.random.key(0), cfg), cfg, MODEL.sequences, vocabulary, cfg.num_items)
 
 
 def test_histories_of_any_length_are_traced_once(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -229,3 +230,35 @@ def test_wrong_questions_are_refused(ask: Any, told: str) -> None:
 def test_what_is_of_another_type_is_refused(ask: Any, told: str) -> None:
     with pytest.raises(ValueError, match=re.escape(told)):
         ask()
+
+
+def test_a_recommender_that_grows_stays_in_its_space() -> None:
+    more = Vocabulary(
+        pa.concat_arrays([MODEL.vocabulary.item_ids, pa.array(["new"])]),
+        MODEL.vocabulary.station_ids,
+        MODEL.vocabulary.device_ids,
+    )
+    cfg = dataclasses.replace(MODEL.cfg, num_items=len(ITEMS) + 1)
+
+    def grown(params: Any, trained_items: int = len(ITEMS)) -> Recommender:
+        return Recommender(params, cfg, MODEL.sequences, more, trained_items)
+
+    params = with_new_items(MODEL.params, cfg.num_items)
+    assert grown(params).space == MODEL.space
+    params["tables"]["item"][-1] = 1.0
+    assert grown(params).space == MODEL.space, "whatever is learnt of what has come in"
+    others = [grown(params, len(ITEMS) + 1)]
+    for place in (("tables", "item"), ("tables", "station"), ("body", "position")):
+        changed = jax.tree.map(np.array, params)
+        changed[place[0]][place[1]][FIRST_ITEM] += 1.0
+        others.append(grown(changed))
+    assert len({MODEL.space.id, *(other.space.id for other in others)}) == 5
+    old = {name: [values[i] for i in (0, 1, 2, 4, 5)] for name, values in EVENTS.items()}
+    was, now = MODEL.rank(old, ITEMS, "jazz"), grown(params).rank(old, ITEMS, "jazz")
+    assert was.items == now.items
+    np.testing.assert_array_equal(was.scores, now.scores)
+    assert MODEL.rank(old, ["new"]).unknown.candidates == ("new",)
+    assert np.isfinite(grown(params).rank(old, ["new"]).scores).all()
+    for wrong in (0, len(ITEMS) + 2):
+        with pytest.raises(ValueError, match=f"trained_items is {wrong}, but must be from 1 to the number of items"):
+            grown(params, wrong)

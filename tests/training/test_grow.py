@@ -20,6 +20,7 @@ from urep_jax.data.negatives import draw_negatives, negative_sampler
 from urep_jax.data.vocabulary import FIRST_ITEM, PAD, Vocabulary
 from urep_jax.training.fit import Fit, FitConfig, Progress, fit
 from urep_jax.training.grow import GrownConfig, grow_objective, grown_from, new_vectors, read_contexts
+from urep_jax.training.learnt import where_learnt
 from urep_jax.training.objective import Objective, TableMode
 from urep_jax.training.optimizers import adam
 
@@ -66,9 +67,14 @@ def test_the_loss_is_its_formula() -> None:
     assert float(total) == pytest.approx(expected, rel=1e-5)
 
 
-def test_only_what_is_new_has_a_gradient_and_none_plays_a_role_in_anothers() -> None:
+def test_only_what_is_new_learns_and_none_plays_a_role_in_anothers() -> None:
     blocks, key, objective = blocks_of(), jax.random.key(2), objective_of()
-    slope = jax.jit(jax.grad(lambda params, blocks: objective.loss(params, blocks, key)[0]))
+
+    @jax.jit
+    def slope(params: Any, blocks: Blocks) -> Any:
+        grads = jax.grad(lambda params: objective.loss(params, blocks, key)[0])(params)
+        return where_learnt(objective.first_rows, grads, jax.tree.map(jnp.zeros_like, grads), {})
+
     both = slope(params_of(), blocks)["tables"]
     assert not np.asarray(both["context"]).any()
     assert not np.asarray(both["item"])[:FIRST_ITEM].any()

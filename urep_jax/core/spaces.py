@@ -1,5 +1,8 @@
 """Vector spaces: each trained encoder has one of its own, and vectors may be compared only within one.
 
+A space's id is told by what its training made. Items that come in later, in a growth, are put after those that there
+were, and play no role in it.
+
 Source: Generalized User Representations for Transfer Learning, §4.4 ("batch identification", "consistent comparisons").
 """
 

@@ -70,6 +70,16 @@ def build_vocabulary(log: EventLog, split: Split) -> Vocabulary:
     )
 
 
+def grown_vocabulary(vocabulary: Vocabulary, log: EventLog, split: Split) -> Vocabulary:
+    """The same with the items that occur in the training events of `split` besides, after those that it has.
+
+    Stations and devices stay what they are: new ones are read as unknown.
+    """
+    heard = build_vocabulary(log, split).item_ids
+    new = heard.filter(pc.invert(pc.is_in(heard, value_set=vocabulary.item_ids)))
+    return dataclasses.replace(vocabulary, item_ids=pa.concat_arrays([vocabulary.item_ids, new]))
+
+
 def _heard(ids: pa.StringArray, numbers: Int[np.ndarray, "E"] | None, where: Bool[np.ndarray, "E"]) -> pa.StringArray:
     """The ids that some events carry, in order; none if the log has no such column."""
     if numbers is None:
@@ -79,10 +89,12 @@ def _heard(ids: pa.StringArray, numbers: Int[np.ndarray, "E"] | None, where: Boo
 
 
 def item_counts(log: EventLog, split: Split, vocabulary: Vocabulary) -> Int64[np.ndarray, "V"]:
-    """Training events of each item of the vocabulary."""
+    """Training events of each item of the vocabulary, whose order may be another than the log's."""
     counts = np.bincount(np.asarray(log.item)[training_events(log, split)], minlength=log.num_items)
     rows = vocabulary.item_rows(log.item_ids)
-    return counts[rows >= FIRST_ITEM]
+    counts_V = np.zeros(len(vocabulary.item_ids), np.int64)
+    counts_V[rows[rows >= FIRST_ITEM] - FIRST_ITEM] = counts[rows >= FIRST_ITEM]
+    return counts_V
 
 
 def training_events(log: EventLog, split: Split) -> Bool[np.ndarray, "E"]:

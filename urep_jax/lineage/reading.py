@@ -29,6 +29,7 @@ class Hold:
 
         Raises:
             Unknown: if the hold could not be renewed in time, and something was dropped.
+            LineageError: if it could not be renewed in time, so that something may have been.
         """
         if self._lost is not None:
             raise self._lost
@@ -51,6 +52,7 @@ def reading(
 
     Raises:
         Unknown: if one of them isn't there; at the end, if the hold was lost meanwhile.
+        LineageError: at the end, if it can't be told whether it was lost, whatever the reason.
         Busy: if another process holds the file for too long as it begins or ends.
         ValueError: if `seconds` isn't above 0.
     """
@@ -62,33 +64,58 @@ def reading(
 
     def renew() -> None:
         # Three times as often as needed, so that one busy moment loses nothing.
+        until = hold.reader.until
         while not done.wait(seconds / 3):
             try:
-                store.read(chain, name, ids, store.clock() + seconds)
-            except Busy as busy:
-                log.warning("%s: %s", hold.reader, busy)
+                until = store.read(chain, name, ids, store.clock() + seconds).until
             except Unknown as lost:
                 hold._lost = _lost(hold.reader, lost)
                 return
+            except Exception as error:
+                # Nobody would be told by a thread that ends; what was wrong may be mended before the time is over.
+                log.warning("%s could not say that it reads on: %s", hold.reader, error)
+                if store.clock() > until:
+                    hold._lost = _lost(hold.reader, error)
+            else:
+                hold._lost = None
 
     thread = threading.Thread(target=renew, name=f"reading {name}", daemon=True)
     thread.start()
     try:
         yield hold
-        hold.check()
+        if isinstance(hold._lost, Unknown):
+            raise hold._lost
         try:
             # Whoever slept past its hold has lost nothing if all is still there.
             store.read(chain, name, ids, store.clock() + seconds)
-        except Unknown as lost:
-            raise _lost(hold.reader, lost) from lost
+        except Busy:
+            raise
+        except Exception as error:
+            raise _lost(hold.reader, error) from error
     finally:
         done.set()
         thread.join()
         try:
             store.release(chain, name)
-        except Busy as busy:
-            log.warning("%s: %s", hold.reader, busy)
+        except Exception as error:
+            # It ends in time by itself, and what was done meanwhile counts.
+            log.warning("%s could not say that it is done: %s", hold.reader, error)
 
 
-def _lost(reader: Reader, why: LineageError) -> LineageError:
-    return Unknown(f"{reader} could not say in time that it reads on, and lost what it read; do all of it again: {why}")
+def let_go(holds: contextlib.ExitStack) -> None:
+    """End what `reading` has begun, where nothing is lost with a hold: that one was lost before is logged only."""
+    try:
+        holds.close()
+    except LineageError as error:
+        log.warning("%s", error)
+
+
+def _lost(reader: Reader, why: Exception) -> LineageError:
+    if isinstance(why, Unknown):
+        return Unknown(
+            f"{reader} could not say in time that it reads on, and lost what it read; do all of it again: {why}"
+        )
+    return LineageError(
+        f"{reader} could not say in time that it reads on, and may have lost what it read; mend the cause, and do all "
+        f"of it again: {why}"
+    )

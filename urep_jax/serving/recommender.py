@@ -61,16 +61,19 @@ class Recommender:
         cfg: the model's size and inputs.
         sequences: how its input is made from events.
         vocabulary: the items and stations that it knows.
+        trained_items: how many of the items, the first ones, it was trained on. Those after them came in later, in a
+            growth.
 
     Raises:
-        ValueError: if the vocabulary is not the one that the model was trained with.
+        ValueError: if the vocabulary is not the one that the model was trained with, or holds fewer items than
+            `trained_items`.
 
     Example:
         >>> from urep_jax.models import transformer
         >>> vocabulary = Vocabulary(pa.array(["a", "b", "c"]), pa.array(["jazz"]), pa.array([], pa.string()))
         >>> cfg = TransformerConfig(num_items=3, num_stations=1, max_length=8, width=4)
         >>> params = transformer.init(jax.random.key(0), cfg)
-        >>> model = Recommender(params, cfg, SequenceConfig(max_length=8), vocabulary)
+        >>> model = Recommender(params, cfg, SequenceConfig(max_length=8), vocabulary, trained_items=3)
         >>> events = {"item_id": ["a", "b"], "feedback": ["up", "skip"]}
         >>> sorted(model.rank(events, ["a", "b", "c"], station="jazz").items)
         ['a', 'b', 'c']
@@ -82,6 +85,7 @@ class Recommender:
     cfg: TransformerConfig
     sequences: SequenceConfig
     vocabulary: Vocabulary = dataclasses.field(repr=False)
+    trained_items: int
 
     def __post_init__(self) -> None:
         for kind in ("item", "station", "device"):
@@ -91,12 +95,22 @@ class Recommender:
                     f"the vocabulary holds {known} {kind}s, but the model was trained with {trained}; "
                     "take the vocabulary of the model's own run"
                 )
+        if not 1 <= self.trained_items <= self.cfg.num_items:
+            raise ValueError(
+                f"trained_items is {self.trained_items}, but must be from 1 to the number of items, "
+                f"{self.cfg.num_items}; take that of the model's own run"
+            )
 
     @functools.cached_property
     def space(self) -> Space:
-        """That its vectors of items and of listeners lie in."""
-        leaves = map(np.asarray, jax.tree.leaves(self.params))
-        words = (self.vocabulary.item_ids, self.vocabulary.station_ids, self.vocabulary.device_ids)
+        """That its vectors of items and of listeners lie in: told by all that its training made.
+
+        Items that have come in since are not part of that, so that a model that grows stays in its space.
+        """
+        trained, tables = self.trained_items, self.params["tables"]
+        tables = tables | {"item": tables["item"][: FIRST_ITEM + trained]}
+        leaves = map(np.asarray, jax.tree.leaves(self.params | {"tables": tables}))
+        words = (self.vocabulary.item_ids[:trained], self.vocabulary.station_ids, self.vocabulary.device_ids)
         ids = (array for one in words for array in text_arrays(one.to_pylist()))
         return trained_space("recommender", [*leaves, *ids])
 

@@ -25,8 +25,8 @@ from urep_jax.serving.user_encoder import UserEncoder
 from urep_jax.training.checkpoints import read_best_params, read_config
 
 SYSTEM = "negative_feedback"
-FORMAT = 2
-"""Of the config in a checkpoint. 1 had `signed` where 2 has `fold_in`."""
+FORMAT = 3
+"""Of the config in a checkpoint. 1 had `signed` where 2 has `fold_in`; 2 didn't tell `trained_items`."""
 
 ENCODER_SYSTEM = "user_representation"
 ENCODER_FORMAT = 2
@@ -36,13 +36,20 @@ CONTENT_FORMAT = 1
 """Of the config in a content encoder's checkpoint. Without a number, the scale isn't told."""
 
 
-def stored_config(model: TransformerConfig, sequences: SequenceConfig) -> dict[str, Any]:
-    """What checkpoints of a recommender keep beside its parameters, so that `restore` can build it again."""
+def stored_config(model: TransformerConfig, sequences: SequenceConfig, trained_items: int) -> dict[str, Any]:
+    """What checkpoints of a recommender keep beside its parameters, so that `restore` can build it again.
+
+    Args:
+        model: size and inputs.
+        sequences: how its input is made.
+        trained_items: how many of its items it was trained on; the others have come in since.
+    """
     return {
         "system": SYSTEM,
         "format": FORMAT,
         "model": dataclasses.asdict(model),
         "sequences": dataclasses.asdict(sequences),
+        "trained_items": trained_items,
     }
 
 
@@ -81,6 +88,7 @@ def restore(run_folder: str | os.PathLike[str]) -> Recommender:
         cfg=cfg,
         sequences=SequenceConfig(**config["sequences"]),
         vocabulary=load_vocabulary(home / "vocabulary"),
+        trained_items=config["trained_items"],
     )
 
 
@@ -212,9 +220,9 @@ def _current(folder: Path, config: Mapping[str, Any]) -> Mapping[str, Any]:
         raise ValueError(
             f"{folder} holds a model of the system {system!r}, but only {SYSTEM!r} can be restored; name such a run"
         )
-    if version == 1 and not config["model"].get("signed"):
+    if version == 2 or (version == 1 and not config["model"].get("signed")):
         model = {knob: value for knob, value in config["model"].items() if knob != "signed"}
-        return {**config, "format": FORMAT, "model": model}
+        return {**config, "format": FORMAT, "model": model, "trained_items": model["num_items"]}
     if version != FORMAT:
         raise ValueError(
             f"{folder} was written in format {version}, but this version reads {FORMAT}; "

@@ -256,7 +256,8 @@ class _Loop:
         if self.average is None:
             self.average = now
         else:
-            self.average = jax.tree.map(lambda old, new: past * old + (1 - past) * new, self.average, now)
+            # Written so that what doesn't move has itself as its mean, to the bit.
+            self.average = jax.tree.map(lambda old, new: old + (1 - past) * (new - old), self.average, now)
         return self.average
 
     def end_epoch(self, value: float, metrics: Mapping[str, float]) -> None:

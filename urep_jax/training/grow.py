@@ -61,8 +61,8 @@ def grow_objective(
     .. math:: -\log\sigma(e_i \cdot c_j - \log K) - \sum_k \log\sigma(\log K - e_i \cdot c_k)
 
     For each pair of a block's tracks, i new and j trained on, with k running over the block's draws that are not j. Of
-    the parameters, only `item` has a gradient, a row for each item that comes in; it begins at zero, where nothing is
-    known of any. `context` are those of the training (`grown_from`). Vectors of old items aren't read at all.
+    the parameters, only `item` learns, a row for each item that comes in; it begins at zero, where nothing is known of
+    any. `context` are those of the training (`grown_from`). Vectors of old items aren't read at all.
 
     Args:
         model: size of the model.
@@ -91,7 +91,7 @@ def grow_objective(
         return Drawn(centre_BxM, context_BxM, drawn_Bx1xK[:, 0], blocks.playlist)
 
     def drawn_loss(params: Params, drawn: Drawn, key: jax.Array) -> tuple[Float[Array, ""], Float[Array, ""]]:
-        items, contexts = params["tables"]["item"], jax.lax.stop_gradient(params["tables"]["context"])
+        items, contexts = params["tables"]["item"], params["tables"]["context"]
         centre_BxMxD = items[drawn.centre]
         together_BxMxM = drawn.playlist[:, :, None] == drawn.playlist[:, None, :]
         pair_BxMxM = together_BxMxM & (drawn.centre != PAD)[:, :, None] & (drawn.context != PAD)[:, None, :]
@@ -109,6 +109,7 @@ def grow_objective(
         loss=lambda params, blocks, key: drawn_loss(params, draw(blocks, key), key),
         row_wise=RowWise(draw, drawn_loss, {"item": _centres, "context": _contexts}),
         tables=tables,
+        first_rows={"item": FIRST_ITEM},
     )
 
 

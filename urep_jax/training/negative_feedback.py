@@ -115,7 +115,11 @@ class Drawn(NamedTuple):
 
 
 def negative_feedback_objective(
-    model: TransformerConfig, loss: LossConfig, sampler: NegativeSampler, tables: TableMode = "auto"
+    model: TransformerConfig,
+    loss: LossConfig,
+    sampler: NegativeSampler,
+    tables: TableMode = "auto",
+    known_items: int = 0,
 ) -> Objective:
     """The transformer trained by one of the losses above.
 
@@ -124,7 +128,17 @@ def negative_feedback_objective(
         loss: what a target is set against.
         sampler: where random negatives come from.
         tables: how item and station tables are learnt; with `softmax`, which reads all items, not `sparse`.
+        known_items: items, the first ones, that were learnt before. If there are any, the items after them learn, and
+            nothing else does: new items come into a trained model, which stays what it is.
+
+    Raises:
+        ValueError: if no item would learn.
     """
+    if not 0 <= known_items < model.num_items:
+        raise ValueError(
+            f"known_items is {known_items}, but must be at least 0 and less than num_items, {model.num_items}, so that "
+            "an item is left to learn"
+        )
 
     def draw(batches: tuple[Batch, ...], key: jax.Array) -> Drawn:
         return Drawn(batches, _draw(batches, loss, sampler, name_key(key, "negatives")))
@@ -159,6 +173,7 @@ def negative_feedback_objective(
         loss=lambda params, batches, key: drawn_loss(params, draw(batches, key), key),
         row_wise=None if loss.name == "softmax" else RowWise(draw, drawn_loss, {"item": _items, "station": _stations}),
         tables=tables,
+        first_rows={"item": FIRST_ITEM + known_items} if known_items else None,
     )
 
 

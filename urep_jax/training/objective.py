@@ -48,6 +48,7 @@ class Objective(NamedTuple):
     loss: Callable[[Params, Batch, jax.Array], tuple[Float[Array, ""], Float[Array, ""]]]
     row_wise: RowWise | None = None
     tables: TableMode = "auto"
+    first_rows: Mapping[str, int] | None = None
 
 
 class TrainState(NamedTuple):

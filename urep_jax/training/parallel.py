@@ -11,6 +11,7 @@ import optax
 
 from urep_jax.core.mesh import by_rows, check_rows, data_mesh, put_batch, replicated
 from urep_jax.core.streams import name_key
+from urep_jax.training.learnt import where_learnt
 from urep_jax.training.objective import Objective, Params, StepInfo, TrainState
 from urep_jax.training.row_sparse import check_tables, put_rows, read_rows, take_rows
 
@@ -98,8 +99,10 @@ def train_step(
         loss, weight, grads = jax.lax.psum((loss, weight, grads), axis)
     weight = jnp.maximum(weight, 1.0)
     grads = jax.tree.map(lambda g: g / weight, grads)
+    grads = where_learnt(objective.first_rows, grads, optax.tree.zeros_like(grads), reading.rows)
     updates, opt_state = optimizer.update(grads, taken.opt_state, taken.params)
-    changed = TrainState(state.step + 1, optax.apply_updates(taken.params, updates), opt_state)
+    params = where_learnt(objective.first_rows, optax.apply_updates(taken.params, updates), taken.params, reading.rows)
+    changed = TrainState(state.step + 1, params, opt_state)
     info = StepInfo(loss / weight, weight, optax.tree.norm(grads))
     return put_rows(optimizer, state, changed, reading.rows), info
 

@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 import pyarrow as pa
 
-from urep_jax.data.vocabulary import FIRST_ITEM, FIRST_STATION, Vocabulary
+from urep_jax.data.vocabulary import FIRST_ITEM, FIRST_STATION, UNKNOWN, Vocabulary
 from urep_jax.training.objective import Params
 
 
@@ -55,6 +55,28 @@ def warm_start(fresh: Params, vocabulary: Vocabulary, old: Params, old_vocabular
         else:
             body[name] = jax.tree.map_with_path(partial(_same, name), value, old["body"][name])
     return {"tables": tables, "body": body}
+
+
+def with_new_items(old: Params, num_items: int) -> Params:
+    """The old parameters, with rows for new items after those that there are.
+
+    A new item begins as what the model takes it for until then: the row of what training never saw.
+
+    Args:
+        old: the trained parameters.
+        num_items: that there are to be, the old ones among them.
+
+    Raises:
+        ValueError: if that is less than there are.
+    """
+    # On the host, for they may lie on other devices than the training is to.
+    old = jax.device_get(old)
+    old_RxF = old["tables"]["item"]
+    new = FIRST_ITEM + num_items - len(old_RxF)
+    if new < 0:
+        raise ValueError(f"num_items is {num_items}, but the model has {len(old_RxF) - FIRST_ITEM}; items only come in")
+    rows_NxF = np.tile(old_RxF[UNKNOWN], (new, 1))
+    return {**old, "tables": old["tables"] | {"item": np.concatenate([old_RxF, rows_NxF])}}
 
 
 def _carried(fresh: Params, old: Params, name: str, first: int, ids: pa.StringArray, old_rows: Any) -> jax.Array:

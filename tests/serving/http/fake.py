@@ -10,23 +10,12 @@ import msgspec
 import numpy as np
 
 from urep_jax.core.spaces import SpaceMismatch
+from urep_jax.lineage.errors import Busy
+from urep_jax.serving.http.answers import Freshness, Heard, Move, Near, Neighbours, Ranked, Ranking, Status, User
 from urep_jax.serving.http.app import Service
-from urep_jax.serving.http.backend import (
-    Found,
-    Freshness,
-    Heard,
-    Move,
-    Near,
-    Neighbours,
-    NotReady,
-    Ranked,
-    Ranking,
-    Refused,
-    Status,
-    User,
-)
+from urep_jax.serving.http.backend import Found, NotReady, Refused
 from urep_jax.serving.online.messages import Profile, Told
-from urep_jax.serving.online.parts import Dead, Lag, Message, StoreAway, StoredVector, StoreFull
+from urep_jax.serving.online.parts import Dead, Message, StoreAway, StoredVector, StoreFull
 
 SPACES = {"users": "users-00aa", "audio": "audio-00bb"}
 ODD = "a/b ü%2F?#.."
@@ -34,6 +23,7 @@ KNOWN = ("ann", "bob", ODD)
 ERRORS = {
     "StoreFull": StoreFull("no room in the folder /secret"),
     "StoreAway": StoreAway("host secret is down"),
+    "Busy": Busy("another process holds /secret/lineage.sqlite; nothing was changed, try again"),
     "NotReady": NotReady("the index is being built"),
     "SpaceMismatch": SpaceMismatch("can't compare vectors of a-1 and of a-2"),
     "Refused": Refused("modality is 'smell', but must be audio; ask for that"),
@@ -73,7 +63,7 @@ class Fake:
     def vectors(self, user_ids: Sequence[str]) -> Found:
         self._called()
         self.calls.append(len(user_ids))
-        return Found([self._vector(one) if one in KNOWN else None for one in user_ids], SPACES)
+        return Found([self._vector(one) if one in KNOWN else None for one in user_ids], SPACES["users"], SPACES)
 
     def _vector(self, user_id: str) -> StoredVector:
         values = np.linspace(0, 1, self.width, dtype=np.float32)
@@ -133,7 +123,7 @@ class Fake:
 
     def status(self) -> Status:
         self._called()
-        return Status(Lag(7, 1_700_000_000.0, 2), Freshness(0.25, 1.5, 100), users=3, vectors=2)
+        return Status(7, 1_700_000_000.0, 2, Freshness(0.25, 1.5, 100), workers=1, users=3, vectors=2)
 
 
 class Answer(NamedTuple):

@@ -37,7 +37,7 @@ class Knowing(Fake):
         """No schema can tell which categories a chain knows."""
 
     def vectors(self, user_ids: Any) -> Any:
-        return Found([self._vector(one) for one in user_ids], SPACES)
+        return Found([self._vector(one) for one in user_ids], SPACES["users"], SPACES)
 
     def nearest_users(self, user_id: str, k: int) -> Any:
         return super().nearest_users("ann", k)
@@ -111,7 +111,10 @@ def test_a_token_is_described_where_one_is_needed() -> None:
     assert told["paths"]["/healthz"]["get"]["security"] == []
     assert "401" in told["paths"]["/v1/status"]["get"]["responses"]
     assert "401" in told["paths"]["/v1/dead"]["get"]["responses"]
-    assert "401" not in told["paths"]["/healthz"]["get"]["responses"]
+    assert "401" in told["paths"]["/metrics"]["get"]["responses"]
+    for path in ("/healthz", "/", "/page.js"):
+        assert told["paths"][path]["get"]["security"] == []
+        assert not {"401", "429"} & told["paths"][path]["get"]["responses"].keys()
     assert "security" not in described()
 
 

@@ -49,6 +49,17 @@ def test_a_vector_of_the_space_that_is_wanted(app: Service) -> None:
     assert ask(app, "POST", "/v1/tracks/t1/nearest", {"k": 1, "space_id": "users-old"}).status == 409
 
 
+def test_another_space_is_refused_though_nobody_has_a_vector(app: Service) -> None:
+    assert ask(app, "GET", "/v1/users/new/vector").status == 404
+    assert ask(app, "GET", "/v1/users/new/vector?space_id=users-old").status == 409
+    # A space that the vectors come from isn't the one that they lie in.
+    assert ask(app, "GET", f"/v1/users/new/vector?space_id={SPACES['audio']}").status == 409
+    assert ask(app, "POST", "/v1/vectors", {"user_ids": ["new"], "space_id": "users-old"}).status == 409
+    assert ask(app, "POST", "/v1/vectors", {"user_ids": ["new"], "space_id": SPACES["users"]}).status == 200
+    assert ask(app, "POST", "/v1/users/new/nearest", {"k": 1, "space_id": "users-old"}).status == 409
+    assert ask(app, "POST", "/v1/users/new/nearest", {"k": 1, "space_id": SPACES["users"]}).status == 404
+
+
 def test_vectors_come_in_the_order_asked(app: Service) -> None:
     told = ask(app, "POST", "/v1/vectors", {"user_ids": ["bob", "new", "ann", "bob"]}).json()
     assert told["spaces"] == SPACES
@@ -139,6 +150,7 @@ def test_lineage_and_status(app: Service) -> None:
     assert ask(app, "GET", "/v1/lineage").json() == {"space": {"id": SPACES["users"], "parents": []}}
     told = ask(app, "GET", "/v1/status").json()
     assert (told["waiting"], told["oldest"], told["dead"]) == (7, 1_700_000_000.0, 2)
+    assert (told["workers"], told["users"], told["vectors"]) == (1, 3, 2)
     assert told["freshness"] == {"median": 0.25, "p99": 1.5, "measured": 100}
 
 
@@ -227,3 +239,42 @@ def test_no_call_runs_on_the_event_loop(app: Service, fake: Fake) -> None:
         assert ask(app, method, path, body).status in (200, 202)
         assert fake.threads, path
         assert threading.get_ident() not in fake.threads, path
+
+
+def test_who_asks_for_neighbours_keeps_nobody_waiting(
+    app: Service, fake: Fake, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Neighbours and portraits of many users, all at once, may take as long as they like."""
+    gate = threading.Event()
+
+    def slow(*_: object) -> None:
+        assert gate.wait(20)
+
+    for name in ("nearest_users", "nearest_tracks", "user"):
+        monkeypatch.setattr(fake, name, slow)
+
+    async def run() -> None:
+        slow_ones = [
+            asyncio.ensure_future(asking(app, method, path, body))
+            for method, path, body in (
+                ("POST", "/v1/users/ann/nearest", {"k": 1}),
+                ("POST", "/v1/tracks/t1/nearest", {"k": 1}),
+                ("GET", "/v1/users/ann", None),
+            )
+            for _ in range(20)
+        ]
+        await asyncio.sleep(0.1)
+        for method, path, body in (
+            ("POST", "/v1/events", {"events": [EVENT]}),
+            ("GET", "/v1/users/ann/vector", None),
+            ("POST", "/v1/users/ann/rank", {"item_ids": ["t1"]}),
+            ("GET", "/v1/status", None),
+            ("DELETE", "/v1/users/ann", None),
+        ):
+            told = await asyncio.wait_for(asking(app, method, path, body), 10)
+            assert told.status in (200, 202), path
+        assert not [one for one in slow_ones if one.done()]
+        gate.set()
+        await asyncio.gather(*slow_ones)
+
+    asyncio.run(run())

@@ -50,7 +50,8 @@ def test_how_the_backend_is() -> None:
     assert found["urep_oldest_waiting_seconds"] > 1e6
     assert found['urep_freshness_seconds{quantile="0.5"}'] == 0.25
     assert found['urep_freshness_seconds{quantile="0.99"}'] == 1.5
-    assert (found["urep_vectors"], found["urep_users"], found["urep_backend_up"]) == (2, 3, 1)
+    assert (found["urep_vectors"], found["urep_users"], found["urep_workers"]) == (2, 3, 1)
+    assert found["urep_backend_up"] == 1
     fake.fails = StoreAway()
     found = samples(ask(app, "GET", "/metrics").body.decode())
     assert found["urep_backend_up"] == 0

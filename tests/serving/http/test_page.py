@@ -1,28 +1,26 @@
 """The page in a real browser, without a window."""
 
-import os
+import contextlib
 import re
-import shutil
-import subprocess
+import threading
+from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
 import pytest
 
+from tests.serving.http.browser import Tab, becomes
 from tests.serving.http.fake import Fake
-from urep_jax.serving.http.backend import Heard, Move, Near, User
+from urep_jax.serving.http.answers import Heard, Move, Near, User
 from urep_jax.serving.http.page import FILES
 from urep_jax.serving.http.server import serving
 from urep_jax.serving.online.parts import Dead, Message
 
 HOSTILE = "<img src=x onerror=document.title='taken'>"
+TOKEN = "0123456789abcdef"
 HOSTILE_SHOWN = HOSTILE.replace("<", "&lt;").replace(">", "&gt;")
-BROWSERS = ("chromium", "chromium-browser", "google-chrome")
-QUIET = (
-    *("--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-dev-shm-usage"),
-    *("--disable-background-networking", "--disable-component-update", "--disable-sync"),
-)
 
 
 class Watched(Fake):
@@ -56,19 +54,14 @@ class Watched(Fake):
 @pytest.fixture
 def browser(tmp_path: Path) -> Any:
     """`browser(url)`: what a page has become after six seconds of its own time."""
-    found = next(filter(None, map(shutil.which, BROWSERS)), None)
-    if found is None:
-        reason = f"needs one of {', '.join(BROWSERS)}"
-        if os.environ.get("UREP_REQUIRE_ALL") == "1":
-            pytest.fail(reason)
-        pytest.skip(reason)
+    return partial(becomes, folder=tmp_path)
 
-    def look(url: str) -> str:
-        call = [found, *QUIET, f"--user-data-dir={tmp_path}", "--virtual-time-budget=6000", "--dump-dom", url]
-        done = subprocess.run(call, capture_output=True, text=True, timeout=120, check=True)
-        return done.stdout
 
-    return look
+@pytest.fixture
+def opens(tmp_path: Path) -> Iterator[Callable[[str], Tab]]:
+    """`opens(url)`: a page that somebody uses."""
+    with contextlib.ExitStack() as stack:
+        yield lambda url: stack.enter_context(contextlib.closing(Tab(url, tmp_path)))
 
 
 def test_the_chain_the_state_and_a_user_are_shown(browser: Any) -> None:
@@ -81,6 +74,7 @@ def test_the_chain_the_state_and_a_user_are_shown(browser: Any) -> None:
     assert re.findall(r"<td[^>]*>([^<]*)</td>", reasons[1]) == ["it was late", "2", HOSTILE_SHOWN, "1"]
     for told in (
         "messages waiting",
+        "<dt>workers</dt><dd>1</dd>",
         "2023-11-14 22:13",
         "an item that no model knows",
         "cosine with the latest vector",
@@ -97,6 +91,74 @@ def test_whom_nobody_knows_is_told(browser: Any) -> None:
         shown = browser(f"{url}/#nobody")
     assert re.search(r"<output[^>]*>nothing is known of this user; send events", shown)
     assert re.search(r'<div id="portrait" hidden', shown)
+
+
+def enter(tab: Tab, token: str) -> None:
+    tab.run(f"$('token').value = '{token}'; document.querySelector('#door button').click()")
+
+
+def test_the_token_is_asked_for_and_kept_nowhere(opens: Callable[[str], Tab]) -> None:
+    with serving(Watched(), token=TOKEN) as url:
+        tab = opens(f"{url}/#{quote(HOSTILE, safe='')}")
+        tab.until("!$('door').hidden")
+        assert tab.run("document.querySelector('main').hidden")
+        assert tab.run("$('refused').textContent") == ""
+        enter(tab, "another token, as long")
+        tab.until("$('refused').textContent === 'that is another token'")
+        enter(tab, TOKEN)
+        tab.until("$('served').textContent === 'mine: users-00aa'")
+        tab.until("$('known').textContent.startsWith('2 events')")
+        assert tab.run("$('door').hidden && !document.querySelector('main').hidden")
+        everywhere = (
+            "[document.documentElement.outerHTML, location.href, document.cookie, JSON.stringify(localStorage), "
+            "JSON.stringify(sessionStorage), $('token').value].join()"
+        )
+        assert TOKEN not in tab.run(everywhere)
+        tab.run("location.reload()")
+        tab.until("document.readyState === 'complete' && !document.getElementById('door').hidden")
+
+
+def test_nobody_is_asked_for_a_token_that_is_not_needed(opens: Callable[[str], Tab]) -> None:
+    with serving(Watched()) as url:
+        tab = opens(url)
+        tab.until("$('served').textContent === 'mine: users-00aa'")
+        assert tab.run("$('door').hidden && !document.querySelector('footer').hidden")
+
+
+class Slow(Watched):
+    """Takes its time for one user."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.may = threading.Event()
+        self.asked_for: list[str] = []
+
+    def user(self, user_id: str) -> User | None:
+        self.asked_for.append(user_id)
+        if user_id.startswith("slow"):
+            assert self.may.wait(20)
+        if user_id == "slow, and gone":
+            return None
+        return User(user_id, 2, [], [f"what {user_id} picked"], [], {}, "users-00aa", [], [Move(1, 1, None, 1.0)], {})
+
+
+@pytest.mark.parametrize("first", ["slow", "slow, and gone"])
+def test_an_answer_that_comes_late_is_not_shown_as_of_somebody_else(opens: Callable[[str], Tab], first: str) -> None:
+    backend = Slow()
+    with serving(backend) as url:
+        tab = opens(f"{url}/#{quote(first)}")
+        tab.run("location.hash = 'fast'")
+        tab.until("$('known').textContent.includes('what fast picked')")
+        assert backend.asked_for == [first, "fast"]
+        # Whatever comes of the first question has come when a later one is answered.
+        tab.run("void (window.late = fetch('/v1/users/slow%20too').then((answer) => answer.status))")
+        backend.may.set()
+        assert tab.run("window.late") == 200
+        tab.run("new Promise((done) => setTimeout(done, 200))")
+        assert tab.run("$('user').value") == "fast"
+        assert "what fast picked" in tab.run("$('known').textContent")
+        assert not tab.run("$('portrait').hidden")
+        assert tab.run("$('message').textContent") == ""
 
 
 def test_nothing_in_the_page_is_script_or_style_but_its_files() -> None:

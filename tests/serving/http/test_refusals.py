@@ -115,6 +115,7 @@ def test_what_can_be_read_but_not_used(app: Service, fake: Fake) -> None:
         ("StoreFull", 507, "the store is full"),
         ("StoreAway", 503, "the store is away"),
         ("NotReady", 503, "not ready: the index is being built"),
+        ("Busy", 503, "the lineage is held by another process"),
         ("SpaceMismatch", 409, "can't compare vectors of a-1 and of a-2"),
         ("Refused", 422, "modality is 'smell', but must be audio"),
         ("RuntimeError", 500, "the service has a fault"),

@@ -36,12 +36,13 @@ def test_tokens_that_can_be_guessed_or_not_sent(token: str) -> None:
 @pytest.mark.parametrize("host", ["127.0.0.1", "0.0.0.0"])
 def test_the_token_is_asked_for_everywhere_but_where_it_is_free(host: str) -> None:
     app = Service(Fake(), host=host, token=TOKEN)
-    for path in ("/v1/users/ann/vector", "/v1/users/ann", "/metrics", "/readyz", "/openapi.json", "/", "/nowhere"):
+    for path in ("/v1/users/ann/vector", "/v1/users/ann", "/metrics", "/readyz", "/openapi.json", "/nowhere"):
         told = ask(app, "GET", path)
         assert (told.status, told.headers["www-authenticate"]) == (401, "Bearer"), path
         assert told.json().keys() == {"error", "mend"}
         assert ask(app, "GET", path, headers={"authorization": f"Bearer {TOKEN}"}).status in (200, 404), path
-    assert ask(app, "GET", "/healthz").status == 200
+    for path in ("/healthz", "/", "/page.js", "/page.css"):
+        assert ask(app, "GET", path).status == 200, path
 
 
 @pytest.mark.parametrize(
@@ -72,6 +73,14 @@ def test_on_loopback_the_host_must_be_this_machine() -> None:
         told = ask(app, "GET", "/healthz", headers={"host": host})
         assert told.status == 421, host
         assert told.json().keys() == {"error", "mend"}
+
+
+@pytest.mark.parametrize(
+    "hosts", ["vectors.example.com", ["https://vectors.example.com"], ["localhost", "a.example:443"], [""]]
+)
+def test_hosts_that_nobody_can_ask_for(hosts: str | list[str]) -> None:
+    with pytest.raises(ValueError, match="but must be a list of names without scheme and port"):
+        Door("127.0.0.1", TOKEN, hosts)
 
 
 def test_hosts_that_are_told() -> None:

@@ -2,7 +2,7 @@
 
 import json
 import sys
-import time
+import threading
 from pathlib import Path
 from typing import NamedTuple
 
@@ -54,15 +54,20 @@ def take(stream: Stream) -> None:
 
 
 def work(stream: Stream) -> None:
-    """Take messages and finish them, telling which, until there have been none for a while."""
-    last = time.monotonic()
+    """Take messages and finish them, telling which, until the standard input ends."""
+    over = threading.Event()
+
+    def listen() -> None:
+        sys.stdin.read()
+        over.set()
+
+    threading.Thread(target=listen, daemon=True).start()
     print("ready", flush=True)
-    while time.monotonic() - last < 1.0:
+    while not over.is_set():
         deliveries = stream.take(5, 0.2)
         for delivery in deliveries:
             print(delivery.message.body.decode(), flush=True)
         stream.done(deliveries)
-        last = time.monotonic() if deliveries else last
     stream.close()
 
 

@@ -279,7 +279,8 @@ def test_receipts_that_nobody_came_for_go(place: Place) -> None:
 @pytest.fixture
 def deployment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Deployment:
     """Of files, and of no chain."""
-    monkeypatch.setattr(works.Spaces, "look", lambda _: None)
+    monkeypatch.setattr(works.Spaces, "look", lambda spaces: spaces.encoders.update({"users-aa": Counts()}))
+    monkeypatch.setattr(works, "fill", lambda *_: iter(()))
     return Deployment(tmp_path / "none", "none", None, tmp_path / "parts", partitions=2)
 
 

@@ -4,6 +4,7 @@ import functools
 from collections.abc import Callable
 
 import numpy as np
+import pyarrow as pa
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -136,6 +137,45 @@ def test_facts_count_by_their_times_and_not_by_their_order(order: list[int]) -> 
     assert told["onboarding"].to_pylist() == [{"user_id": "0", "timestamp": 6, "artists": ["a"], "languages": ["sv"]}]
 
 
+def test_what_no_message_could_tell_is_left_out_of_a_log() -> None:
+    log = log_of(0)
+    people = pa.table(
+        {
+            "user_id": [f"user {u}" for u in range(4)],
+            "age": pa.array([151, -1, 40, None], pa.int32()),
+            "country": ["", "SE", "x" * 129, "DE"],
+            "registered_at": pa.array([1 << 41, 7, None, 9], pa.int64()),
+        }
+    )
+    picked = [["a"] * 300, ["b", "", "x" * 129], None, ["d"]]
+    onboarding = pa.table(
+        {
+            "user_id": people["user_id"],
+            "timestamp": pa.array([50, 60, 70, None], pa.int64()),
+            "artists": pa.array(picked, pa.list_(pa.string())),
+        }
+    )
+    told = {"users": people, "onboarding": onboarding}
+    additions = list(additions_of(log, told, ["country"]))[:4]
+    tables = tables_of([UserState(one.records, one.facts, 1) for one in additions], ["country"])
+    assert tables["users"].drop_columns(["user_id"]).to_pylist() == [
+        {"country": None, "age": None, "registered_at": None},
+        {"country": "SE", "age": None, "registered_at": 7},
+        {"country": None, "age": 40, "registered_at": None},
+        {"country": "DE", "age": None, "registered_at": 9},
+    ]
+    assert tables["onboarding"]["artists"].to_pylist() == [["a"] * 256, ["b"], []]
+
+
+def test_a_fact_that_cannot_be_read_costs_one_fact(caplog: pytest.LogCaptureFixture) -> None:
+    good = fact_of(Profile(user_id="x", told_at=5, categories={"country": "SE"}))
+    state = UserState(np.zeros(0, RECORD), (good, b'{"kind":"profile","user_id":"ann","told_at":9,"age":200}', b"{"), 3)
+    assert tables_of([state], ["country"])["users"]["country"].to_pylist() == ["SE"]
+    assert moments_of([state]).tolist() == [5]
+    assert "a fact is left out that can't be read" in caplog.text
+    assert "ann" not in caplog.text
+
+
 def test_events_of_a_log_that_are_all_the_same_stay_several() -> None:
     log = log_of(0)
     twice = log_of(0)
@@ -144,3 +184,15 @@ def test_events_of_a_log_that_are_all_the_same_stay_several() -> None:
         column[log.offsets[1] + 1] = column[log.offsets[1]]
     records = next(one.records for one in additions_of(twice, {}, CATEGORIES) if one.user_id == "user 1")
     assert len(set(records["key"].tolist())) == len(records)
+
+
+def test_one_user_at_several_moments_is_read_once(encoder: UserEncoder, monkeypatch: pytest.MonkeyPatch) -> None:
+    states, state = StateEncoder(encoder), states_of()[3]
+    moments = NOW - SECONDS_PER_DAY * np.array([0, 3, 40, 200])
+    expected = states.encode([state] * len(moments), moments)
+    read: list[int] = []
+    monkeypatch.setattr(
+        StateEncoder, "inputs", lambda self, of, inputs=StateEncoder.inputs: read.append(len(of)) or inputs(self, of)
+    )
+    np.testing.assert_allclose(states.encode_at(state, moments), expected, atol=1e-6)
+    assert read == [1]

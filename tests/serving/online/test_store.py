@@ -177,6 +177,7 @@ def test_users_come_sorted_in_pages(store: Store) -> None:
     store.add([Addition(one, records((1, 1, 1))) for one in reversed(ids)])
     store.write([vector("has only a vector", 1, 0, 1.0)])
     assert store.users() == ids == sorted(ids)
+    assert store.known() == len(ids)
     found: list[str] = []
     while page := store.users(found[-1] if found else "", 3):
         assert len(page) <= 3
@@ -258,6 +259,7 @@ def test_forgetting_leaves_nothing_of_a_user_and_all_of_others(place: Place, sto
         assert read(store, one).revision == 0
         assert store.vectors([one], "users-bb") == [None]
         assert store.users() == sorted(ids[number + 1 :])
+        assert store.known() == len(ids) - number - 1
         assert store.count("users-bb") == len(ids) - number - 1
         assert all(read(store, other).records.tobytes() == states[other] for other in ids[number + 1 :])
     stream.close()

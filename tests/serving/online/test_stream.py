@@ -28,7 +28,7 @@ def stream(place: Place) -> Iterator[Stream]:
 def started(what: str, place: Place) -> subprocess.Popen[str]:
     """Another process that does something with the stream."""
     command = [sys.executable, "-m", "tests.serving.online.opened", what, json.dumps(place)]
-    return subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+    return subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
 
 
 def killed(process: subprocess.Popen[str]) -> list[str]:
@@ -179,12 +179,31 @@ def test_workers_share_and_nothing_is_lost_or_taken_twice(place: Place, stream: 
     for worker in workers:
         assert worker.stdout is not None
         assert worker.stdout.readline() == "ready\n"
-    sent = messages(600)
-    for start in range(0, 600, 10):
-        stream.append(sent[start : start + 10], 0.0)
+    did: list[list[str]] = [[], []]
+
+    def listen(worker: subprocess.Popen[str], mine: list[str]) -> None:
+        assert worker.stdout is not None
+        mine.extend(map(str.strip, worker.stdout))
+
+    listening = [threading.Thread(target=listen, args=both) for both in zip(workers, did, strict=True)]
+    for one in listening:
+        one.start()
+    sent, until = messages(100_000), time.monotonic() + 60
+    count = 0
+    # On a busy machine the second one may come late.
+    while count < 600 or (not all(did) and time.monotonic() < until):
+        stream.append(sent[count : count + 10], 0.0)
+        count += 10
         time.sleep(0.02)
-    did = [worker.communicate()[0].split() for worker in workers]
-    assert Counter(did[0] + did[1]) == Counter(one.body.decode() for one in sent)
+    while stream.lag().waiting and time.monotonic() < until:
+        time.sleep(0.02)
+    for worker, one in zip(workers, listening, strict=True):
+        assert worker.stdin is not None
+        worker.stdin.close()
+        one.join()
+        worker.wait()
+        worker.stdout.close()
+    assert Counter(did[0] + did[1]) == Counter(one.body.decode() for one in sent[:count])
     assert min(map(len, did)) > 0, "both had something to do"
     assert stream.lag() == Lag(0, None, 0)
 

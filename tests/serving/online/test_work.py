@@ -38,7 +38,8 @@ def test_a_store_is_waited_for_ever_longer_until_it_worked(tmp_path: Path, monke
         return found
 
     monkeypatch.setattr(works, "step", step)
-    monkeypatch.setattr(works.Spaces, "look", lambda _: None)
+    monkeypatch.setattr(works.Spaces, "look", lambda spaces: spaces.encoders.update(space=None))
+    monkeypatch.setattr(works, "_tell", lambda *_: None)
     deployment = Deployment(lineage=tmp_path / "none", chain="none", recommenders=None, folder=tmp_path)
     works.work(deployment, 0, WorkerConfig(), stop)
     assert stop.waited == [0.1, 0.2, 0.4, 0.1, 0.2]

@@ -214,6 +214,8 @@ def test_events_of_one_user_are_one_encoding(
             "its timestamp is 200000, too far",
         ),
         (message_of(Onboarding(user_id="a", answered_at=200_000)), "its answered_at is 200000, too far"),
+        (message_of(Profile(user_id="a", told_at=200_000)), "its told_at is 200000, too far"),
+        (message_of(Profile(user_id="a", told_at=5, registered_at=200_000)), "its registered_at is 200000, too far"),
         (
             message_of(Event(user_id="b", item_id="i", timestamp=5, feedback="play"))._replace(user_id="a"),
             "another user",

@@ -5,10 +5,14 @@ from typing import Annotated
 
 from msgspec import Meta, Struct
 
-from urep_jax.serving.http.backend import Freshness
-from urep_jax.serving.http.limits import MOST_DEAD, MOST_TOLD
 from urep_jax.serving.online import parts
 from urep_jax.serving.online.parts import StoredVector
+
+MOST_DEAD = 100
+"""Messages that could not be used, of which is told; the latest."""
+
+MOST_TOLD = 4096
+"""Letters of such a message, and of the reason: who wrote it past the service may have written anything."""
 
 
 class Vector(Struct, frozen=True):
@@ -55,19 +59,149 @@ class Forgotten(Struct, frozen=True):
     known: bool
 
 
-class HowItGoes(Struct, frozen=True):
+class Near(Struct, frozen=True):
+    """A neighbour.
+
+    Attributes:
+        id: of a user or a track.
+        score: how near, the larger the nearer.
+    """
+
+    id: str
+    score: float
+
+
+class Neighbours(Struct, frozen=True):
+    """Who or what is nearest, nearest first, less the one that was asked about.
+
+    Attributes:
+        space_id: the space that it was measured in.
+        near: at most k.
+        spaces: ids of all spaces that it comes from, by name.
+    """
+
+    space_id: str
+    near: Sequence[Near]
+    spaces: Mapping[str, str]
+
+
+class Ranked(Struct, frozen=True):
+    """An item with its score; None for one that is unknown."""
+
+    item_id: str
+    score: float | None
+
+
+class Ranking(Struct, frozen=True):
+    """All items that were asked about, best first, unknown ones last.
+
+    Attributes:
+        by: what it was ranked by.
+        space_id: the space of the user's vector that it was made with; None where it needs no vector.
+        items: with scores that mean something among each other only.
+        spaces: ids of all spaces that it comes from, by name.
+    """
+
+    by: str
+    space_id: str | None
+    items: Sequence[Ranked]
+    spaces: Mapping[str, str]
+
+
+class Heard(Struct, frozen=True):
+    """An event as it is remembered.
+
+    Attributes:
+        timestamp: seconds since 1970, UTC.
+        item_id: None where only its digest is known.
+        feedback: `play`, `up`, `down` or `skip`.
+        station_id: None for none, or where only its digest is known.
+        played_ratio: None where unknown.
+    """
+
+    timestamp: int
+    item_id: str | None
+    feedback: str
+    station_id: str | None = None
+    played_ratio: float | None = None
+
+
+class Move(Struct, frozen=True):
+    """A user's vector as it was at a moment.
+
+    Attributes:
+        as_of: the moment, seconds since 1970, UTC.
+        events: how many of those that are kept had happened before.
+        before: cosine with the vector of the moment before; None for the first.
+        latest: cosine with the latest vector.
+    """
+
+    as_of: int
+    events: int
+    before: float | None
+    latest: float
+
+
+class User(Struct, frozen=True):
+    """What is known of a user.
+
+    Attributes:
+        user_id: of whom.
+        events: how many are kept; those that are too old for any vector are not.
+        recent: the latest of them, the latest first.
+        artists: picked in the onboarding.
+        languages: picked in the onboarding.
+        categories: what the profile tells.
+        space_id: the space of the vector; None if there is none yet.
+        near: artists that are nearest to what was heard lately, nearest first.
+        moves: how the vector moved with the latest events, the latest first.
+        spaces: ids of all spaces that the vector comes from, by name.
+    """
+
+    user_id: str
+    events: int
+    recent: Sequence[Heard]
+    artists: Sequence[str]
+    languages: Sequence[str]
+    categories: Mapping[str, str]
+    space_id: str | None
+    near: Sequence[Near]
+    moves: Sequence[Move]
+    spaces: Mapping[str, str]
+
+
+class Freshness(Struct, frozen=True):
+    """Seconds from the acceptance of what happened until the vector that knows of it was stored.
+
+    Attributes:
+        median: of those that were measured lately.
+        p99: ninety-nine of a hundred were faster.
+        measured: how many that is.
+    """
+
+    median: float
+    p99: float
+    measured: int
+
+
+class Status(Struct, frozen=True):
     """How far behind the workers are, and how much is known.
 
     Attributes:
         waiting: messages that were accepted, but no vector knows of.
         oldest: when the oldest of them was accepted, seconds since 1970; null if there is none.
         dead: messages that could not be used.
+        freshness: of the workers that live; null while nothing was measured.
+        workers: how many live; without any, vectors are read as they were.
+        users: of whom something is known.
+        vectors: of users, in the space that is served.
     """
 
     waiting: int
     oldest: float | None
     dead: int
     freshness: Freshness | None
+    workers: int
     users: int
     vectors: int
 

@@ -89,7 +89,7 @@ class Service:
             "/metrics": (metrics.TEXT, "Counts, as Prometheus reads them"),
             "/openapi.json": (JSON, "This description"),
         }
-        described = _encode(describe(ENDPOINTS, texts, self._door.guarded))
+        described = _encode(describe(ENDPOINTS, texts, page.FILES.keys(), self._door.guarded))
         policy = ((b"content-security-policy", page.POLICY.encode()),)
 
         def shows(kind: str, content: bytes) -> Callable[[Desk, Asked], Awaitable[Text]]:
@@ -103,7 +103,11 @@ class Service:
 
         calls = {path: shows(kind, content) for path, (kind, content, _) in page.FILES.items()}
         calls |= {"/metrics": self._show_metrics, "/openapi.json": show_description}
-        texts_too = [Endpoint("GET", path, calls[path], texts[path][1], Text, refuses=()) for path in texts]
+        # A browser asks for the page before anybody could tell it the token, and the page tells nothing of anyone.
+        texts_too = [
+            Endpoint("GET", path, calls[path], texts[path][1], Text, refuses=(), free=path in page.FILES)
+            for path in texts
+        ]
         self._places = list(_places([*ENDPOINTS, *texts_too]))
         # Asked a thousand times as often as all others together, so it isn't looked for.
         (self._vector,) = (one for one in ENDPOINTS if one.path == "/v1/users/{user_id}/vector")

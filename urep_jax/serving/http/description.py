@@ -1,7 +1,7 @@
 """What can be asked, and all that may come back, as OpenAPI 3.1: made from the types that read and write it."""
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -10,16 +10,18 @@ from urep_jax.serving.http.endpoints import Endpoint
 from urep_jax.serving.http.refusals import MEANING, Error
 
 _REF = "#/components/schemas/{name}"
-_ALWAYS = (421, 422, 429, 500)
 _ID = {"type": "string", "minLength": 1, "maxLength": 128}
 
 
-def describe(endpoints: Sequence[Endpoint], texts: Mapping[str, tuple[str, str]], guarded: bool) -> dict[str, Any]:
+def describe(
+    endpoints: Sequence[Endpoint], texts: Mapping[str, tuple[str, str]], free: Collection[str], guarded: bool
+) -> dict[str, Any]:
     """The description.
 
     Args:
         endpoints: that answer in JSON.
         texts: content type and summary of what is answered to GET in other forms, by path.
+        free: paths of those that are answered without a token, and at any rate.
         guarded: whether a token is needed.
     """
     types = {one for endpoint in endpoints for one in (endpoint.takes, endpoint.gives) if one is not None}
@@ -31,8 +33,10 @@ def describe(endpoints: Sequence[Endpoint], texts: Mapping[str, tuple[str, str]]
         paths.setdefault(one.path, {})[one.method.lower()] = _operation(one, schemas, guarded)
     for path, (media, summary) in texts.items():
         answer = {"description": "That.", "content": {media.partition(";")[0]: {"schema": {}}}}
-        refused = {str(s): _refused(s, schemas[Error]) for s in (*_ALWAYS, *([401] if guarded else []))}
+        refused = {str(s): _refused(s, schemas[Error]) for s in _always(path in free, guarded)}
         paths[path] = {"get": {"summary": summary, "responses": {"200": answer, **refused}}}
+        if path in free and guarded:
+            paths[path]["get"]["security"] = []
     for schema in components.values():
         _mend(schema)
     bearer = {"securitySchemes": {"token": {"type": "http", "scheme": "bearer"}}} if guarded else {}
@@ -51,14 +55,17 @@ def describe(endpoints: Sequence[Endpoint], texts: Mapping[str, tuple[str, str]]
 
 def refusals(endpoint: Endpoint, guarded: bool) -> list[int]:
     """Statuses of all refusals that an endpoint may give."""
-    found = {422, 421, 500, *endpoint.refuses}
-    if not endpoint.free:
-        found |= {429, *([401] if guarded else [])}
+    found = {*_always(endpoint.free, guarded), *endpoint.refuses}
     if endpoint.takes is not None:
         found |= {400, 408, 413, 415}
     if "{" in endpoint.path:
         found.add(400)
     return sorted(found)
+
+
+def _always(free: bool, guarded: bool) -> list[int]:
+    """Statuses of refusals that have nothing to do with what is asked for."""
+    return [421, 422, 500, *([] if free else [429]), *([401] if guarded and not free else [])]
 
 
 def _operation(endpoint: Endpoint, schemas: Mapping[Any, Any], guarded: bool) -> dict[str, Any]:

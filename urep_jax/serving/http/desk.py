@@ -15,15 +15,18 @@ from urep_jax.serving.online.parts import Message, StoredVector
 Answer = TypeVar("Answer")
 
 _THREADS = 8
+_CHECKING = 2
+_SEARCHING = 4
 _FORGETTING = 2
 _MOST_READ = 4096
 _MOST_ACCEPTED = 8192
 
 
 class Read(NamedTuple):
-    """A vector as it was read, None for none, and the spaces of that moment."""
+    """A vector as it was read, None for none, and the space and the spaces of that moment."""
 
     vector: StoredVector | None
+    space_id: str
     spaces: Mapping[str, str]
 
 
@@ -37,6 +40,10 @@ class Desk:
     def __init__(self, backend: Backend) -> None:
         self.backend = backend
         self._threads = ThreadPoolExecutor(_THREADS, "backend")
+        # What is accepted is looked at first, which takes no time, and waits for nobody else's questions.
+        self._checking = ThreadPoolExecutor(_CHECKING, "check")
+        # Neighbours and portraits are made of much; nobody else is to wait for them.
+        self._searching = ThreadPoolExecutor(_SEARCHING, "search")
         # Forgetting waits for workers; nobody else is to wait for it.
         self._forgetting = ThreadPoolExecutor(_FORGETTING, "forgetting")
         self._reads: Coalescer[str, Read] = Coalescer(self._read, _MOST_READ, "vectors")
@@ -46,12 +53,12 @@ class Desk:
         """Vectors of users.
 
         Raises:
-            SpaceMismatch: if some are of another space than was asked for.
+            SpaceMismatch: if vectors of another space are served than was asked for, whether the users have any or not.
         """
         found = await self._reads(user_ids)
         if space_id is not None:
-            for vector, _ in found:
-                refuse_other_space(space_id, vector and vector.space_id)
+            for one in found:
+                refuse_other_space(space_id, one.space_id)
         return found
 
     async def accept(self, told: Sequence[Told], places: Sequence[str]) -> int:
@@ -64,7 +71,8 @@ class Desk:
         Raises:
             Refusal: 422 if the backend can't use some of it.
         """
-        reasons = await self.ask(lambda: list(map(self.backend.check, told)))
+        loop = asyncio.get_running_loop()
+        reasons = await loop.run_in_executor(self._checking, lambda: list(map(self.backend.check, told)))
         for place, reason in zip(places, reasons, strict=True):
             if reason is not None:
                 raise Refusal(422, f"{reason} - at `{place}`", "mend it, and send all again: nothing was accepted")
@@ -75,6 +83,10 @@ class Desk:
         """What a call gives that may block."""
         return await asyncio.get_running_loop().run_in_executor(self._threads, call)
 
+    async def search(self, call: Callable[[], Answer]) -> Answer:
+        """What a call gives that may look through everything there is."""
+        return await asyncio.get_running_loop().run_in_executor(self._searching, call)
+
     async def forget(self, user_id: str) -> bool:
         """Forget a user; whether there was anything."""
         return await asyncio.get_running_loop().run_in_executor(self._forgetting, self.backend.forget, user_id)
@@ -83,23 +95,23 @@ class Desk:
         """Wait for what is under way, and let go of the threads."""
         for one in (self._reads, self._accepts):
             one.close()
-        self._threads.shutdown()
-        self._forgetting.shutdown()
+        for pool in (self._threads, self._checking, self._searching, self._forgetting):
+            pool.shutdown()
 
     def _read(self, user_ids: Sequence[str]) -> list[Read]:
         found = self.backend.vectors(user_ids)
-        return [Read(vector, found.spaces) for vector in found.vectors]
+        return [Read(vector, found.space_id, found.spaces) for vector in found.vectors]
 
     def _accept(self, messages: Sequence[Message]) -> Sequence[None]:
         self.backend.accept(messages)
         return [None] * len(messages)
 
 
-def refuse_other_space(wanted: str | None, found: str | None) -> None:
+def refuse_other_space(wanted: str | None, found: str) -> None:
     """Refuse vectors of another space than was asked for.
 
     Raises:
-        SpaceMismatch: if both are known, and are different.
+        SpaceMismatch: if one was asked for, and it is another.
     """
-    if wanted is not None and found is not None and wanted != found:
+    if wanted is not None and wanted != found:
         raise SpaceMismatch(f"vectors of {wanted!r} were asked for, but those that are served are of {found!r}")

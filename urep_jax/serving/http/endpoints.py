@@ -7,9 +7,8 @@ from typing import Any, NamedTuple
 from msgspec import Struct
 
 from urep_jax.serving.http import answers, asked
-from urep_jax.serving.http.backend import Neighbours, NotReady, Ranking, User
+from urep_jax.serving.http.backend import NotReady
 from urep_jax.serving.http.desk import Desk, refuse_other_space
-from urep_jax.serving.http.limits import MOST_DEAD
 from urep_jax.serving.http.refusals import Refusal
 
 
@@ -63,16 +62,16 @@ def unknown(what: str) -> Refusal:
 
 async def vector(desk: Desk, it: Asked) -> answers.OneVector:
     """The vector of a user."""
-    ((found, spaces),) = await desk.read((it.id,), it.query.get("space_id"))
-    if found is None:
+    (found,) = await desk.read((it.id,), it.query.get("space_id"))
+    if found.vector is None:
         raise unknown("user")
-    return answers.one_vector(found, spaces)
+    return answers.one_vector(found.vector, found.spaces)
 
 
 async def vectors(desk: Desk, it: Asked) -> answers.Vectors:
     """Vectors of several users."""
     found = await desk.read(it.body.user_ids, it.body.space_id)
-    return answers.Vectors(found[0].spaces, [one and answers.plain(one) for one, _ in found])
+    return answers.Vectors(found[0].spaces, [one.vector and answers.plain(one.vector) for one in found])
 
 
 async def events(desk: Desk, it: Asked) -> answers.Accepted:
@@ -93,25 +92,28 @@ async def onboarding(desk: Desk, it: Asked) -> answers.Accepted:
     return answers.Accepted(await desk.accept(told, ["$", "$.profile"][: len(told)]))
 
 
-async def nearest_users(desk: Desk, it: Asked) -> Neighbours:
+async def nearest_users(desk: Desk, it: Asked) -> answers.Neighbours:
     """Users like a user."""
-    found = await desk.ask(lambda: desk.backend.nearest_users(it.id, it.body.k))
+    if it.body.space_id is not None:
+        # Who has no vector has no neighbours in any space, and yet another one was asked for.
+        await desk.read((it.id,), it.body.space_id)
+    found = await desk.search(lambda: desk.backend.nearest_users(it.id, it.body.k))
     if found is None:
         raise unknown("user")
     refuse_other_space(it.body.space_id, found.space_id)
     return found
 
 
-async def nearest_tracks(desk: Desk, it: Asked) -> Neighbours:
+async def nearest_tracks(desk: Desk, it: Asked) -> answers.Neighbours:
     """Tracks like a track."""
-    found = await desk.ask(lambda: desk.backend.nearest_tracks(it.id, it.body.modality, it.body.k))
+    found = await desk.search(lambda: desk.backend.nearest_tracks(it.id, it.body.modality, it.body.k))
     if found is None:
         raise unknown("track")
     refuse_other_space(it.body.space_id, found.space_id)
     return found
 
 
-async def rank(desk: Desk, it: Asked) -> Ranking:
+async def rank(desk: Desk, it: Asked) -> answers.Ranking:
     """Items ordered for a user."""
     body = it.body
     found = await desk.ask(lambda: desk.backend.rank(it.id, body.item_ids, body.station_id, body.by))
@@ -120,9 +122,9 @@ async def rank(desk: Desk, it: Asked) -> Ranking:
     return found
 
 
-async def user(desk: Desk, it: Asked) -> User:
+async def user(desk: Desk, it: Asked) -> answers.User:
     """What is known of a user."""
-    found = await desk.ask(lambda: desk.backend.user(it.id))
+    found = await desk.search(lambda: desk.backend.user(it.id))
     if found is None:
         raise unknown("user")
     return found
@@ -138,15 +140,14 @@ async def lineage(desk: Desk, it: Asked) -> Mapping[str, Any]:
     return await desk.ask(desk.backend.lineage)
 
 
-async def status(desk: Desk, it: Asked) -> answers.HowItGoes:
+async def status(desk: Desk, it: Asked) -> answers.Status:
     """How it goes."""
-    found = await desk.ask(desk.backend.status)
-    return answers.HowItGoes(*found.lag, found.freshness, found.users, found.vectors)
+    return await desk.ask(desk.backend.status)
 
 
 async def dead(desk: Desk, it: Asked) -> answers.TheDead:
     """What could not be used."""
-    found = await desk.ask(lambda: desk.backend.dead(MOST_DEAD))
+    found = await desk.ask(lambda: desk.backend.dead(answers.MOST_DEAD))
     return answers.TheDead(list(map(answers.dead, found)))
 
 
@@ -191,23 +192,23 @@ ENDPOINTS = (
         refuses=_STORED,
     ),
     Endpoint(
-        *("POST", "/v1/users/{user_id}/nearest", nearest_users, "Users like a user", Neighbours),
+        *("POST", "/v1/users/{user_id}/nearest", nearest_users, "Users like a user", answers.Neighbours),
         takes=asked.AskedNearest,
         refuses=_SPACED,
     ),
     Endpoint(
-        *("POST", "/v1/tracks/{item_id}/nearest", nearest_tracks, "Tracks like a track", Neighbours),
+        *("POST", "/v1/tracks/{item_id}/nearest", nearest_tracks, "Tracks like a track", answers.Neighbours),
         takes=asked.AskedNearestTracks,
         refuses=_SPACED,
     ),
     Endpoint(
-        *("POST", "/v1/users/{user_id}/rank", rank, "Items ordered for a user", Ranking, asked.AskedRank),
+        *("POST", "/v1/users/{user_id}/rank", rank, "Items ordered for a user", answers.Ranking, asked.AskedRank),
         refuses=_SPACED,
     ),
-    Endpoint("GET", "/v1/users/{user_id}", user, "What is known of a user", User, refuses=_ONE),
+    Endpoint("GET", "/v1/users/{user_id}", user, "What is known of a user", answers.User, refuses=_ONE),
     Endpoint("DELETE", "/v1/users/{user_id}", forget, "Forget a user", answers.Forgotten),
     Endpoint("GET", "/v1/lineage", lineage, "What the vectors come from", Mapping[str, Any]),
-    Endpoint("GET", "/v1/status", status, "How far behind the workers are, and counts", answers.HowItGoes),
+    Endpoint("GET", "/v1/status", status, "How far behind the workers are, and counts", answers.Status),
     Endpoint("GET", "/v1/dead", dead, "The latest messages that could not be used, and why", answers.TheDead),
     Endpoint("GET", "/healthz", alive, "Whether the service runs", answers.Fine, refuses=(), free=True),
     Endpoint("GET", "/readyz", ready, "Whether requests should be sent here", answers.Fine),

@@ -19,12 +19,6 @@ MOST_IDS = 1000
 MOST_NEAR = 1000
 """Neighbours that may be asked for."""
 
-MOST_DEAD = 100
-"""Messages that could not be used, of which is told; the latest."""
-
-MOST_TOLD = 4096
-"""Letters of such a message, and of the reason: who wrote it past the service may have written anything."""
-
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 
 

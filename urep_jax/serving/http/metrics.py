@@ -4,7 +4,7 @@ from bisect import bisect_left
 from collections import Counter
 from collections.abc import Iterator, Mapping
 
-from urep_jax.serving.http.backend import Status
+from urep_jax.serving.http.answers import Status
 
 BOUNDS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 """Upper bounds of the latencies that are counted together, seconds."""
@@ -67,13 +67,14 @@ def _status_lines(status: Status | None, now: float) -> Iterator[str]:
         "backend_up": ("Whether the backend tells how it is.", status is not None)
     }
     if status is not None:
-        lag, fresh = status.lag, status.freshness
-        oldest = 0.0 if lag.oldest is None else max(now - lag.oldest, 0.0)
+        fresh = status.freshness
+        oldest = 0.0 if status.oldest is None else max(now - status.oldest, 0.0)
         values = {
             **values,
-            "messages_waiting": ("Messages accepted that no vector knows of yet.", lag.waiting),
+            "messages_waiting": ("Messages accepted that no vector knows of yet.", status.waiting),
             "oldest_waiting_seconds": ("For how long the oldest of them has waited.", oldest),
-            "messages_dead": ("Messages that could not be used.", lag.dead),
+            "messages_dead": ("Messages that could not be used.", status.dead),
+            "workers": ("Workers that live.", status.workers),
             "users": ("Users of whom something is known.", status.users),
             "vectors": ("Vectors of users in the space that is served.", status.vectors),
         }

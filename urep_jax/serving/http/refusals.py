@@ -6,6 +6,7 @@ import msgspec
 from msgspec import Struct
 
 from urep_jax.core.spaces import SpaceMismatch
+from urep_jax.lineage.errors import Busy
 from urep_jax.serving.http.backend import NotReady, Refused
 from urep_jax.serving.online.parts import StoreAway, StoreFull
 
@@ -75,6 +76,8 @@ def refusal_of(error: Exception) -> Refusal | None:
             return Refusal(507, "the store is full; nothing of this was accepted", "make room, then send it again")
         case StoreAway():
             return retry(503, "the store is away", "send the same again; what is there already is not there twice")
+        case Busy():
+            return retry(503, "the lineage is held by another process", "send the same again; nothing was changed")
         case NotReady():
             return retry(503, f"not ready: {error}", "ask again", 5)
         case SpaceMismatch():

@@ -12,7 +12,8 @@ LEAST_TOKEN = 16
 """Characters of a token: shorter ones can be guessed."""
 
 _HERE = ("localhost", "127.0.0.1", "[::1]")
-_HOST = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[^:\[\]]+)(?::\d+)?")
+_NAME = r"(\[[0-9A-Fa-f:.]+\]|[^:/\[\]]+)"
+_HOST = re.compile(rf"{_NAME}(?::\d+)?")
 
 
 class Door:
@@ -27,7 +28,8 @@ class Door:
         hosts: names, without port, that the Host header may have; None for any, or those of loopback there.
 
     Raises:
-        ValueError: if others could come in without a token, or the token is one that can be guessed, or not sent.
+        ValueError: if others could come in without a token, the token is one that can be guessed, or not sent, or no
+            Host header could have a name.
     """
 
     def __init__(self, host: str, token: str | None = None, hosts: Sequence[str] | None = None) -> None:
@@ -41,6 +43,12 @@ class Door:
             raise ValueError(
                 f"token must be {LEAST_TOKEN} or more visible ASCII characters without spaces; "
                 "python -c 'import secrets; print(secrets.token_urlsafe())' makes one"
+            )
+        odd = [hosts] if isinstance(hosts, str) else [one for one in hosts or () if not re.fullmatch(_NAME, one)]
+        if odd:
+            raise ValueError(
+                f"hosts has {', '.join(map(repr, odd))}, but must be a list of names without scheme and port, such as "
+                "[vectors.example.com]"
             )
         self._digest = None if token is None else _digest(token.encode())
         named = _HERE if hosts is None and self.loopback else hosts

@@ -1,6 +1,7 @@
 """`OnlineBackend`: answers what the HTTP face asks, from the stores and the models that are current."""
 
 import contextlib
+import logging
 import threading
 import time
 from collections.abc import Mapping, Sequence
@@ -11,22 +12,13 @@ import pyarrow as pa
 
 from urep_jax.core.vectors import Vectors
 from urep_jax.lineage.batch import Batch
-from urep_jax.lineage.reading import reading
-from urep_jax.serving.http.backend import (
-    Found,
-    Freshness,
-    Near,
-    Neighbours,
-    NotReady,
-    Ranked,
-    Ranking,
-    Refused,
-    Status,
-    User,
-)
+from urep_jax.lineage.reading import let_go, reading
+from urep_jax.serving.http.answers import Near, Neighbours, Ranked, Ranking, Status, User
+from urep_jax.serving.http.backend import Found, NotReady, Refused
 from urep_jax.serving.online.deployment import Deployment
+from urep_jax.serving.online.fresh import pooled
 from urep_jax.serving.online.messages import Forget, Profile, Told, message_of
-from urep_jax.serving.online.models import RANKER, RECOMMENDER, USERS, Models, load_models
+from urep_jax.serving.online.models import RANKER, RECOMMENDER, USERS, Models, load_models, to_serve
 from urep_jax.serving.online.near import UserIndex, nearest_items
 from urep_jax.serving.online.parts import RECORD, Addition, Dead, Message, UserState
 from urep_jax.serving.online.portrait import portrait
@@ -36,6 +28,11 @@ from urep_jax.serving.online.work import read_pulse, whole
 _NONE = np.zeros(0, RECORD)
 _PATIENCE = 10.0
 """Seconds to wait for a worker to forget a user."""
+
+_ALIVE = 10.0
+"""Seconds since a worker last told that it lives, after which it isn't believed any more."""
+
+_log = logging.getLogger(__name__)
 
 
 class OnlineBackend:
@@ -49,7 +46,7 @@ class OnlineBackend:
         self._deployment = deployment
         self._stream, self._store = deployment.open()
         self._models: Models | None = None
-        self._version = -1
+        self._runs: Mapping[str, tuple[str, str]] = {}
         self._held = contextlib.ExitStack()
         self._users = UserIndex(self._store)
         self._looking = threading.Lock()
@@ -60,27 +57,27 @@ class OnlineBackend:
         What is asked meanwhile is answered from what was current before.
         """
         with self._looking:
-            version, state, recommenders = self._deployment.look()
-            if version == self._version:
+            found = to_serve(*self._deployment.look())
+            # A space that has grown lies in another folder.
+            runs = {model: (one.batch.space_id, one.batch.run) for model, one in found.items()}
+            if runs == self._runs or not self._store.note(whole(found[USERS].batch.space_id)):
                 return False
-            serving = state.serving(USERS)
-            if not self._store.note(whole(serving.batch.space_id)):
-                return False
-            models = load_models(state, recommenders)
-            used = [serving] if models.ranker is None else [serving, state.serving(models.ranker.name)]
-            held = contextlib.ExitStack()
-            for one in used:
-                ids = one.spaces.values()
-                held.enter_context(reading(self._deployment.lineages, self._deployment.chain, "service", ids))
+            with contextlib.ExitStack() as held:
+                for model, one in found.items():
+                    chain = self._deployment.recommenders if model == RECOMMENDER else self._deployment.chain
+                    assert chain is not None
+                    held.enter_context(reading(self._deployment.lineages, chain, "service", one.spaces.values()))
+                models = load_models(found)
+                before, self._held = self._held, held.pop_all()
             # One assignment: who has begun goes on with the models that it began with.
-            self._models, self._version = models, version
-            self._held.close()
-            self._held = held
+            self._models, self._runs = models, runs
+            let_go(before)
             return True
 
     def close(self) -> None:
         """Let go of files, connections, and of what is held in the lineage."""
-        self._held.close()
+        let_go(self._held)
+        self._users.close()
         self._stream.close()
         self._store.close()
 
@@ -99,7 +96,7 @@ class OnlineBackend:
         """See `Backend`."""
         # Once, so that a swap in between changes nothing.
         models = self.models
-        return Found(self._store.vectors(user_ids, models.space_id), models.spaces)
+        return Found(self._store.vectors(user_ids, models.space_id), models.space_id, models.spaces)
 
     def check(self, told: Told) -> str | None:
         """See `Backend`."""
@@ -115,6 +112,7 @@ class OnlineBackend:
 
     def forget(self, user_id: str) -> bool:
         """See `Backend`."""
+        self._users.forget(user_id)
         receipt = new_receipt()
         self._stream.append([message_of(Forget(user_id=user_id, receipt=receipt))], time.time())
         until = time.monotonic() + _PATIENCE
@@ -177,7 +175,7 @@ class OnlineBackend:
 
     def lineage(self) -> Mapping[str, Any]:
         """See `Backend`."""
-        _, state, _ = self._deployment.look()
+        state, _ = self._deployment.look()
         return {
             "chain": self._deployment.chain,
             "graph": state.graph.plain(),
@@ -199,16 +197,9 @@ class OnlineBackend:
         """See `Backend`."""
         space_id = self.models.space_id
         pulses = [read_pulse(self._store, number) for number in range(self._deployment.workers)]
-        measured = [told for told in pulses if told.get("measured")]
-        fresh = None
-        if measured:
-            fresh = Freshness(
-                float(np.median([told["median"] for told in measured])),
-                max(told["p99"] for told in measured),
-                sum(told["measured"] for told in measured),
-            )
-        vectors = self._store.count(space_id)
-        return Status(self._stream.lag(), fresh, vectors, vectors)
+        alive = [told for told in pulses if time.time() - told.get("at", -np.inf) < _ALIVE]
+        fresh = pooled(told["waited"] for told in alive)
+        return Status(*self._stream.lag(), fresh, len(alive), self._store.known(), self._store.count(space_id))
 
     def _state(self, user_id: str) -> UserState:
         (state,) = self._store.add([Addition(user_id, _NONE)])

@@ -80,15 +80,15 @@ class Deployment:
         """The workspace's lineage."""
         return LineageStore(self.lineage)
 
-    def look(self) -> tuple[int, Lineage, Lineage | None]:
-        """The version of the chain, its state, and that of the recommenders if there are any.
+    def look(self) -> tuple[Lineage, Lineage | None]:
+        """The state of the chain, and that of the recommenders if there are any.
 
         Raises:
             LineageError: if there is no such chain.
         """
         store = self.lineages
-        seen = store.look(self.chain)
+        state = store.look(self.chain).lineage
         recommenders = None
         if self.recommenders is not None and self.recommenders in store.chains():
             recommenders = store.look(self.recommenders).lineage
-        return seen.version, seen.lineage, recommenders
+        return state, recommenders

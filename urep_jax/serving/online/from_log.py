@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
+import msgspec
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -11,7 +12,17 @@ from jaxtyping import Int64
 
 from urep_jax.core.types import Feedback
 from urep_jax.data.log import EventLog
-from urep_jax.serving.online.messages import Onboarding, Profile, digests, event_key, fact_of
+from urep_jax.serving.online.messages import (
+    MOST_PICKED,
+    Age,
+    Id,
+    Onboarding,
+    Profile,
+    Time,
+    digests,
+    event_key,
+    fact_of,
+)
 from urep_jax.serving.online.parts import RECORD, Addition
 
 
@@ -67,28 +78,38 @@ def _of(digest: np.ndarray, code: np.ndarray) -> np.ndarray:
 
 
 def _facts(log: EventLog, tables: Mapping[str, pa.Table], categories: Sequence[str]) -> dict[str, list[bytes]]:
-    """What the tables tell of the log's users."""
+    """What the tables tell of the log's users. What no message could tell is left out, such as an age of 200."""
     found: dict[str, list[bytes]] = {}
     first: dict[str, dict[str, Any]] = {}
     for row in _rows(log, tables.get("users")):
         # Of several rows of a user the first counts, as in batch inference.
         first.setdefault(row["user_id"], row)
     for user_id, row in first.items():
-        words = {name: row[name] for name in categories if row.get(name) is not None}
-        registered = row.get("registered_at")
-        profile = Profile(
-            user_id=user_id,
-            told_at=0 if registered is None else registered,
-            categories=words,
-            age=row.get("age"),
-            registered_at=registered,
+        words = {name: row[name] for name in categories if _may_be_told(row.get(name), Id)}
+        registered, age = (
+            row.get(name) if _may_be_told(row.get(name), kind) else None
+            for name, kind in (("registered_at", Time), ("age", Age))
         )
+        profile = Profile(user_id=user_id, told_at=registered or 0, categories=words, age=age, registered_at=registered)
         found.setdefault(user_id, []).append(fact_of(profile))
     for row in _rows(log, tables.get("onboarding")):
-        picked = {name: list(row.get(name) or []) for name in ("artists", "languages")}
-        answers = Onboarding(user_id=row["user_id"], answered_at=row["timestamp"], **picked)
-        found.setdefault(row["user_id"], []).append(fact_of(answers))
+        if _may_be_told(row["timestamp"], Time):
+            picked = {
+                name: [one for one in row.get(name) or [] if _may_be_told(one, Id)][:MOST_PICKED]
+                for name in ("artists", "languages")
+            }
+            answers = Onboarding(user_id=row["user_id"], answered_at=row["timestamp"], **picked)
+            found.setdefault(row["user_id"], []).append(fact_of(answers))
     return found
+
+
+def _may_be_told(value: Any, kind: Any) -> bool:
+    """Whether a message could tell it; a store couldn't be read that held something else."""
+    try:
+        msgspec.convert(value, kind)
+    except msgspec.ValidationError:
+        return False
+    return True
 
 
 def _rows(log: EventLog, table: pa.Table | None) -> list[dict[str, Any]]:

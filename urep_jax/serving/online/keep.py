@@ -18,7 +18,8 @@ class Keep:
     A vector hangs on the events of its longest window, on the latest event, and on nothing else that an event tells
     (`FeatureConfig.reach`). It is made for a moment after the latest event, and the latest event only ever becomes
     later: so what is `reach` before it, or longer, is in no window any more, whatever comes, and in whichever order. An
-    event that is told again after it was removed is just as old as it was.
+    event that is told again after it was removed is just as old as it was, and of two with one key the later counts
+    (`records.union`), which is the one that is still there.
 
     What is removed stays removed: a model with longer windows than all before it finds what `days` left.
 

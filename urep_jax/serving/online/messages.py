@@ -23,6 +23,9 @@ Time: TypeAlias = Annotated[int, Meta(ge=-(1 << 40), lt=1 << 40)]
 
 Words: TypeAlias = Annotated[dict[Id, Id], Meta(max_length=32)]
 
+Age: TypeAlias = Annotated[int, Meta(ge=0, le=150)]
+"""Years."""
+
 
 class Event(Struct, kw_only=True, forbid_unknown_fields=True, omit_defaults=True, tag_field="kind", tag="event"):
     """Something that a user heard.
@@ -67,7 +70,7 @@ class Profile(Struct, kw_only=True, forbid_unknown_fields=True, omit_defaults=Tr
     user_id: Id
     told_at: Time
     categories: Words = {}
-    age: Annotated[int, Meta(ge=0, le=150)] | None = None
+    age: Age | None = None
     registered_at: Time | None = None
 
 
@@ -86,6 +89,7 @@ Told: TypeAlias = Event | Onboarding | Profile | Forget
 """All that a message may be."""
 
 _ENCODER, _DECODER = msgspec.json.Encoder(order="deterministic"), msgspec.json.Decoder(Told)
+_FACT_DECODER: msgspec.json.Decoder[Onboarding | Profile] = msgspec.json.Decoder(Onboarding | Profile)
 
 
 def message_of(told: Told) -> Message:
@@ -159,7 +163,12 @@ def fact_of(told: Onboarding | Profile) -> bytes:
 
 
 def read_fact(fact: bytes) -> Onboarding | Profile:
-    """What `fact_of` made of it."""
-    told = _DECODER.decode(fact)
-    assert isinstance(told, Onboarding | Profile)
-    return told
+    """What `fact_of` made of it.
+
+    Raises:
+        ValueError: if it isn't such.
+    """
+    try:
+        return _FACT_DECODER.decode(fact)
+    except msgspec.MsgspecError as error:
+        raise ValueError(f"it is no onboarding and no profile that could be told: {error}") from error

@@ -2,15 +2,14 @@
 
 import dataclasses
 import functools
-from pathlib import Path
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 
 from urep_jax.core.types import Feedback
-from urep_jax.lineage.errors import Unknown
-from urep_jax.lineage.state import Lineage
+from urep_jax.lineage.state import Lineage, Serving
 from urep_jax.serving.online.digests import DigestIndex, index_of
 from urep_jax.serving.online.states import StateEncoder
 from urep_jax.serving.preference import Preference, restore_preference
@@ -99,8 +98,8 @@ def user_spaces(state: Lineage) -> dict[str, str]:
     return found
 
 
-def load_models(state: Lineage, recommenders: Lineage | None = None) -> Models:
-    """What is current.
+def to_serve(state: Lineage, recommenders: Lineage | None = None) -> dict[str, Serving]:
+    """What is to be served, by model: what is current, and whatever ranks only where it was trained.
 
     Args:
         state: of a chain of user representations.
@@ -108,16 +107,36 @@ def load_models(state: Lineage, recommenders: Lineage | None = None) -> Models:
 
     Raises:
         Unknown: if no encoder of users is current.
-        FileNotFoundError: if a run's folder is gone.
     """
-    users = load_users(state.serving(USERS).batch.run, state.serving(USERS).batch.space_id)
-    ranker = _run(state, RANKER)
-    recommender = None if recommenders is None else _run(recommenders, RECOMMENDER)
-    return Models(
-        users,
-        None if ranker is None else restore_preference(ranker, RANKER),
-        None if recommender is None else restore(recommender),
+    found = {USERS: state.serving(USERS)}
+    for model, chain in ((RANKER, state), (RECOMMENDER, recommenders)):
+        if chain is not None and model in chain.current:
+            found[model] = chain.serving(model)
+    return found
+
+
+def load_models(found: Mapping[str, Serving]) -> Models:
+    """The models, ready to call.
+
+    Args:
+        found: as `to_serve` tells them.
+
+    Raises:
+        FileNotFoundError: if a run's folder is gone.
+        ValueError: if a run's folder holds another model than it did when it was registered.
+    """
+    users, ranker, recommender = (found.get(model) for model in (USERS, RANKER, RECOMMENDER))
+    assert users is not None
+    loaded = Models(
+        load_users(users.batch.run, users.batch.space_id),
+        None if ranker is None else restore_preference(ranker.batch.run, RANKER),
+        None if recommender is None else restore(recommender.batch.run),
     )
+    if ranker is not None and loaded.ranker is not None:
+        _refuse_changed(ranker.batch.run, ranker.batch.space_id, loaded.ranker.space.id)
+    if recommender is not None and loaded.recommender is not None:
+        _refuse_changed(recommender.batch.run, recommender.batch.space_id, loaded.recommender.space.id)
+    return loaded
 
 
 def load_users(run: str, space_id: str) -> StateEncoder:
@@ -127,16 +146,13 @@ def load_users(run: str, space_id: str) -> StateEncoder:
         ValueError: if the run's folder holds another one than it did when it was registered.
     """
     encoder = restore_encoder(run)
-    if encoder.space.id != space_id:
-        raise ValueError(
-            f"{run} was registered with {space_id}, but holds {encoder.space.id}: it was trained again, or changed; "
-            "bring it back, or rotate in what is there"
-        )
+    _refuse_changed(run, space_id, encoder.space.id)
     return StateEncoder(encoder)
 
 
-def _run(state: Lineage, model: str) -> Path | None:
-    try:
-        return Path(state.serving(model).batch.run)
-    except Unknown:
-        return None
+def _refuse_changed(run: str, registered: str, found: str) -> None:
+    if found != registered:
+        raise ValueError(
+            f"{run} was registered with {registered}, but holds {found}: it was trained again, or changed; bring it "
+            "back, or rotate in what is there"
+        )

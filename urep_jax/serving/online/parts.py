@@ -249,6 +249,9 @@ class Store(Protocol):
     def scan(self, space_id: str, portion: int = 4096) -> Iterator[list[StoredVector]]:
         """All vectors of a space, in portions."""
 
+    def known(self) -> int:
+        """Of how many users something is known."""
+
     def count(self, space_id: str) -> int:
         """How many users have a vector in a space."""
 

@@ -3,7 +3,7 @@
 import numpy as np
 
 from urep_jax.core.types import Feedback
-from urep_jax.serving.http.backend import Heard, Move, Near, User
+from urep_jax.serving.http.answers import Heard, Move, Near, User
 from urep_jax.serving.online.models import Models
 from urep_jax.serving.online.near import nearest_to
 from urep_jax.serving.online.parts import UserState
@@ -59,7 +59,7 @@ def _moves(models: Models, state: UserState) -> list[Move]:
     """The vector after each of the latest events, and at the latest moment."""
     times = state.records["time"]
     moment_N = np.unique(np.append(times[-_MOVES + 1 :] + 1, moments_of([state])))
-    z_NxZ = models.users.encode([state] * len(moment_N), moment_N)
+    z_NxZ = models.users.encode_at(state, moment_N)
     unit_NxZ = z_NxZ / np.maximum(np.linalg.norm(z_NxZ, axis=1, keepdims=True), 1e-12)
     before = [None, *np.sum(unit_NxZ[1:] * unit_NxZ[:-1], axis=1).tolist()]
     latest = (unit_NxZ @ unit_NxZ[-1]).tolist()

@@ -146,6 +146,11 @@ class RedisStore:
             if not cursor:
                 return
 
+    def known(self) -> int:
+        """See `Store.known`."""
+        with self._server.asked() as redis:
+            return int(redis.zcard(self._users))
+
     def count(self, space_id: str) -> int:
         """See `Store.count`."""
         with self._server.asked() as redis:

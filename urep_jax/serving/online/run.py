@@ -5,7 +5,10 @@ import logging
 import multiprocessing
 import signal
 import threading
-from collections.abc import Callable, Iterator
+import time
+import traceback
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from multiprocessing.process import BaseProcess
 
 from urep_jax.lineage.errors import LineageError
@@ -21,6 +24,12 @@ from urep_jax.serving.online.worker import WorkerConfig
 _LOOK = 0.5
 """Seconds between looks at the workers and the lineage."""
 
+_LONGEST = 8.0
+"""Seconds at most before a worker is started again: twice as long each time, until one has lived."""
+
+_LIVED = 30.0
+"""Seconds after which a worker has lived: what ends it then is nothing that it met as it began."""
+
 _log = logging.getLogger(__name__)
 
 
@@ -31,10 +40,11 @@ def run(
     host: str = "127.0.0.1",
     port: int = PORT,
     token: str | None = None,
+    hosts: Sequence[str] | None = None,
     limits: Limits | None = None,
     tell: Callable[[str], None] = lambda text: None,
 ) -> None:
-    """Serve until SIGINT or SIGTERM comes. A worker that dies is started again.
+    """Serve until SIGINT or SIGTERM comes. A worker that dies is started again, one that can't live ever later.
 
     Args:
         deployment: what is served.
@@ -42,6 +52,7 @@ def run(
         host: address to listen on; one that others reach needs a token.
         port: to listen on.
         token: that requests must bear.
+        hosts: that the Host header may name, see `Door`.
         limits: what is put up with.
         tell: is told what a person wants to know.
 
@@ -49,7 +60,7 @@ def run(
         ValueError: if others could come in without a token.
         OSError: if the port is taken.
     """
-    Door(host, token)
+    Door(host, token, hosts)
     deployment.use_compiled()
     with (
         listen(host, port) as listening,
@@ -58,7 +69,7 @@ def run(
         _following(backend, tell),
     ):
         tell(f"{url(listening)} (Ctrl-C stops it)")
-        serve(backend, token=token, limits=limits, listening=listening)
+        serve(backend, token=token, hosts=hosts, limits=limits, listening=listening)
 
 
 @contextlib.contextmanager
@@ -75,12 +86,13 @@ def _workers(deployment: Deployment, cfg: WorkerConfig, tell: Callable[[str], No
 
     def watch() -> None:
         while not over.wait(_LOOK):
-            for number, process in enumerate(processes):
-                if not process.is_alive():
-                    tell(f"worker {number} ended with status {process.exitcode}; it is started again")
-                    processes[number] = start(number)
+            for one in kept:
+                try:
+                    one.look(tell)
+                except Exception as error:
+                    _log.error("a worker could not be started:\n%s", _where(error))
 
-    processes = [start(number) for number in range(deployment.workers)]
+    kept = [_Kept(partial(start, number)) for number in range(deployment.workers)]
     watching = threading.Thread(target=watch, name="workers", daemon=True)
     watching.start()
     try:
@@ -88,10 +100,33 @@ def _workers(deployment: Deployment, cfg: WorkerConfig, tell: Callable[[str], No
     finally:
         over.set()
         watching.join()
-        for process in processes:
-            process.terminate()
-        for process in processes:
-            process.join()
+        for one in kept:
+            one.process.terminate()
+        for one in kept:
+            one.process.join()
+
+
+class _Kept:
+    """A worker's process, and another one when it ends."""
+
+    def __init__(self, start: Callable[[], BaseProcess]) -> None:
+        self._start, self._wait = start, 0.0
+        self._again: float | None = None
+        self.process, self._since = start(), time.monotonic()
+
+    def look(self, tell: Callable[[str], None]) -> None:
+        """Start another one if it has ended, and it is time."""
+        now = time.monotonic()
+        if self._again is None:
+            if self.process.is_alive():
+                return
+            lived = now - self._since >= _LIVED
+            self._wait = 0.0 if lived else min(max(2 * self._wait, _LOOK), _LONGEST)
+            self._again = now + self._wait
+            when = f"again in {self._wait:g} s" if self._wait else "again"
+            tell(f"{self.process.name} ended with status {self.process.exitcode}; it is started {when}")
+        if now >= self._again:
+            self.process, self._since, self._again = self._start(), now, None
 
 
 @contextlib.contextmanager
@@ -106,6 +141,8 @@ def _following(backend: OnlineBackend, tell: Callable[[str], None]) -> Iterator[
                     tell(f"serving {backend.models.space_id}")
             except (LineageError, StoreAway, StoreFull, OSError, ValueError) as error:
                 _log.warning("what was served is served on: %s", error)
+            except Exception as error:
+                _log.error("what was served is served on:\n%s", _where(error))
 
     following = threading.Thread(target=follow, name="lineage", daemon=True)
     following.start()
@@ -114,6 +151,11 @@ def _following(backend: OnlineBackend, tell: Callable[[str], None]) -> Iterator[
     finally:
         over.set()
         following.join()
+
+
+def _where(error: Exception) -> str:
+    """What kind of an error it was and where it came, without its text: a store may quote what it was given."""
+    return "".join((*traceback.format_tb(error.__traceback__), type(error).__name__))
 
 
 def _worker(deployment: Deployment, number: int, cfg: WorkerConfig) -> None:

@@ -164,6 +164,12 @@ class SqliteStore:
             yield [_vector(row) for row in rows]
             last = rows[-1][-1]
 
+    def known(self) -> int:
+        """See `Store.known`."""
+        with self._database.reading() as connection:
+            (found,) = connection.execute("SELECT count(*) FROM users WHERE revision > 0").fetchone()
+        return int(found)
+
     def count(self, space_id: str) -> int:
         """See `Store.count`."""
         with self._database.reading() as connection:

@@ -2,6 +2,7 @@
 
 import dataclasses
 import functools
+import logging
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -19,6 +20,8 @@ from urep_jax.serving.online.digests import DigestIndex, index_of
 from urep_jax.serving.online.messages import Onboarding, Profile, read_fact
 from urep_jax.serving.online.parts import RECORD, UserState
 from urep_jax.serving.user_encoder import UserEncoder
+
+_log = logging.getLogger(__name__)
 
 _NOBODY = np.zeros(1, RECORD)
 """An empty range of events is still looked up, so there has to be one event."""
@@ -42,6 +45,10 @@ class StateEncoder:
             time: the moment of each, seconds since 1970, UTC; what happens then or later plays no role.
         """
         return self.encoder.encode(self.inputs(states), np.arange(len(states)), time).values
+
+    def encode_at(self, state: UserState, time: Int64[np.ndarray, "N"]) -> Float32[np.ndarray, "N Z"]:
+        """z_u of one user at several moments, as in `encode`."""
+        return self.encoder.encode(self.inputs([state]), np.zeros(len(time), np.int64), time).values
 
     @property
     def reach(self) -> int:
@@ -121,7 +128,7 @@ def tables_of(states: Sequence[UserState], categories: Sequence[str]) -> Mapping
     people: list[dict[str, Any]] = []
     answers: list[dict[str, Any]] = []
     for place, state in enumerate(states):
-        told = [read_fact(fact) for fact in state.facts]
+        told = _facts(state)
         person: dict[str, Any] = {"user_id": str(place)}
         profiles = (one for one in told if isinstance(one, Profile))
         for profile in sorted(profiles, key=lambda one: (one.told_at, _words(one))):
@@ -152,12 +159,13 @@ def tables_of(states: Sequence[UserState], categories: Sequence[str]) -> Mapping
 
 def moments_of(states: Sequence[UserState]) -> Int64[np.ndarray, "N"]:
     """The first moment at which all that is known of a user has happened: the one after the last event, if it is later
-    than the onboarding and the registration. 0 for a user of whom nothing is dated.
+    than the onboarding and the registration; who never said when that was registered when the profile was told. 0 for
+    a user of whom nothing is dated.
     """
     found = np.zeros(len(states), np.int64)
     for place, state in enumerate(states):
         last = [int(state.records["time"][-1]) + 1] if len(state.records) else []
-        found[place] = max([*last, *(_moment(read_fact(fact)) for fact in state.facts)], default=0)
+        found[place] = max([*last, *map(_moment, _facts(state))], default=0)
     return found
 
 
@@ -165,6 +173,17 @@ def _moment(told: Onboarding | Profile) -> int:
     if isinstance(told, Onboarding):
         return told.answered_at
     return told.told_at if told.registered_at is None else told.registered_at
+
+
+def _facts(state: UserState) -> list[Onboarding | Profile]:
+    """What was told of a user beside events. What can't be read costs this user a fact, and nobody a vector."""
+    found = []
+    for fact in state.facts:
+        try:
+            found.append(read_fact(fact))
+        except ValueError as error:
+            _log.warning("a fact is left out that can't be read: %s", error)
+    return found
 
 
 def _words(profile: Profile) -> tuple[str, ...]:

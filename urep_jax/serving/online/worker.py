@@ -23,6 +23,9 @@ from urep_jax.serving.online.states import StateEncoder, moments_of
 
 _NONE = np.zeros(0, RECORD)
 
+_MOMENTS = {Event: ("timestamp",), Onboarding: ("answered_at",), Profile: ("told_at", "registered_at")}
+"""What says when something was, of each kind of message."""
+
 
 @dataclasses.dataclass(frozen=True)
 class WorkerConfig:
@@ -182,13 +185,13 @@ def _read(
 
 
 def _refuse_future(told: Event | Onboarding | Profile | Forget, latest: float) -> None:
-    moment = {Event: "timestamp", Onboarding: "answered_at", Profile: "registered_at"}.get(type(told))
-    value = None if moment is None else getattr(told, moment)
-    if value is not None and value > latest:
-        raise ValueError(
-            f"its {moment} is {value}, too far after the moment at which it was accepted; send seconds since 1970, "
-            "and look at the sender's clock"
-        )
+    for moment in _MOMENTS.get(type(told), ()):
+        value = getattr(told, moment)
+        if value is not None and value > latest:
+            raise ValueError(
+                f"its {moment} is {value}, too far after the moment at which it was accepted; send seconds since 1970, "
+                "and look at the sender's clock"
+            )
 
 
 def _addition(user_id: str, told: Sequence[Event | Onboarding | Profile | Forget]) -> Addition:

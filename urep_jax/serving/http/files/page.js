@@ -22,11 +22,27 @@ function row(...cells) {
   return made;
 }
 
+/** Nowhere but here: who closes or reloads the page is asked for it again. */
+let token = null;
+
 async function ask(path) {
-  const answer = await fetch(path, { headers: { accept: "application/json" } });
+  const headers = { accept: "application/json" };
+  const borne = token;
+  if (borne !== null) headers.authorization = `Bearer ${borne}`;
+  const answer = await fetch(path, { headers });
   const told = await answer.json();
+  // Unless another one was entered meanwhile.
+  if (answer.status === 401 && borne === token) askForToken(borne === null ? "" : "that is another token");
   if (!answer.ok) throw new Error(`${told.error}; ${told.mend}`);
   return told;
+}
+
+function askForToken(why) {
+  if ($("door").hidden) $("refused").textContent = why;
+  $("door").hidden = false;
+  document.querySelector("main").hidden = true;
+  // A browser would follow these links without the token.
+  document.querySelector("footer").hidden = true;
 }
 
 function age(seconds) {
@@ -88,7 +104,9 @@ function drawChain(lineage) {
 
 function drawStatus(status) {
   const told = [
+    ["users", status.users.toLocaleString()],
     ["vectors", status.vectors.toLocaleString()],
+    ["workers", status.workers.toLocaleString()],
     ["messages waiting", status.waiting.toLocaleString()],
     ["the oldest has waited", status.oldest === null ? "–" : seconds(Math.max(0, Date.now() / 1000 - status.oldest))],
     ["from event to vector, median", status.freshness ? seconds(status.freshness.median) : "–"],
@@ -144,10 +162,15 @@ function drawMoves(moves) {
   chart.replaceChildren(...drawn);
 }
 
+/** How often somebody was asked about: an answer that comes after a later question isn't shown. */
+let questions = 0;
+
 async function showUser(userId) {
+  const mine = ++questions;
   $("message").textContent = "";
   try {
     const user = await ask(`/v1/users/${encodeURIComponent(userId)}`);
+    if (mine !== questions) return;
     const told = [`${user.events.toLocaleString()} events`];
     for (const [name, word] of Object.entries(user.categories)) told.push(`${name} ${word}`);
     if (user.artists.length) told.push(`picked ${user.artists.join(", ")}`);
@@ -163,12 +186,14 @@ async function showUser(userId) {
     );
     $("portrait").hidden = false;
   } catch (error) {
+    if (mine !== questions) return;
     $("portrait").hidden = true;
     $("message").textContent = error.message;
   }
 }
 
 async function refresh() {
+  if (!$("door").hidden) return;
   try {
     const [lineage, status] = await Promise.all([ask("/v1/lineage"), ask("/v1/status")]);
     drawChain(lineage);
@@ -178,6 +203,16 @@ async function refresh() {
     $("served").textContent = error.message;
   }
 }
+
+$("door").addEventListener("submit", (event) => {
+  event.preventDefault();
+  token = $("token").value;
+  $("token").value = "";
+  $("door").hidden = true;
+  document.querySelector("main").hidden = false;
+  refresh();
+  follow();
+});
 
 $("choose").addEventListener("submit", (event) => {
   event.preventDefault();
