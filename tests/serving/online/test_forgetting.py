@@ -167,6 +167,24 @@ def test_who_is_forgotten_while_a_space_is_filled_has_no_vector_there(place: Pla
         part.close()
 
 
+def test_who_was_forgotten_while_states_are_read_is_not_encoded(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Even if the user comes again before the vector is written: nothing that is known would be in it."""
+    store = place.store()
+    store.add([Addition("ann", np.zeros(1, RECORD))])
+    users = store.users
+
+    def forgotten_meanwhile(after: str, most: int) -> list[str]:
+        found = users(after, most)
+        store.forget("ann")
+        return found
+
+    monkeypatch.setattr(store, "users", forgotten_meanwhile)
+    comes_again = Counts(lambda: store.add([Addition("ann", np.ones(1, RECORD))]))
+    assert list(fill(store, "users-cc", comes_again)) == [0]
+    assert store.vectors(["ann"], "users-cc") == [None]
+    store.close()
+
+
 def test_no_note_of_filling_tells_of_a_user(place: Place) -> None:
     store = place.store()
     store.add([Addition(f"user {number}", np.zeros(1, RECORD)) for number in range(9)])
