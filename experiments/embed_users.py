@@ -82,7 +82,10 @@ def events_of_users(log: EventLog, time: int, reach: int) -> np.ndarray:
 
 
 def _store(cfg: DictConfig, folder: Path, events: np.ndarray, console: Console) -> None:
-    """Put what was made into the store that `task=serve` answers from, where that doesn't know more already."""
+    """Put what was made into the store that `task=serve` answers from, where that doesn't know more already.
+
+    Nothing of those whom the service has forgotten.
+    """
     stored, user = 0, 0
     stream, store = deployment_of(cfg, None if cfg.task.into == EMBEDDED else cfg.task.into).open()
     with contextlib.closing(stream), contextlib.closing(store):
@@ -96,4 +99,4 @@ def _store(cfg: DictConfig, folder: Path, events: np.ndarray, console: Console) 
             ]
             stored += store.write(vectors)
             user += len(vectors)
-    console.print(f"{stored:,} of them stored; of the others the service knows more")
+    console.print(f"{stored:,} of them stored; of the others the service knows more, or has forgotten them")

@@ -83,7 +83,10 @@ def check_into(into: str) -> None:
 
 
 def _begin_with_log(cfg: DictConfig, deployment: Deployment, run_folder: str, keep: Keep, console: Console) -> None:
-    """Store what the log tells of users, once: profiles, and of their events those that workers keep."""
+    """Store what the log tells of users, once: profiles, and of their events those that workers keep.
+
+    Nothing of those whom the service has forgotten.
+    """
     trained = OmegaConf.load(Path(run_folder) / "config.yaml")
     assert isinstance(trained, DictConfig)
     trained.workspace = cfg.workspace
@@ -97,11 +100,12 @@ def _begin_with_log(cfg: DictConfig, deployment: Deployment, run_folder: str, ke
         since = functools.partial(keep.since, reach=space.cfg.reach)
         with console.status(f"storing what {log.name} tells of {log.num_sequences:,} users"):
             portion: list[Addition] = []
+            stored = 0
             for addition in additions_of(log, load_tables(trained), space.categories, since):
                 portion.append(addition)
                 if len(portion) == _PORTION:
-                    store.add(portion)
+                    stored += store.load(portion)
                     portion = []
-            store.add(portion)
+            stored += store.load(portion)
         store.note(name, time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()))
-        console.print(f"stored what {log.name} tells of {log.num_sequences:,} users")
+        console.print(f"stored what {log.name} tells of {stored:,} users")

@@ -17,7 +17,7 @@ from urep_jax.serving.online import keep as keeping
 from urep_jax.serving.online.keep import Keep
 from urep_jax.serving.online.messages import Event, Onboarding, Told, message_of, records_of
 from urep_jax.serving.online.models import Models
-from urep_jax.serving.online.parts import RECORD, Addition, Store, StoredVector, Stream, UserState
+from urep_jax.serving.online.parts import RECORD, Addition, Claim, Store, StoredVector, Stream, UserState
 from urep_jax.serving.online.portrait import portrait
 from urep_jax.serving.online.states import StateEncoder
 from urep_jax.serving.online.worker import WorkerConfig, step
@@ -167,9 +167,9 @@ def test_it_is_amortised(parts: Parts, monkeypatch: pytest.MonkeyPatch) -> None:
     removed: list[tuple[int, int]] = []
     trim = parts.store.trim
 
-    def counting(before: Mapping[str, int]) -> int:
+    def counting(before: Mapping[str, int], claim: Claim | None) -> int:
         known = len(parts.state("ann").records)
-        removed.append((trim(before), known))
+        removed.append((trim(before, claim), known))
         return removed[-1][0]
 
     monkeypatch.setattr(parts.store, "trim", counting)

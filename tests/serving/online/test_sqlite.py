@@ -1,6 +1,9 @@
 """What only the parts in files promise: bytes that are gone, and a disk that is full."""
 
+import contextlib
+import json
 import sqlite3
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -9,7 +12,7 @@ import pytest
 
 from urep_jax.serving.online.partitions import partition_of
 from urep_jax.serving.online.parts import RECORD, Addition, Lag, Message, StoredVector, StoreFull
-from urep_jax.serving.online.sqlite_database import Database, in_tables
+from urep_jax.serving.online.sqlite_database import Database, in_tables, mark_removed
 from urep_jax.serving.online.sqlite_store import SqliteStore
 from urep_jax.serving.online.sqlite_stream import SqliteStream, _Post
 from urep_jax.serving.online.traces import name_of
@@ -54,6 +57,8 @@ def test_forgotten_ids_are_in_no_byte_of_the_files(tmp_path: Path, stream: Sqlit
     for one in ids[::150]:
         stream.forget(one)
         assert store.forget(one)
+        assert stream.scrub()
+        assert store.scrub()
         assert files_with(tmp_path, one.encode()) == []
         assert not store.holds(one)
     assert store.holds(ids[1])
@@ -66,8 +71,8 @@ def test_what_is_deleted_is_written_over_at_once(tmp_path: Path) -> None:
         connection.execute("INSERT INTO texts VALUES ('here lies ann'), ('and bob')")
     with database.writing() as connection:
         connection.execute("DELETE FROM texts WHERE text = 'here lies ann'")
-    database._empty_log()
-    assert files_with(tmp_path, b"lies ann") == [], "otherwise each `forget` would write the whole file anew"
+    assert database.scrub()
+    assert files_with(tmp_path, b"lies ann") == [], "otherwise the file would have to be written anew each time"
     database.close()
 
 
@@ -95,12 +100,90 @@ def test_a_copy_that_is_left_in_a_page_is_written_over(tmp_path: Path) -> None:
         connection.execute("INSERT INTO texts VALUES ('here lies ann'), ('and bob')")
     with database.writing() as connection:
         connection.execute("DELETE FROM texts WHERE text = 'here lies ann'")
+    assert database.scrub()
+    assert not database.write_anew(), "nobody said that it is worth it"
     assert not in_tables(database.path, [b"lies ann"])
     assert database.holds([b"lies ann"])
-    database.scrub([b"lies ann"])
+    with database.writing() as connection:
+        mark_removed(connection)
+    database.close()
+    database = Database(tmp_path / "a.sqlite", "")
+    assert database.write_anew()
     assert files_with(tmp_path, b"lies ann") == []
     assert database.holds([b"bob"])
+    assert not database.write_anew()
     database.close()
+
+
+def test_files_are_written_anew_once_after_somebody_was_forgotten(stream: SqliteStream, store: SqliteStore) -> None:
+    store.add([addition("ann")])
+    assert not store.write_anew()
+    assert not stream.write_anew()
+    store.forget("ann")
+    stream.forget("ann")
+    for part in (store, stream):
+        assert part.write_anew()
+        assert not part.write_anew()
+
+
+def test_what_is_removed_in_churn_is_gone_once_the_file_is_written_anew(tmp_path: Path, store: SqliteStore) -> None:
+    """Users of all lengths come and go until some of what is gone is left between what is there, as a few are."""
+    rng, number, there, gone = np.random.default_rng(0), 0, [], []
+    left: list[str] = []
+    while not left:
+        assert number < 30_000
+        for _ in range(20):
+            some = [f"<user {number + place}{'x' * int(rng.integers(0, 100))}>" for place in range(60)]
+            number, there = number + 60, there + some
+            store.add([Addition(one, addition(one).records, (json.dumps(one).encode(),)) for one in some])
+            for _ in range(50):
+                gone.append(there.pop(int(rng.integers(len(there)))))
+                store.forget(gone[-1])
+        assert store.scrub()
+        bytes_ = (tmp_path / "online.sqlite").read_bytes()
+        left = [one for one in gone if one.encode() in bytes_]
+    assert len(left) < len(gone) / 100
+    assert store.write_anew()
+    bytes_ = (tmp_path / "online.sqlite").read_bytes()
+    assert not [one for one in gone if one.encode() in bytes_]
+    assert sorted(there) == store.users(most=1 << 20)
+
+
+@pytest.mark.parametrize("known", [True, False])
+def test_forgetting_costs_no_more_where_there_are_many(tmp_path: Path, known: bool) -> None:
+    def cost(users: int) -> int:
+        """Thousands of steps of SQLite's machine that forgetting takes."""
+        folder = tmp_path / str(users)
+        with contextlib.closing(SqliteStore(folder)) as store, contextlib.closing(SqliteStream(folder, 2)) as stream:
+            store.add([addition(str(number), 20) for number in range(users)])
+            store.write(
+                [StoredVector(str(one), "users-aa", 1, 0, 1, 1.0, np.ones(8, np.float32)) for one in range(users)]
+            )
+            steps: list[None] = []
+            for part in (store, stream):
+                part._database._writer.set_progress_handler(lambda: steps.append(None), 10)
+            assert store.forget("7" if known else "nobody") is known
+            stream.forget("7")
+            assert stream.scrub()
+            assert store.scrub()
+            return len(steps)
+
+    assert cost(4000) < 2 * cost(40)
+
+
+def test_what_is_left_of_the_forgotten_tells_nothing(tmp_path: Path) -> None:
+    """Not even whether two stores have forgotten the same user."""
+    marks = set()
+    for name in "ab":
+        store = SqliteStore(tmp_path / name)
+        store.forget("ann")
+        store.forget("ann")
+        with store._database.reading() as connection:
+            ((mark,),) = connection.execute("SELECT mark FROM forgotten").fetchall()
+        marks.add(mark)
+        store.close()
+        assert files_with(tmp_path, b"ann") == []
+    assert len(marks) == 2
 
 
 def test_a_search_finds_what_lies_across_two_pieces(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -109,27 +192,27 @@ def test_a_search_finds_what_lies_across_two_pieces(tmp_path: Path, monkeypatch:
     for number in range(8):
         with database.writing() as connection:
             connection.execute("INSERT INTO texts VALUES (?)", (f"{'x' * number}<user {number}>",))
-    database.scrub([b"none"])
+    assert database.scrub()
     assert not database.holds([b"<user 8>"])
     monkeypatch.setattr("urep_jax.serving.online.sqlite_database.in_tables", lambda *_: False)
     assert all(database.holds([f"<user {number}>".encode()]) for number in range(8))
     database.close()
 
 
-def test_bytes_that_are_still_read_are_told_of(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("urep_jax.serving.online.sqlite_database._PATIENCE", 0.05)
-    with_others = SqliteStore(tmp_path)
-    with_others.add([addition("ann")])
+def test_bytes_that_are_still_read_are_told_of(tmp_path: Path, store: SqliteStore) -> None:
+    store.add([addition("ann")])
     reader = sqlite3.connect(tmp_path / "online.sqlite")
     reader.execute("BEGIN")
     reader.execute("SELECT * FROM users").fetchall()
-    with pytest.raises(TimeoutError, match="end what reads it and forget once more"):
-        with_others.forget("ann")
-    assert with_others.holds("ann")
+    assert store.forget("ann")
+    begin = time.monotonic()
+    assert not store.scrub()
+    assert time.monotonic() - begin < 2.0, "nobody can write meanwhile"
+    assert store.holds("ann")
+    store.add([addition("bob")])
     reader.close()
-    assert not with_others.forget("ann")
-    assert not with_others.holds("ann")
-    with_others.close()
+    assert store.scrub()
+    assert not store.holds("ann")
 
 
 def limit(database: Database, pages: int) -> None:

@@ -136,8 +136,10 @@ def test_records_of_another_type_are_refused_and_nothing_is_added(store: Store) 
 def test_vectors_are_read_as_written(store: Store) -> None:
     assert store.vectors([], "users-aa") == []
     assert store.write([]) == 0
-    exact = StoredVector("zoë", "users-aa", 2**40, 2**35, 7, 1234.5678, np.array([0.1, -np.inf, 1e-40], np.float32))
-    assert store.write([exact, vector("b", 1, 2, 3.0), vector("b", 1, 2, 4.0, "users-bb")]) == 3
+    (state,) = store.add([Addition("zoë", records((1, 1, 1)))])
+    numbers = np.array([0.1, -np.inf, 1e-40], np.float32)
+    exact = StoredVector("zoë", "users-aa", 2**40, state.revision, 7, 1234.5678, numbers)
+    assert store.write([exact, vector("b", 1, 0, 3.0), vector("b", 1, 0, 4.0, "users-bb")]) == 3
     zoe, nobody, b = store.vectors(["zoë", "c", "b"], "users-aa")
     assert nobody is None
     assert zoe is not None
@@ -157,6 +159,9 @@ def test_any_order_of_writes_ends_with_who_knows_most(
     store: Store, moments: list[tuple[int, int]], at_once: bool
 ) -> None:
     user = uuid.uuid4().hex
+    states = [store.add([Addition(user, records((1, 1, 1)))])[0] for _ in range(3)]
+    revision = [0, *(state.revision for state in states)]  # 0 is batch inference's.
+    moments = [(as_of, revision[place]) for as_of, place in moments]
     written = [vector(user, *moment, number) for number, moment in enumerate(moments)]
     stored = store.write(written) if at_once else sum(store.write([one]) for one in written)
     (left,) = store.vectors([user], "users-aa")
@@ -182,7 +187,7 @@ def test_users_come_sorted_in_pages(store: Store) -> None:
 
 def test_scan_finds_all_vectors_of_a_space(store: Store) -> None:
     many = [vector(f"user {number}", number, 0, number) for number in range(700)]
-    store.write([*many, vector("other", 1, 1, 1.0, "users-bb")])
+    store.write([*many, vector("other", 1, 0, 1.0, "users-bb")])
     assert list(store.scan("users-cc")) == []
     portions = list(store.scan("users-aa", 300))
     assert [len(portion) for portion in portions] == [300, 300, 100]
@@ -243,12 +248,13 @@ def test_forgetting_leaves_nothing_of_a_user_and_all_of_others(place: Place, sto
     for one in ids:
         assert not store.holds(one)
         store.add([Addition(one, records((1, 1, 1)), (b'{"age": 3}',))])
-        store.write([vector(one, 1, 1, 1.0), vector(one, 1, 1, 1.0, "users-bb")])
+        store.write([vector(one, 1, 0, 1.0), vector(one, 1, 0, 1.0, "users-bb")])
     states = {one: read(store, one).records.tobytes() for one in ids}
     for number, one in enumerate(ids):
         assert store.holds(one)
         assert store.forget(one)
         assert not store.forget(one)
+        assert store.scrub()
         assert not store.holds(one)
         assert read(store, one).revision == 0
         assert store.vectors([one], "users-bb") == [None]
@@ -273,11 +279,12 @@ def test_a_user_who_is_left_anywhere_is_found(place: Place, store: Store, where:
     elif where == "a note":
         store.note("last", '["ann"]')
     else:
-        store.write([vector("ann", 1, 1, 1.0)])
+        store.write([vector("ann", 1, 0, 1.0)])
     assert store.holds("ann")
     assert not store.holds("anna")
-    if where in ("a note", "a vector"):
+    if where == "a vector":
         store.forget("ann")
+        assert store.scrub()
         assert not store.holds("ann")
     stream.close()
 
@@ -285,9 +292,75 @@ def test_a_user_who_is_left_anywhere_is_found(place: Place, store: Store, where:
 def test_notes_are_kept(place: Place, store: Store) -> None:
     assert store.note("loaded") is None
     assert store.note("loaded", "log ☃") == "log ☃"
-    assert store.note("loaded", "") == ""
     assert store.note("loaded", "again") == "again"
     other = place.store()
     assert other.note("loaded") == "again"
     assert other.note("else") is None
     other.close()
+
+
+def test_an_empty_note_is_none(store: Store) -> None:
+    assert store.notes("") == {}
+    for name in ("a%/1", "a%/2", "ab/1", "A%/1"):
+        store.note(name, name)
+    assert store.notes("a%/") == {"a%/1": "a%/1", "a%/2": "a%/2"}
+    assert store.notes("a*") == {}
+    assert store.note("a%/1", "") == ""
+    assert store.note("a%/1") is None
+    assert store.note("never", "") == ""
+    assert store.notes("") == {name: name for name in ("a%/2", "ab/1", "A%/1")}
+
+
+def test_a_vector_of_what_was_forgotten_is_not_stored(store: Store) -> None:
+    """Not by who read the state before, not even when the user has come again, and be it about a later moment."""
+    (before,) = store.add([Addition("ann", records((1, 1, 1), (2, 2, 2)))])
+    assert store.write([vector("ann", 3, before.revision + 1, 1.0)]) == 0, "nobody has read that yet"
+    assert store.write([vector("nobody", 3, before.revision, 1.0)]) == 0
+    assert store.write([vector("ann", 3, before.revision, 1.0)]) == 1
+    store.forget("ann")
+    assert store.write([vector("ann", 9, before.revision, 1.0), vector("ann", 9, before.revision, 1.0, "bb")]) == 0
+    assert store.scrub()
+    assert not store.holds("ann")
+    (after,) = store.add([Addition("ann", records((5, 5, 5)))])
+    assert after.revision > before.revision
+    assert store.write([vector("ann", 9, before.revision, 1.0), vector("ann", 9, before.revision, 1.0, "bb")]) == 0
+    assert store.vectors(["ann"], "users-aa") == [None]
+    (more,) = store.add([Addition("ann", records((6, 6, 6)))])
+    assert store.write([vector("ann", 6, after.revision, 2.0), vector("ann", 7, more.revision, 3.0)]) == 2
+    (found,) = store.vectors(["ann"], "users-aa")
+    assert found is not None
+    assert (found.as_of, found.revision) == (7, more.revision)
+
+
+@pytest.mark.parametrize("known", [True, False])
+def test_logs_and_batch_inference_heed_who_was_forgotten(place: Place, store: Store, known: bool) -> None:
+    """Also whom nothing was known of: what a log or a batch tells may come later."""
+    log = [Addition(one, records((1, 1, 1)), (b'{"age": 3}',)) for one in ("ann", "bob")]
+    batch = [vector(one, 9, 0, 1.0) for one in ("ann", "bob")]
+    if known:
+        assert store.load([*log, Addition("cem", NONE)]) == 2
+        assert store.write(batch) == 2
+    assert store.forget("ann") is known
+    for again in (store, place.store()):
+        assert again.load(log) == 1
+        assert again.write(batch) == 1
+        assert again.users() == ["bob"]
+        assert again.scrub()
+        assert not again.holds("ann")
+    again.close()
+    (state,) = store.add(log[:1])
+    assert len(state.records) == 1
+    assert store.load(log) == store.write(batch) == 2, "what a stream tells later brings a user back"
+
+
+def test_what_is_loaded_is_added(store: Store) -> None:
+    assert store.load([]) == 0
+    assert store.load([Addition("a", NONE)]) == 0
+    store.add([Addition("a", records((2, 5, 1)), (b"1",))])
+    assert store.load([Addition("a", records((1, 3, 1), (2, 5, 1)), (b"2",)), Addition("b", NONE, (b"3",))]) == 2
+    state = read(store, "a")
+    assert (state.records["key"].tolist(), state.facts) == ([1, 2], (b"1", b"2"))
+    assert read(store, "b").facts == (b"3",)
+    with pytest.raises(ValueError, match="the records are an array of int64 and shape"):
+        store.load([Addition("c", records((1, 1, 1))), Addition("b", np.arange(3))])
+    assert store.users() == ["a", "b"]

@@ -132,15 +132,14 @@ def test_the_dead_are_told_latest_first(stream: Stream) -> None:
     assert stream.lag() == Lag(0, None, 3)
 
 
-def test_forgetting_removes_all_messages_of_a_user(stream: Stream) -> None:
+def test_forgetting_removes_dead_messages_of_a_user(stream: Stream) -> None:
     stream.append([Message("ann", b"1"), Message("annabel", b"2"), Message("ann", b"3"), Message("bob", b"4")], 0.0)
     found = {one.message.body: one for one in taken(stream, 4)}
-    stream.bury([(found[b"3"], "wrong"), (found[b"4"], "wrong")])
-    assert stream.forget("ann") == 2
+    stream.bury([(found[one], "wrong") for one in (b"2", b"3", b"4")])
+    assert stream.forget("ann") == 1
     assert stream.forget("ann") == 0
-    assert stream.lag() == Lag(1, 0.0, 1)
-    stream.bury([(found[b"1"], "wrong")])
-    assert [one.message.user_id for one in stream.dead(9)] == ["bob"], "what was forgotten is not brought back"
+    assert {one.message.user_id for one in stream.dead(9)} == {"annabel", "bob"}
+    assert stream.lag() == Lag(1, 0.0, 2), "what waits is the worker's: it may tell of a user who came again"
 
 
 @pytest.mark.parametrize("user_id", ["ann", 'zoë "☃"'])

@@ -2,7 +2,6 @@
 
 import contextlib
 import logging
-import secrets
 import threading
 import time
 from collections.abc import Mapping, Sequence
@@ -23,6 +22,7 @@ from urep_jax.serving.online.models import RANKER, RECOMMENDER, USERS, Models, l
 from urep_jax.serving.online.near import UserIndex, nearest_items
 from urep_jax.serving.online.parts import RECORD, Addition, Dead, Message, UserState
 from urep_jax.serving.online.portrait import portrait
+from urep_jax.serving.online.receipts import collect, new_receipt
 from urep_jax.serving.online.work import read_pulse, whole
 
 _NONE = np.zeros(0, RECORD)
@@ -116,18 +116,16 @@ class OnlineBackend:
 
     def forget(self, user_id: str) -> bool:
         """See `Backend`."""
-        there = self._state(user_id).revision > 0 or self._store.holds(user_id)
         self._users.forget(user_id)
-        receipt = f"forgotten/{secrets.token_hex(8)}"
+        receipt = new_receipt()
         self._stream.append([message_of(Forget(user_id=user_id, receipt=receipt))], time.time())
         until = time.monotonic() + _PATIENCE
-        while not self._store.note(receipt):
+        while (known := collect(self._store, receipt)) is None:
             if time.monotonic() > until:
                 raise NotReady("the workers are behind; the user will be forgotten when they come to it: ask again")
             time.sleep(0.01)
-        self._store.note(receipt, "")
         self._users.forget(user_id)
-        return there
+        return known
 
     def nearest_users(self, user_id: str, k: int) -> Neighbours | None:
         """See `Backend`."""

@@ -78,7 +78,7 @@ class Forget(Struct, kw_only=True, forbid_unknown_fields=True, tag_field="kind",
     """The user is to be forgotten: everything that was told before.
 
     Attributes:
-        receipt: the name of the note that says when it is done; it tells nothing of the user.
+        receipt: the name of the note that says that it is done; see `receipts`.
     """
 
     user_id: Id

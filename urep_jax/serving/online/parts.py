@@ -6,6 +6,8 @@ What is promised is the same:
 - A message is on disk when `append` returns, and is delivered at least once: it stays until `done`.
 - What a store adds is a set: adding again, or in another order, changes nothing that can be read.
 - A vector is replaced only by one that knows more.
+- Who was forgotten is not known again by what was under way, nor by a log or batch inference; only by what a stream
+  tells later.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -83,6 +85,18 @@ class Lag(NamedTuple):
     dead: int
 
 
+class Claim(NamedTuple):
+    """What a worker shows when it changes what is known of users: messages of theirs are its to take.
+
+    Attributes:
+        worker: its name, which no other has.
+        partitions: how many there are.
+    """
+
+    worker: str
+    partitions: int
+
+
 @runtime_checkable
 class Stream(Protocol):
     """Messages between those who accept them and the workers.
@@ -92,6 +106,8 @@ class Stream(Protocol):
     """
 
     partitions: int
+    claim: Claim | None
+    """None where the system sees to it that a worker has its partitions until it is done, however long it takes."""
 
     def append(self, messages: Sequence[Message], accepted_at: float) -> None:
         """Accept messages, all or none: they are on disk when this returns."""
@@ -115,10 +131,25 @@ class Stream(Protocol):
         """How far behind the workers are."""
 
     def forget(self, user_id: str) -> int:
-        """Remove all messages of a user, dead ones too, and dead ones of others that have the user's id as JSON.
+        """Remove dead messages of a user, and those of others that have the user's id as JSON.
+
+        Others are `done` by who takes them: those before the message that tells to forget were taken before it, and
+        those after it tell of a user who came again.
 
         Returns:
             How many there were.
+        """
+
+    def scrub(self) -> bool:
+        """See that what was removed is in no byte of what is kept beside it; whether that could be done at once.
+
+        It can't while somebody reads on and on: ask again later.
+        """
+
+    def write_anew(self) -> bool:
+        """Write everything anew if a user was forgotten since, for when there is nothing else to do; whether it was.
+
+        A copy that was left behind when things were moved, which is rare, is gone then too.
         """
 
     def close(self) -> None:
@@ -131,7 +162,7 @@ class UserState(NamedTuple):
     Attributes:
         records: events, of `RECORD`: sorted by time, then key; each key once.
         facts: JSON of what else was told: each once, sorted.
-        revision: grows by one or more with each addition.
+        revision: grows by one or more with each addition, and is never that of a user who was forgotten.
     """
 
     records: np.ndarray
@@ -179,14 +210,24 @@ class StoredVector(NamedTuple):
 class Store(Protocol):
     """What is known of users, and their vectors."""
 
-    def add(self, additions: Sequence[Addition]) -> list[UserState]:
+    def add(self, additions: Sequence[Addition], claim: Claim | None = None) -> list[UserState]:
         """Add to what is known of users, all or none, and read all that is known of them then.
+
+        Who was forgotten is known again.
 
         What is there already is not there twice. Of two different records with one key the later stays, and of those
         of one time the one whose bytes are the lesser, whatever came first. It is on disk when this returns.
 
         Args:
             additions: of different users; one without records and facts only reads.
+            claim: of the stream that they are from; what somebody adds who has lost it is refused.
+        """
+
+    def load(self, additions: Sequence[Addition]) -> int:
+        """Add what a log tells of users, all or none, but nothing of those who were forgotten.
+
+        Returns:
+            Of how many it was added.
         """
 
     def vectors(self, user_ids: Sequence[str], space_id: str) -> list[StoredVector | None]:
@@ -194,6 +235,9 @@ class Store(Protocol):
 
     def write(self, vectors: Sequence[StoredVector]) -> int:
         """Store vectors, each unless the one that is there knows more: by `as_of`, then by `revision`.
+
+        One that was made from a state is stored while that user is known: not if the user was forgotten since, even if
+        something is known again. One of revision 0 is stored unless the user was forgotten.
 
         Returns:
             How many were stored. They are on disk when this returns.
@@ -214,20 +258,33 @@ class Store(Protocol):
     def drop(self, space_id: str) -> int:
         """Remove all vectors of a space; how many there were."""
 
-    def trim(self, before: Mapping[str, int]) -> int:
+    def trim(self, before: Mapping[str, int], claim: Claim | None = None) -> int:
         """Remove users' records of before a moment, each user's own; how many there were."""
 
-    def forget(self, user_id: str) -> bool:
-        """Remove everything about a user; whether there was anything."""
+    def forget(self, user_id: str, claim: Claim | None = None) -> bool:
+        """Remove everything about a user; whether there was anything.
+
+        What is left is a mark, which logs and batch inference heed, and from which nobody can tell whom it is of
+        without guessing the id and having the store's secret.
+        """
+
+    def scrub(self) -> bool:
+        """As `Stream.scrub`."""
+
+    def write_anew(self) -> bool:
+        """As `Stream.write_anew`."""
 
     def holds(self, user_id: str) -> bool:
-        """Whether the user's id occurs anywhere: a search through all that is kept, not a lookup."""
+        """Whether the user's id occurs anywhere: a search through all that is kept, to prove that it doesn't."""
 
     def note(self, name: str, value: str | None = None) -> str | None:
         """Keep a short text by a name, or read it: what a service has done once, such as loading a log.
 
-        A text that tells of a user has the id as JSON, in quotes; `forget` removes it.
+        An empty text removes the note. None tells of a user: `forget` looks into none.
         """
+
+    def notes(self, begin: str) -> dict[str, str]:
+        """All notes whose names begin so."""
 
     def close(self) -> None:
         """Let go of files and connections."""

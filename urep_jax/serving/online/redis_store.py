@@ -1,67 +1,26 @@
 """`RedisStore`: what is known of users, and their vectors, in a Redis server."""
 
+import secrets
 import struct
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
-from urep_jax.serving.online.parts import Addition, StoredVector, UserState
+from urep_jax.serving.online import redis_scripts as scripts
+from urep_jax.serving.online.partitions import partition_of
+from urep_jax.serving.online.parts import Addition, Claim, StoreAway, StoredVector, UserState
 from urep_jax.serving.online.records import packed, union, wasteful
 from urep_jax.serving.online.redis_server import Server
-from urep_jax.serving.online.traces import in_texts
+from urep_jax.serving.online.traces import in_texts, mark_of
 
 _HEAD = struct.Struct("<qqqd")
 """Before a vector's numbers: as_of, revision, events, computed_at."""
 
 _PORTION = 1000
 
-_OWN_WORDS = (b"revision", b"partitions", b"owners", b"notes")
+_OWN_WORDS = (b"revision", b"revisions", b"partitions", b"owners", b"notes")
 """Keys with numbers and words of our own in them, which somebody's id may equal."""
-
-# One script for all of them, so that a server without room adds to all or to none.
-# KEYS: users; then of each its records, facts and revision. ARGV: of each its id, records, number of facts, facts.
-_ADD_SCRIPT = """
-local place, key = 1, 2
-while place <= #ARGV do
-  local facts = tonumber(ARGV[place + 2])
-  redis.call('ZADD', KEYS[1], 0, ARGV[place])
-  if #ARGV[place + 1] > 0 then redis.call('APPEND', KEYS[key], ARGV[place + 1]) end
-  for fact = place + 3, place + 2 + facts do redis.call('SADD', KEYS[key + 1], ARGV[fact]) end
-  redis.call('INCR', KEYS[key + 2])
-  place, key = place + 3 + facts, key + 3
-end
-"""
-
-# Write a user's records anew, unless somebody added meanwhile.
-# KEYS: records, revision. ARGV: the revision that was read, the records, by how much the revision grows.
-_REPLACE_SCRIPT = """
-if redis.call('GET', KEYS[2]) ~= ARGV[1] then return 0 end
-if #ARGV[2] > 0 then redis.call('SET', KEYS[1], ARGV[2]) else redis.call('DEL', KEYS[1]) end
-redis.call('INCRBY', KEYS[2], ARGV[3])
-return 1
-"""
-
-# KEYS: spaces; then of each vector its space's. ARGV: of each its space's id, its user's id, head and numbers.
-_WRITE_SCRIPT = """
-local stored = 0
-for place = 1, #ARGV, 3 do
-  local key = KEYS[1 + (place + 2) / 3]
-  local there = redis.call('HGET', key, ARGV[place + 1])
-  local later = true
-  if there then
-    local as_of, revision = struct.unpack('<i8i8', there)
-    local new_as_of, new_revision = struct.unpack('<i8i8', ARGV[place + 2])
-    later = new_as_of > as_of or (new_as_of == as_of and new_revision >= revision)
-  end
-  if later then
-    redis.call('SADD', KEYS[1], ARGV[place])
-    redis.call('HSET', key, ARGV[place + 1], ARGV[place + 2])
-    stored = stored + 1
-  end
-end
-return stored
-"""
 
 
 class RedisStore:
@@ -85,40 +44,57 @@ class RedisStore:
         self._server = Server(url, prefix, durable)
         key = self._server.key
         self._users, self._spaces, self._notes = key("users"), key("spaces"), key("notes")
+        self._owners, self._revisions, self._forgotten = key("owners"), key("revisions"), key("forgotten")
+        with self._server.asked() as redis:
+            redis.setnx(key("secret"), secrets.token_bytes(32))
+            self._secret: bytes = redis.get(key("secret"))
 
-    def add(self, additions: Sequence[Addition]) -> list[UserState]:
+    def add(self, additions: Sequence[Addition], claim: Claim | None = None) -> list[UserState]:
         """See `Store.add`.
+
+        Raises:
+            StoreAway: if the server doesn't answer, and whether anything was added isn't known; or if the claim is
+                lost, and nothing was added.
+            StoreFull: if there is no room; nothing was added.
+            ValueError: if records are not of `RECORD`.
+        """
+        script = self._adding(additions, claim, again=True)
+        with self._server.asked() as redis:
+            # A server without room refuses transactions, even those that only read.
+            with redis.pipeline(transaction=bool(script)) as together:
+                if script:
+                    together.eval(*script)
+                for user_id, _, _ in additions:
+                    records_key, facts_key, revision_key = self._of(user_id)
+                    # The revision first: what is read then knows at least as much as it says.
+                    together.hget(revision_key, "now")
+                    together.get(records_key)
+                    together.smembers(facts_key)
+                found = together.execute()
+            if script:
+                _refuse_lost(found.pop(0))
+            states = []
+            for place, addition in enumerate(additions):
+                revision, records, facts = found[3 * place : 3 * place + 3]
+                state = UserState(union([records or b""]), tuple(sorted(facts)), int(revision or 0))
+                if wasteful(len(records or b"") // state.records.itemsize, len(state.records)):
+                    self._replace(redis, addition.user_id, state.revision, state.records, None)
+                states.append(state)
+        return states
+
+    def load(self, additions: Sequence[Addition]) -> int:
+        """See `Store.load`.
 
         Raises:
             StoreAway: if the server doesn't answer; whether anything was added isn't known.
             StoreFull: if there is no room; nothing was added.
             ValueError: if records are not of `RECORD`.
         """
-        keys, arguments = [self._users], []
-        for user_id, records, facts in additions:
-            if len(new := packed(records)) or facts:
-                keys += self._of(user_id)
-                arguments += [user_id.encode(), new, len(facts), *facts]
+        script = self._adding(additions, None, again=False)
+        if not script:
+            return 0
         with self._server.asked() as redis:
-            # A server without room refuses transactions, even those that only read.
-            with redis.pipeline(transaction=bool(arguments)) as together:
-                if arguments:
-                    together.eval(_ADD_SCRIPT, len(keys), *keys, *arguments)
-                for user_id, _, _ in additions:
-                    records_key, facts_key, revision_key = self._of(user_id)
-                    # The revision first: what is read then knows at least as much as it says.
-                    together.get(revision_key)
-                    together.get(records_key)
-                    together.smembers(facts_key)
-                found = together.execute()[1 if arguments else 0 :]
-            states = []
-            for place, addition in enumerate(additions):
-                revision, records, facts = found[3 * place : 3 * place + 3]
-                state = UserState(union([records or b""]), tuple(sorted(facts)), int(revision or 0))
-                if wasteful(len(records or b"") // state.records.itemsize, len(state.records)):
-                    self._replace(redis, addition.user_id, state.revision, state.records, 0)
-                states.append(state)
-        return states
+            return int(redis.eval(*script))
 
     def vectors(self, user_ids: Sequence[str], space_id: str) -> list[StoredVector | None]:
         """See `Store.vectors`."""
@@ -140,10 +116,13 @@ class RedisStore:
         """
         if not vectors:
             return 0
-        keys = [self._spaces, *(self._space(one.space_id) for one in vectors)]
-        arguments = [part for one in vectors for part in (one.space_id.encode(), one.user_id.encode(), _packed(one))]
+        keys, arguments = [self._spaces, self._forgotten], []
+        for one in vectors:
+            keys += [self._space(one.space_id), self._of(one.user_id)[2]]
+            mark = mark_of(one.user_id, self._secret)
+            arguments += [one.space_id.encode(), one.user_id.encode(), mark, _packed(one)]
         with self._server.asked() as redis:
-            return int(redis.eval(_WRITE_SCRIPT, len(keys), *keys, *arguments))
+            return int(redis.eval(scripts.WRITE, len(keys), *keys, *arguments))
 
     def users(self, after: str = "", most: int = 1024) -> list[str]:
         """See `Store.users`; who only has a vector isn't one of them."""
@@ -185,11 +164,11 @@ class RedisStore:
             together.srem(self._spaces, space_id.encode())
             return int(together.execute()[0])
 
-    def trim(self, before: Mapping[str, int]) -> int:
+    def trim(self, before: Mapping[str, int], claim: Claim | None = None) -> int:
         """See `Store.trim`; what was known is another state then, so its revision grows.
 
         Raises:
-            StoreAway: if the server doesn't answer; whose records were removed isn't known.
+            StoreAway: if the server doesn't answer, or the claim is lost; whose records were removed isn't known.
             StoreFull: if there is no room to write anew what is kept; whose records were removed isn't known.
         """
         removed, left = 0, list(before)
@@ -200,28 +179,38 @@ class RedisStore:
                 for user_id, state in zip(left, states, strict=True):
                     kept = state.records[state.records["time"] >= before[user_id]]
                     if len(kept) < len(state.records):
-                        self._replace(together, user_id, state.revision, kept, 1)
+                        self._replace(together, user_id, state.revision, kept, claim, trimmed=True)
                         trimmed.append((user_id, len(state.records) - len(kept)))
                 done = together.execute()
+            for told in done:
+                _refuse_lost(told)
             removed += sum(count for (_, count), good in zip(trimmed, done, strict=True) if good)
             # To whom something was added meanwhile is looked at again.
             left = [user_id for (user_id, _), good in zip(trimmed, done, strict=True) if not good]
         return removed
 
-    def forget(self, user_id: str) -> bool:
-        """See `Store.forget`; the server's append-only file has old commands until it is next written anew."""
-        user = user_id.encode()
+    def forget(self, user_id: str, claim: Claim | None = None) -> bool:
+        """See `Store.forget`; the server's append-only file has old commands until it is next written anew.
+
+        Raises:
+            StoreAway: if the server doesn't answer, or the claim is lost.
+        """
+        keys = [self._owners, self._users, self._spaces, self._forgotten, *self._of(user_id)]
+        mark = mark_of(user_id, self._secret)
         with self._server.asked() as redis:
-            spaces = redis.smembers(self._spaces)
-            for name, value in redis.hscan_iter(self._notes, count=_PORTION):
-                if any(text in value for text in in_texts(user_id)):
-                    redis.hdel(self._notes, name)
-            with redis.pipeline(transaction=False) as together:
-                together.zrem(self._users, user)
-                together.delete(*self._of(user_id))
-                for space_id in spaces:
-                    together.hdel(self._space(space_id.decode()), user)
-                return any(together.execute())
+            found = redis.eval(
+                scripts.FORGET, len(keys), *keys, *_shown(claim, [user_id]), user_id.encode(), mark, self._space("")
+            )
+        _refuse_lost(found)
+        return bool(found)
+
+    def scrub(self) -> bool:
+        """See `Store.scrub`: what a server removes is removed."""
+        return True
+
+    def write_anew(self) -> bool:
+        """See `Store.write_anew`: a server writes its file anew when it has grown; `BGREWRITEAOF` makes it do so."""
+        return False
 
     def holds(self, user_id: str) -> bool:
         """See `Store.holds`: in all keys that begin with the prefix, the stream's too, and in their values."""
@@ -244,10 +233,19 @@ class RedisStore:
         """See `Store.note`."""
         with self._server.asked() as redis:
             if value is not None:
-                redis.hset(self._notes, name.encode(), value.encode())
+                if value:
+                    redis.hset(self._notes, name.encode(), value.encode())
+                else:
+                    redis.hdel(self._notes, name.encode())
                 return value
             found = redis.hget(self._notes, name.encode())
         return None if found is None else found.decode()
+
+    def notes(self, begin: str) -> dict[str, str]:
+        """See `Store.notes`."""
+        with self._server.asked() as redis:
+            found = dict(redis.hscan_iter(self._notes, match=_literal(begin) + "*", count=_PORTION))
+        return {name.decode(): value.decode() for name, value in found.items()}
 
     def close(self) -> None:
         """See `Store.close`."""
@@ -261,10 +259,47 @@ class RedisStore:
     def _space(self, space_id: str) -> str:
         return self._server.key("vectors", space_id)
 
-    def _replace(self, redis: Any, user_id: str, revision: int, records: np.ndarray, more: int) -> None:
+    def _adding(self, additions: Sequence[Addition], claim: Claim | None, *, again: bool) -> list[Any]:
+        """What is evaluated to add; nothing if all of them only read."""
+        keys, arguments = [self._owners, self._revisions, self._forgotten, self._users], []
+        for user_id, records, facts in additions:
+            if len(new := packed(records)) or facts:
+                keys += self._of(user_id)
+                arguments += [user_id.encode(), mark_of(user_id, self._secret), new, len(facts), *facts]
+        if not arguments:
+            return []
+        shown = _shown(claim, [one.user_id for one in additions])
+        return [scripts.ADD, len(keys), *keys, *shown, int(again), *arguments]
+
+    def _replace(
+        self,
+        redis: Any,
+        user_id: str,
+        revision: int,
+        records: np.ndarray,
+        claim: Claim | None,
+        *,
+        trimmed: bool = False,
+    ) -> None:
         """Write a user's records anew, if they are still those of a revision; a pipeline tells 1 then, and else 0."""
         records_key, _, revision_key = self._of(user_id)
-        redis.eval(_REPLACE_SCRIPT, 2, records_key, revision_key, revision, packed(records), more)
+        keys = (self._owners, self._revisions, records_key, revision_key)
+        shown = _shown(claim, [user_id])
+        redis.eval(scripts.REPLACE, len(keys), *keys, *shown, revision, packed(records), int(trimmed))
+
+
+def _shown(claim: Claim | None, user_ids: Sequence[str]) -> tuple[str, str]:
+    """A claim as scripts read it: the worker, and the partitions of users."""
+    if claim is None:
+        return "", ""
+    return claim.worker, ",".join({str(partition_of(one, claim.partitions)) for one in user_ids})
+
+
+def _refuse_lost(told: int) -> None:
+    if told == -1:
+        raise StoreAway(
+            "this worker stood still for so long that others took its partitions, so it changes nothing; begin anew"
+        )
 
 
 def _contents(redis: Any, key: bytes) -> Iterator[Sequence[bytes]]:

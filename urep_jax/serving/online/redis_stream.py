@@ -18,7 +18,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from urep_jax.serving.online.partitions import check_partitions, partition_of
-from urep_jax.serving.online.parts import Dead, Delivery, Lag, Message, StoreAway
+from urep_jax.serving.online.parts import Claim, Dead, Delivery, Lag, Message, StoreAway
 from urep_jax.serving.online.redis_server import Server
 from urep_jax.serving.online.traces import in_texts
 
@@ -95,11 +95,15 @@ class RedisStream:
     """Messages in Redis; workers share the partitions evenly, however many there are.
 
     A worker that dies is taken for dead three seconds later. One that stands still for longer than that loses its
-    partitions too, and what it had taken is delivered to another: nothing is lost, and what comes of it is the same.
+    partitions too, and what it had taken is delivered to another. It finds out with its next addition, which is
+    refused by its `claim`; so nothing is lost, and what was forgotten meanwhile doesn't come back.
 
     Attributes:
         partitions: how many there are.
+        claim: whose partitions are this worker's, as the server knows it.
     """
+
+    claim: Claim | None
 
     def __init__(self, url: str, partitions: int = 16, *, prefix: str = "urep", durable: bool = True) -> None:
         """Connect; see `Server`.
@@ -131,6 +135,7 @@ class RedisStream:
                 f"partitions={made_with}, or a new one with another prefix"
             )
         self._name = f"{socket.gethostname()}-{os.getpid()}-{uuid.uuid4().hex}"
+        self.claim = Claim(self._name, partitions)
         self._taking = threading.Lock()
         self._beating: threading.Thread | None = None
         self._closed = threading.Event()
@@ -211,22 +216,26 @@ class RedisStream:
 
     def forget(self, user_id: str) -> int:
         """See `Stream.forget`; the server's append-only file has old commands until it is next written anew."""
-        forgotten, user = 0, user_id.encode()
-        for key, texts in (
-            (self._streams[partition_of(user_id, self.partitions)], ()),
-            (self._dead, in_texts(user_id)),
-        ):
-            last = b"-"
-            with self._server.asked() as redis:
-                while found := redis.xrange(key, min=last, count=_PORTION):
-                    theirs = [
-                        entry
-                        for entry, fields in found
-                        if fields[b"user"] == user or any(text in fields[b"body"] for text in texts)
-                    ]
-                    forgotten += redis.xdel(key, *theirs) if theirs else 0
-                    last = b"(" + found[-1][0]
+        forgotten, last = 0, b"-"
+        user, texts = user_id.encode(), in_texts(user_id)
+        with self._server.asked() as redis:
+            while found := redis.xrange(self._dead, min=last, count=_PORTION):
+                theirs = [
+                    entry
+                    for entry, fields in found
+                    if fields[b"user"] == user or any(text in fields[b"body"] for text in texts)
+                ]
+                forgotten += redis.xdel(self._dead, *theirs) if theirs else 0
+                last = b"(" + found[-1][0]
         return forgotten
+
+    def scrub(self) -> bool:
+        """See `Stream.scrub`: what a server removes is removed."""
+        return True
+
+    def write_anew(self) -> bool:
+        """See `Stream.write_anew`: a server writes its file anew when it has grown; `BGREWRITEAOF` makes it do so."""
+        return False
 
     def close(self) -> None:
         """See `Stream.close`."""

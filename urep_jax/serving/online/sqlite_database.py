@@ -14,6 +14,9 @@ from urep_jax.serving.online.parts import StoreFull
 _PATIENCE = 30.0
 """Seconds to wait for another's lock on the file."""
 
+_PAUSE_MS = 200
+"""Milliseconds to wait for a moment in which nobody reads; nobody writes meanwhile."""
+
 _PIECE = 1 << 24
 """Bytes of a file that are searched at once."""
 
@@ -98,25 +101,40 @@ class Database:
             if self._closed:
                 self._close_resting()
 
-    def scrub(self, wanted: Sequence[bytes]) -> None:
-        """See that bytes that were deleted are in none of the files.
+    def scrub(self) -> bool:
+        """Empty the log of changes, which has what was deleted; SQLite writes over it in the file itself.
 
-        A page that was split can keep a copy of what moved to another one; it is rare, and the file is then written
-        anew; while that goes on nobody else writes.
+        Returns:
+            Whether it is empty: it isn't while somebody reads on and on; ask again once that has ended.
+        """
+        with self._alone(), self._room():
+            self._writer.execute(f"PRAGMA busy_timeout={_PAUSE_MS}")
+            try:
+                busy, _, _ = self._writer.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+            finally:
+                self._writer.execute(f"PRAGMA busy_timeout={int(_PATIENCE * 1000)}")
+        return not busy
 
-        Args:
-            wanted: the bytes.
+    def write_anew(self) -> bool:
+        """Write the file anew if `mark_removed` said that it is worth it; nobody else writes meanwhile.
+
+        A page that was split can keep a copy of what moved to another one and was deleted there: of some thousand
+        things that are deleted, of one.
+
+        Returns:
+            Whether it was.
 
         Raises:
-            TimeoutError: if somebody reads for so long that the log of changes can't be emptied.
-            StoreFull: if there is no room for writing the file anew.
+            StoreFull: if there is no room; everything is as it was.
         """
-        with self._alone():
-            self._empty_log()
-        if self._in_files(wanted):  # Which takes long where the file is large, so others may write meanwhile.
-            with self._alone(), self._room():
+        with self._alone(), self._room():
+            (marked,) = self._writer.execute("PRAGMA user_version").fetchone()
+            if marked:
                 self._writer.execute("VACUUM")
-                self._empty_log()
+                self._writer.execute("PRAGMA user_version=0")
+        if marked:
+            self.scrub()
+        return bool(marked)
 
     def holds(self, wanted: Sequence[bytes]) -> bool:
         """Whether any of these bytes are in a column of a table, or anywhere in the files."""
@@ -157,20 +175,17 @@ class Database:
             told = f"no room for {self.path.name}, nothing was kept; make room on its disk and ask again"
             raise StoreFull(errno.ENOSPC, told) from error
 
-    def _empty_log(self) -> None:
-        busy, _, _ = self._writer.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
-        if busy:
-            raise TimeoutError(
-                f"{self.path.name} was read for {_PATIENCE:.0f} seconds without a pause, so deleted bytes are still in "
-                "its log; end what reads it and forget once more"
-            )
-
     def _in_files(self, wanted: Sequence[bytes]) -> bool:
         return any(
             _in_file(path, wanted)
             for path in (self.path, self.path.with_name(f"{self.path.name}-wal"))
             if path.exists()
         )
+
+
+def mark_removed(connection: sqlite3.Connection) -> None:
+    """Have the file written anew when there is time, for what this transaction removes."""
+    connection.execute("PRAGMA user_version=1")
 
 
 def in_tables(path: Path, wanted: Sequence[bytes]) -> bool:

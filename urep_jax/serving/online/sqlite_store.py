@@ -1,23 +1,27 @@
 """`SqliteStore`: what is known of users, and their vectors, in a file."""
 
+import secrets
 import sqlite3
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 
-from urep_jax.serving.online.parts import Addition, StoredVector, UserState
+from urep_jax.serving.online.parts import Addition, Claim, StoredVector, UserState
 from urep_jax.serving.online.records import first_to_join, packed, union, wasteful
-from urep_jax.serving.online.sqlite_database import Database, in_tables
-from urep_jax.serving.online.traces import id_of, in_texts, name_of
+from urep_jax.serving.online.sqlite_database import Database, in_tables, mark_removed
+from urep_jax.serving.online.traces import id_of, in_texts, mark_of, name_of
 
 FILE = "online.sqlite"
 
-# Ids stand in one table only; all else has a number, which is given once.
+# All else has a user's number, which is given once, as each revision is; `since` is that of the first addition.
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS users (
-    number INTEGER PRIMARY KEY AUTOINCREMENT, name BLOB NOT NULL UNIQUE, revision INTEGER NOT NULL
+    number INTEGER PRIMARY KEY AUTOINCREMENT, name BLOB NOT NULL UNIQUE, since INTEGER NOT NULL,
+    revision INTEGER NOT NULL
 );
+CREATE TABLE IF NOT EXISTS forgotten (mark BLOB PRIMARY KEY) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS settings (secret BLOB NOT NULL, revision INTEGER NOT NULL);
 CREATE TABLE IF NOT EXISTS chunks (place INTEGER PRIMARY KEY, number INTEGER NOT NULL, records BLOB NOT NULL);
 CREATE INDEX IF NOT EXISTS of_user ON chunks (number, place);
 CREATE TABLE IF NOT EXISTS facts (number INTEGER, fact BLOB, PRIMARY KEY (number, fact)) WITHOUT ROWID;
@@ -53,8 +57,13 @@ class SqliteStore:
         """
         self._folder = folder
         self._database = Database(folder / FILE, _SCHEMA)
+        with self._database.writing() as connection:
+            connection.execute(
+                "INSERT INTO settings SELECT ?, 0 WHERE NOT EXISTS (SELECT 1 FROM settings)", (secrets.token_bytes(32),)
+            )
+            (self._secret,) = connection.execute("SELECT secret FROM settings").fetchone()
 
-    def add(self, additions: Sequence[Addition]) -> list[UserState]:
+    def add(self, additions: Sequence[Addition], claim: Claim | None = None) -> list[UserState]:
         """See `Store.add`.
 
         Raises:
@@ -65,8 +74,31 @@ class SqliteStore:
         if not any(records or facts for _, records, facts in new):
             with self._database.reading() as connection:
                 return [_read(connection, name) for name, _, _ in new]
+        marks = [(mark_of(one.user_id, self._secret),) for one in additions if len(one.records) or one.facts]
         with self._database.writing() as connection:
-            return [_add(connection, *one) if one[1] or one[2] else _read(connection, one[0]) for one in new]
+            connection.executemany("DELETE FROM forgotten WHERE mark = ?", marks)
+            revision = _next(connection)
+            return [_add(connection, revision, *one) if one[1] or one[2] else _read(connection, one[0]) for one in new]
+
+    def load(self, additions: Sequence[Addition]) -> int:
+        """See `Store.load`.
+
+        Raises:
+            StoreFull: if there is no room; nothing was added.
+            ValueError: if records are not of `RECORD`.
+        """
+        new = [
+            (mark_of(user_id, self._secret), name_of(user_id), packed(records), facts)
+            for user_id, records, facts in additions
+            if len(records) or facts
+        ]
+        with self._database.writing() as connection:
+            revision, added = _next(connection), 0
+            for mark, name, records, facts in new:
+                if not connection.execute("SELECT 1 FROM forgotten WHERE mark = ?", (mark,)).fetchone():
+                    _add(connection, revision, name, records, facts)
+                    added += 1
+            return added
 
     def vectors(self, user_ids: Sequence[str], space_id: str) -> list[StoredVector | None]:
         """See `Store.vectors`."""
@@ -88,18 +120,22 @@ class SqliteStore:
         rows = [
             (
                 *(one.space_id, int(one.as_of), int(one.revision), int(one.events), float(one.computed_at)),
-                *(np.asarray(one.values, "<f4").tobytes(), name_of(one.user_id)),
+                *(np.asarray(one.values, "<f4").tobytes(), name_of(one.user_id), int(one.revision)),
             )
             for one in vectors
         ]
+        batch = [(name_of(one.user_id), mark_of(one.user_id, self._secret)) for one in vectors if not one.revision]
         with self._database.writing() as connection:
             connection.executemany(
-                "INSERT INTO users (name, revision) VALUES (?, 0) ON CONFLICT DO NOTHING", [row[-1:] for row in rows]
+                "INSERT INTO users (name, since, revision) "
+                "SELECT ?, 0, 0 WHERE NOT EXISTS (SELECT 1 FROM forgotten WHERE mark = ?) ON CONFLICT DO NOTHING",
+                batch,
             )
             before = connection.total_changes
             connection.executemany(
                 "INSERT INTO vectors (space_id, as_of, revision, events, computed_at, numbers, number) "
                 "SELECT ?, ?, ?, ?, ?, ?, number FROM users WHERE name = ? "
+                "AND (?8 = 0 OR ?8 BETWEEN since AND revision) "
                 "ON CONFLICT (space_id, number) DO UPDATE SET as_of = excluded.as_of, revision = excluded.revision, "
                 "events = excluded.events, computed_at = excluded.computed_at, numbers = excluded.numbers "
                 "WHERE (excluded.as_of, excluded.revision) >= (vectors.as_of, vectors.revision)",
@@ -154,7 +190,7 @@ class SqliteStore:
             if some < _PORTION:
                 return dropped
 
-    def trim(self, before: Mapping[str, int]) -> int:
+    def trim(self, before: Mapping[str, int], claim: Claim | None = None) -> int:
         """See `Store.trim`; what was known is another state then, so its revision grows.
 
         Raises:
@@ -163,22 +199,30 @@ class SqliteStore:
         with self._database.writing() as connection:
             return sum(_trim(connection, name_of(user_id), moment) for user_id, moment in before.items())
 
-    def forget(self, user_id: str) -> bool:
-        """See `Store.forget`; afterwards the id is in no byte of the file.
-
-        Raises:
-            TimeoutError: if somebody reads the file for so long that its log can't be emptied.
-        """
-        name, texts = name_of(user_id), in_texts(user_id)
+    def forget(self, user_id: str, claim: Claim | None = None) -> bool:
+        """See `Store.forget`."""
         with self._database.writing() as connection:
-            for text in texts:
-                connection.execute("DELETE FROM notes WHERE instr(CAST(value AS BLOB), ?)", (text,))
-            found = _find(connection, name)
+            connection.execute(
+                "INSERT INTO forgotten VALUES (?) ON CONFLICT DO NOTHING", (mark_of(user_id, self._secret),)
+            )
+            found = _find(connection, name_of(user_id))
             if found is not None:
                 for table in ("vectors", "facts", "chunks", "users"):
                     connection.execute(f"DELETE FROM {table} WHERE number = ?", found[:1])
-        self._database.scrub((name, *texts))
+                mark_removed(connection)
         return found is not None
+
+    def scrub(self) -> bool:
+        """See `Store.scrub`."""
+        return self._database.scrub()
+
+    def write_anew(self) -> bool:
+        """See `Store.write_anew`.
+
+        Raises:
+            StoreFull: if there is no room; everything is as it was.
+        """
+        return self._database.write_anew()
 
     def holds(self, user_id: str) -> bool:
         """See `Store.holds`: in the bytes of this file, and in all tables of the folder, the stream's too."""
@@ -193,14 +237,31 @@ class SqliteStore:
                 found = connection.execute("SELECT value FROM notes WHERE name = ?", (name,)).fetchone()
             return found[0] if found else None
         with self._database.writing() as connection:
-            connection.execute(
-                "INSERT INTO notes VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET value = excluded.value", (name, value)
-            )
+            if value:
+                connection.execute(
+                    "INSERT INTO notes VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET value = excluded.value",
+                    (name, value),
+                )
+            else:
+                connection.execute("DELETE FROM notes WHERE name = ?", (name,))
         return value
+
+    def notes(self, begin: str) -> dict[str, str]:
+        """See `Store.notes`."""
+        with self._database.reading() as connection:
+            return dict(
+                connection.execute("SELECT name, value FROM notes WHERE substr(name, 1, ?) = ?", (len(begin), begin))
+            )
 
     def close(self) -> None:
         """See `Store.close`."""
         self._database.close()
+
+
+def _next(connection: sqlite3.Connection) -> int:
+    """A revision that nothing ever had."""
+    (revision,) = connection.execute("UPDATE settings SET revision = revision + 1 RETURNING revision").fetchone()
+    return int(revision)
 
 
 def _find(connection: sqlite3.Connection, name: bytes) -> tuple[int, int] | None:
@@ -228,12 +289,14 @@ def _read(connection: sqlite3.Connection, name: bytes) -> UserState:
     return UserState(union([chunk for _, chunk in _chunks(connection, number)]), _facts(connection, number), revision)
 
 
-def _add(connection: sqlite3.Connection, name: bytes, records: bytes, facts: tuple[bytes, ...]) -> UserState:
+def _add(
+    connection: sqlite3.Connection, revision: int, name: bytes, records: bytes, facts: tuple[bytes, ...]
+) -> UserState:
     """Add to what is known of a user, and read it."""
-    number, revision = connection.execute(
-        "INSERT INTO users (name, revision) VALUES (?, 1) ON CONFLICT (name) DO UPDATE SET revision = revision + 1 "
-        "RETURNING number, revision",
-        (name,),
+    (number,) = connection.execute(
+        "INSERT INTO users (name, since, revision) VALUES (?, ?, ?) ON CONFLICT (name) DO UPDATE SET "
+        "since = iif(users.revision, users.since, excluded.since), revision = excluded.revision RETURNING number",
+        (name, revision, revision),
     ).fetchone()
     for fact in facts:
         connection.execute("INSERT INTO facts VALUES (?, ?) ON CONFLICT DO NOTHING", (number, fact))
@@ -255,12 +318,12 @@ def _trim(connection: sqlite3.Connection, name: bytes, before: int) -> int:
     found = _find(connection, name)
     if found is None:
         return 0
-    number, revision = found
+    number, _ = found
     records = union([chunk for _, chunk in _chunks(connection, number)])
     kept = records[records["time"] >= before]
     if len(kept) < len(records):
         _replace(connection, number, 0, kept)
-        connection.execute("UPDATE users SET revision = ? WHERE number = ?", (revision + 1, number))
+        connection.execute("UPDATE users SET revision = ? WHERE number = ?", (_next(connection), number))
     return len(records) - len(kept)
 
 

@@ -9,8 +9,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from urep_jax.serving.online.partitions import check_partitions, partition_of
-from urep_jax.serving.online.parts import Dead, Delivery, Lag, Message
-from urep_jax.serving.online.sqlite_database import Database
+from urep_jax.serving.online.parts import Claim, Dead, Delivery, Lag, Message
+from urep_jax.serving.online.sqlite_database import Database, mark_removed
 from urep_jax.serving.online.sqlite_locks import PartitionLocks
 from urep_jax.serving.online.traces import id_of, in_texts, name_of
 
@@ -46,7 +46,10 @@ class SqliteStream:
 
     Attributes:
         partitions: how many there are.
+        claim: None: a worker has the locks of its partitions for as long as it lives, even while it stands still.
     """
+
+    claim: Claim | None = None
 
     def __init__(self, folder: Path, partitions: int = 16) -> None:
         """Open the stream, or make it.
@@ -158,20 +161,24 @@ class SqliteStream:
         return Lag(waiting, oldest[0] if oldest else None, dead)
 
     def forget(self, user_id: str) -> int:
-        """See `Stream.forget`; afterwards the id is in no byte of the files, not even of a message that was done.
+        """See `Stream.forget`."""
+        texts = in_texts(user_id)
+        told = " OR ".join(["name = ?", *["instr(body, ?)"] * len(texts)])
+        with self._database.writing() as connection:
+            mark_removed(connection)
+            return connection.execute(f"DELETE FROM dead WHERE {told}", (name_of(user_id), *texts)).rowcount
+
+    def scrub(self) -> bool:
+        """See `Stream.scrub`; afterwards messages that were done are in no log either."""
+        return self._database.scrub()
+
+    def write_anew(self) -> bool:
+        """See `Stream.write_anew`.
 
         Raises:
-            TimeoutError: if somebody reads the file for so long that its log can't be emptied.
+            StoreFull: if there is no room; everything is as it was.
         """
-        name, texts = name_of(user_id), in_texts(user_id)
-        with self._database.writing() as connection:
-            forgotten = connection.execute(
-                "DELETE FROM messages WHERE partition = ? AND name = ?", (partition_of(user_id, self.partitions), name)
-            ).rowcount
-            told = " OR ".join(["name = ?", *["instr(body, ?)"] * len(texts)])
-            forgotten += connection.execute(f"DELETE FROM dead WHERE {told}", (name, *texts)).rowcount
-        self._database.scrub((name, *texts))
-        return forgotten
+        return self._database.write_anew()
 
     def close(self) -> None:
         """See `Stream.close`."""

@@ -1,6 +1,7 @@
 """The forms in which a user's id can stand among what is kept."""
 
 import json
+from hashlib import blake2b
 
 
 def name_of(user_id: str) -> bytes:
@@ -11,6 +12,11 @@ def name_of(user_id: str) -> bytes:
 def id_of(name: bytes) -> str:
     """The id that `name_of` wrote."""
     return name[1:-1].decode()
+
+
+def mark_of(user_id: str, secret: bytes) -> bytes:
+    """What is left of a user who was forgotten: who doesn't have the store's secret can't tell whom it is of."""
+    return blake2b(user_id.encode(), key=secret, digest_size=16).digest()
 
 
 def in_texts(user_id: str) -> tuple[bytes, ...]:

@@ -21,11 +21,15 @@ from urep_jax.serving.online.deployment import Deployment
 from urep_jax.serving.online.fresh import counted
 from urep_jax.serving.online.models import USERS, load_users, user_spaces
 from urep_jax.serving.online.parts import Store, StoreAway, StoreFull
+from urep_jax.serving.online.receipts import give
 from urep_jax.serving.online.states import StateEncoder
-from urep_jax.serving.online.worker import WorkerConfig, fill, filled, step
+from urep_jax.serving.online.worker import WorkerConfig, fill, step
 
 _LOOK = 1.0
 """Seconds between looks at the lineage, and between what is told of oneself."""
+
+_TIDY = 3600.0
+"""Seconds between moments without work in which files are written anew, if users were forgotten."""
 
 _SHORTEST, _LONGEST = 0.1, 5.0
 """Seconds to wait for a store that is away or full: twice as long each time, until it worked once."""
@@ -218,8 +222,16 @@ def _work(
         spaces = Spaces(deployment, store, fills=number == 0, most=cfg.most)
         with contextlib.closing(spaces):
             fresh: deque[float] = deque(maxlen=_MEASURED)
-            looked = -np.inf
+            looked, tidied = -np.inf, time.monotonic()
             busy = False
+            # Also what a worker left in the logs of files that was killed.
+            owed: dict[str, bool] | None = {}
+
+            def give_owed() -> None:
+                nonlocal owed
+                if owed is not None and give(stream, store, owed, time.time()):
+                    owed = None
+
             while not stop.is_set():
                 if time.monotonic() - looked > _LOOK:
                     try:
@@ -227,6 +239,8 @@ def _work(
                     except LineageError as error:
                         _log.warning("worker %d goes on in the spaces that it has: %s", number, error)
                     _tell(store, number, spaces, fresh)
+                    # Who reads on and on is waited for without leaving anything else undone.
+                    give_owed()
                     looked = time.monotonic()
                 if not spaces.encoders:
                     # What can't be encoded stays where it is.
@@ -237,7 +251,14 @@ def _work(
                 done = step(stream, store, spaces.encoders, own)
                 worked()
                 fresh.extend(done.waited)
+                if done.forgotten:
+                    owed = {**(owed or {}), **done.forgotten}
+                    give_owed()
                 busy = spaces.go_on()
+                if number == 0 and not busy and not done.messages and time.monotonic() - tidied > _TIDY:
+                    stream.write_anew()
+                    store.write_anew()
+                    tidied = time.monotonic()
 
 
 def read_pulse(store: Store, number: int) -> dict[str, Any]:
@@ -253,5 +274,4 @@ def _tell(store: Store, number: int, spaces: Spaces, fresh: deque[float]) -> Non
 
 def _not_whole(store: Store, space_id: str) -> None:
     """Vectors may be missing in a space, or be behind, from here on."""
-    for name in (filled(space_id), whole(space_id)):
-        store.note(name, "")
+    store.note(whole(space_id), "")

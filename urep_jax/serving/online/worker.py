@@ -2,15 +2,16 @@
 
 Each message is delivered at least once, and adding is idempotent, so its effect is there exactly once. The order of
 writes says that nothing is lost, wherever a worker is killed: first what is known, then the vector, and only then the
-message is done. Events that no vector can hang on any more are removed at the end.
+message is done. Events that no vector can hang on any more are removed at the end. Who is to be forgotten is removed
+first of all, and the message that tells so is the last trace that goes; only then is it told that it is done.
 
 Source: Generalized User Representations for Transfer Learning, §4.2 and Fig. 5.
 """
 
 import dataclasses
-import json
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from types import MappingProxyType
 from typing import NamedTuple
 
 import numpy as np
@@ -62,14 +63,14 @@ class Step(NamedTuple):
         messages: taken.
         users: encoded.
         dead: messages that could not be used.
-        forgotten: users.
+        forgotten: of each receipt that is owed, whether anything was known of the user; see `receipts`.
         waited: seconds from the acceptance of each message until its effect was there.
     """
 
     messages: int = 0
     users: int = 0
     dead: int = 0
-    forgotten: int = 0
+    forgotten: Mapping[str, bool] = MappingProxyType({})
     waited: tuple[float, ...] = ()
 
 
@@ -94,28 +95,29 @@ def step(
     if not deliveries:
         return Step()
     told, dead = _read(deliveries, cfg.max_ahead)
-    forgotten = [one for own in told.values() for one in own if isinstance(one, Forget)]
-    for user_id in dict.fromkeys(one.user_id for one in forgotten):
-        store.forget(user_id)
+    forgets = [one for own in told.values() for one in own if isinstance(one, Forget)]
+    known = {one.user_id: not isinstance(told[one.user_id][0], Forget) for one in forgets}
+    for user_id in known:
+        known[user_id] |= store.forget(user_id, stream.claim)
     additions = [_addition(user_id, own) for user_id, own in told.items()]
     additions = [one for one in additions if len(one.records) or one.facts]
     users = [one.user_id for one in additions]
-    states = store.add(additions) if additions else []
+    states = store.add(additions, stream.claim) if additions else []
     if additions:
         encode_anew(store, users, states, encoders, clock())
     now = clock()
     stream.bury(dead)
+    for user_id in known:
+        known[user_id] |= stream.forget(user_id) > 0
+    # Until now all that was taken would be delivered again to whoever comes after this worker, and once more forgotten.
     buried = {delivery.place for delivery, _ in dead}
     stream.done([delivery for delivery in deliveries if delivery.place not in buried])
-    for one in forgotten:
-        # What is left of the user in the stream was accepted before this is told to be done.
-        stream.forget(one.user_id)
-        store.note(one.receipt, "done")
     # Last: no vector hangs on it, and who is killed before trims with the user's next event.
     if encoders and (due := cfg.keep.due(users, states, max(one.reach for one in encoders.values()))):
-        store.trim(due)
+        store.trim(due, stream.claim)
     waited = tuple(max(0.0, now - delivery.accepted_at) for delivery in deliveries)
-    return Step(len(deliveries), len(additions), len(dead), len(forgotten), waited)
+    owed = {one.receipt: known[one.user_id] for one in forgets}
+    return Step(len(deliveries), len(additions), len(dead), owed, waited)
 
 
 def encode_anew(
@@ -143,29 +145,26 @@ def encode_anew(
         )
 
 
-def filled(space_id: str) -> str:
-    """Name of the note that says how far `fill` has come."""
-    return f"filled/{space_id}"
-
-
 def fill(store: Store, space_id: str, encoder: StateEncoder, portion: int = 256) -> Iterator[int]:
     """Encode everybody who is known in a space that is new, portion by portion.
 
-    How far it has come is noted in the store, so that it goes on there after a stop.
+    Who has a vector there that was made from all that is known is passed over, so that it goes on where it was stopped.
 
     Yields:
-        How many users each portion had; whoever calls does what else there is to do in between.
+        How many users of each portion were encoded; whoever calls does what else there is to do in between.
     """
-    name = filled(space_id)
-    # As JSON, so that it is found where the user is to be forgotten.
-    told = store.note(name)
-    after = json.loads(told) if told else ""
+    after = ""
     while users := store.users(after, portion):
         states = store.add([Addition(user_id, _NONE) for user_id in users])
-        encode_anew(store, users, states, {space_id: encoder}, time.time())
+        left = [
+            (user_id, state)
+            for user_id, state, there in zip(users, states, store.vectors(users, space_id), strict=True)
+            if state.revision and (there is None or there.revision < state.revision)  # 0: forgotten meanwhile.
+        ]
+        if left:
+            encode_anew(store, [one for one, _ in left], [state for _, state in left], {space_id: encoder}, time.time())
         after = users[-1]
-        store.note(name, json.dumps(after))
-        yield len(users)
+        yield len(left)
 
 
 def _read(
