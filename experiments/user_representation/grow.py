@@ -41,7 +41,7 @@ def grow_chain(cfg: DictConfig, folder: RunFolder, console: Console) -> dict[str
     settings = Settings.from_config(own)
     sources = load_sources(own, console)
     people = find_people(sources, settings.asked, settings.seed)
-    homes = {name: Path(cfg.task.upstream.get(name, run)) for name in names}
+    homes = {name: Path((cfg.task.upstream or {}).get(name, run)) for name in names}
     before = {one.name: [one.space.id, len(one.item_ids)] for one in was.features.modalities}
     folder.claim_data(sources.log, {"users": was.space.id, "items": before})
     tables = {**sources.tables, "histories": histories(sources.log, people.of(people.established, TRAIN))}

@@ -53,7 +53,7 @@ def train_model(cfg: DictConfig, folder: RunFolder, console: Console) -> dict[st
     model = cfg.task.model
     if model not in graph:
         raise ValueError(f"task.model is {model}, but must be one of {', '.join(graph)}")
-    upstream = {str(name): Path(run) for name, run in cfg.task.upstream.items()}
+    upstream = {str(name): Path(run) for name, run in (cfg.task.upstream or {}).items()}
     # What is downstream of users reads encoders through them.
     needed = (USERS,) if model == RANKER else graph[model]
     if missing := [name for name in needed if name not in upstream]:

@@ -5,7 +5,7 @@ import re
 import shlex
 from itertools import pairwise, product
 from pathlib import Path
-from typing import get_args
+from typing import Any, get_args
 
 import jax
 import pytest
@@ -60,6 +60,17 @@ def test_every_command_that_is_printed_composes() -> None:
         check_overrides(overrides)
         # Of a sweep the first.
         composed(*(re.sub(r"^([\w./]+=[\w.-]+),.*", r"\1", override) for override in overrides))
+
+
+@pytest.mark.parametrize("file", sorted(CONF.rglob("*.yaml")), ids=lambda file: f"{file.parent.name}/{file.stem}")
+def test_no_knob_is_an_empty_mapping(file: Path) -> None:
+    # Nothing could be put into it: Hydra refuses keys that aren't there.
+    def empty(node: Any) -> bool:
+        return isinstance(node, dict) and (not node or any(map(empty, node.values())))
+
+    whole = OmegaConf.to_container(OmegaConf.load(file), resolve=False)
+    assert isinstance(whole, dict)
+    assert not any(map(empty, whole.values()))
 
 
 @pytest.mark.parametrize("data", options("data"))

@@ -46,6 +46,7 @@ class Fake:
         self.width = width
         self.messages: list[Message] = []
         self.forgotten: list[str] = []
+        self.backlog = 0
         self.fails: Exception | None = None
         self.why: str | None = None
         self.threads: set[int] = set()
@@ -78,6 +79,9 @@ class Fake:
         self._called()
         self.calls.append(len(messages))
         self.messages += messages
+
+    def waiting(self) -> int:
+        return self.backlog
 
     def forget(self, user_id: str) -> bool:
         self._called()

@@ -8,6 +8,7 @@ import pytest
 
 from tests.serving.http.fake import ERRORS, Fake, ask, asking
 from tests.serving.http.test_endpoints import EVENT
+from urep_jax.serving.http import desk
 from urep_jax.serving.http.app import Service
 from urep_jax.serving.http.limits import Limits, Rate
 from urep_jax.serving.http.refusals import Refusal
@@ -196,6 +197,24 @@ def test_bodies_that_are_too_large(fake: Fake) -> None:
     assert "100 bytes" in refused(app, 413, "POST", "/v1/vectors", large)
     assert "100 bytes" in refused(app, 413, "POST", "/v1/vectors", large, content_length="")
     assert "100 bytes" in refused(app, 413, "POST", "/v1/vectors", b"", content_length="101")
+
+
+def test_more_than_workers_can_catch_up_with(fake: Fake, monkeypatch: pytest.MonkeyPatch) -> None:
+    app = Service(fake, limits=Limits(waiting=10))
+    fake.backlog = 4
+    events = {"events": [EVENT | {"event_id": str(number)} for number in range(5)]}
+    assert ask(app, "POST", "/v1/events", events).status == 202
+    told = ask(app, "POST", "/v1/events", events)
+    assert (told.status, told.headers["retry-after"]) == (503, "5")
+    assert told.json()["error"] == "the workers are behind: more than 10 messages would wait for them"
+    assert len(fake.messages) == 5, "nothing of it was accepted"
+    # At the next look it is seen that they have caught up.
+    monkeypatch.setattr(desk, "_LOOK", 0.0)
+    fake.backlog = 5
+    assert ask(app, "POST", "/v1/events", events).status == 202
+    fake.backlog = 6
+    assert ask(app, "POST", "/v1/events", events).status == 503
+    assert ask(app, "DELETE", "/v1/users/ann").status == 200, "who wants to be forgotten always may"
 
 
 def test_a_rate_for_each_address(fake: Fake) -> None:

@@ -82,7 +82,7 @@ class Service:
         if rate is None:
             rate = 0.0 if self._door.loopback else _RATE_ELSEWHERE
         self._rate = Rate(rate) if rate else None
-        self._desk = Desk(backend)
+        self._desk = Desk(backend, self.limits.waiting)
         self._metrics = metrics.Metrics()
         texts = {
             **{path: (kind, summary) for path, (kind, _, summary) in page.FILES.items()},

@@ -58,6 +58,9 @@ class Backend(Protocol):
             StoreFull: if there is no room.
         """
 
+    def waiting(self) -> int:
+        """How many messages were accepted that no vector knows of yet."""
+
     def forget(self, user_id: str) -> bool:
         """Forget all about a user, what is still waiting in the stream too; whether there was anything."""
 

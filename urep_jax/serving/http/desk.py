@@ -1,6 +1,8 @@
 """Between the event loop and a backend, which blocks."""
 
 import asyncio
+import math
+import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import NamedTuple, TypeVar
@@ -8,7 +10,8 @@ from typing import NamedTuple, TypeVar
 from urep_jax.core.spaces import SpaceMismatch
 from urep_jax.serving.http.backend import Backend
 from urep_jax.serving.http.batching import Coalescer
-from urep_jax.serving.http.refusals import Refusal
+from urep_jax.serving.http.limits import Limits
+from urep_jax.serving.http.refusals import Refusal, retry
 from urep_jax.serving.online.messages import Told, message_of
 from urep_jax.serving.online.parts import Message, StoredVector
 
@@ -20,6 +23,8 @@ _SEARCHING = 4
 _FORGETTING = 2
 _MOST_READ = 4096
 _MOST_ACCEPTED = 8192
+_LOOK = 0.5
+"""Seconds between two looks at how much waits."""
 
 
 class Read(NamedTuple):
@@ -35,10 +40,12 @@ class Desk:
 
     Args:
         backend: that is called.
+        most_waiting: messages that may wait for workers.
     """
 
-    def __init__(self, backend: Backend) -> None:
-        self.backend = backend
+    def __init__(self, backend: Backend, most_waiting: int = Limits.waiting) -> None:
+        self.backend, self._most_waiting = backend, most_waiting
+        self._waiting, self._looked = 0, -math.inf
         self._threads = ThreadPoolExecutor(_THREADS, "backend")
         # What is accepted is looked at first, which takes no time, and waits for nobody else's questions.
         self._checking = ThreadPoolExecutor(_CHECKING, "check")
@@ -69,7 +76,7 @@ class Desk:
             places: where each stands in what was sent, for a refusal.
 
         Raises:
-            Refusal: 422 if the backend can't use some of it.
+            Refusal: 422 if the backend can't use some of it; 503 if too much waits for workers.
         """
         loop = asyncio.get_running_loop()
         reasons = await loop.run_in_executor(self._checking, lambda: list(map(self.backend.check, told)))
@@ -103,7 +110,14 @@ class Desk:
         return [Read(vector, found.space_id, found.spaces) for vector in found.vectors]
 
     def _accept(self, messages: Sequence[Message]) -> Sequence[None]:
+        # Between two looks it counts what comes, and not what is done.
+        if (now := time.monotonic()) - self._looked > _LOOK:
+            self._waiting, self._looked = self.backend.waiting(), now
+        if self._waiting + len(messages) > self._most_waiting:
+            text = f"the workers are behind: more than {self._most_waiting:,} messages would wait for them"
+            raise retry(503, text, "send the same again later; nothing of it was accepted", 5)
         self.backend.accept(messages)
+        self._waiting += len(messages)
         return [None] * len(messages)
 
 

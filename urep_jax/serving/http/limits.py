@@ -31,6 +31,8 @@ class Limits:
         body_seconds: in which all of it must arrive, above 0; the head of a request has as long.
         rate: requests a second from one address, 0 for no limit; None is none on loopback, and 1000 elsewhere.
         connections: open at once, at least 1; further ones are told 503.
+        waiting: messages that no vector knows of yet, at least 1; beyond them nothing is accepted, and 503 told. So no
+            vector is later than what workers do in the time that so many take them.
 
     Raises:
         ValueError: if a number is out of range.
@@ -40,9 +42,10 @@ class Limits:
     body_seconds: float = 10.0
     rate: float | None = None
     connections: int = 1024
+    waiting: int = 200_000
 
     def __post_init__(self) -> None:
-        for name, least in (("body_bytes", 1), ("connections", 1)):
+        for name, least in (("body_bytes", 1), ("connections", 1), ("waiting", 1)):
             if getattr(self, name) < least:
                 raise ValueError(f"{name} is {getattr(self, name)}, but must be at least {least}")
         if not 0 < self.body_seconds < math.inf:

@@ -50,7 +50,7 @@ MEANING = {
     422: "A field is not as it must be, or makes no sense.",
     429: "Too many requests; Retry-After tells when.",
     500: "A fault of the service.",
-    503: "A store is away, or the service isn't ready; Retry-After tells when.",
+    503: "A store is away, workers are behind, or the service isn't ready; Retry-After tells when.",
     507: "The store is full.",
 }
 """What each status tells."""

@@ -110,6 +110,10 @@ class OnlineBackend:
         """See `Backend`."""
         self._stream.append(messages, time.time())
 
+    def waiting(self) -> int:
+        """See `Backend`."""
+        return self._stream.lag().waiting
+
     def forget(self, user_id: str) -> bool:
         """See `Backend`."""
         self._users.forget(user_id)
