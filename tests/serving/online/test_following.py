@@ -149,7 +149,7 @@ def test_what_is_told_is_so(backend: OnlineBackend, deployment: Deployment) -> N
     known = records_of([Event(user_id="x", item_id="t", timestamp=5, feedback="play")])
     backend._store.add([Addition(f"user {number}", known) for number in range(5)])
     backend._store.write(
-        [StoredVector(f"user {number}", "users-a", 6, 1, 1, 0.0, np.ones(2, np.float32)) for number in (0, 1, 7)]
+        [StoredVector(f"user {number}", "users-a", 6, 0, 1, 0.0, np.ones(2, np.float32)) for number in (0, 1, 7)]
     )
     backend.accept([message_of(Event(user_id="x", item_id="t", timestamp=5, feedback="play"))])
     told = backend.status()
