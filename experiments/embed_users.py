@@ -17,12 +17,13 @@ from experiments.data import load_log, load_tables
 from experiments.folder import RunFolder
 from experiments.known import tell_encoded
 from experiments.lineage.registry import held
+from experiments.online import EMBEDDED, check_into, deployment_of, store_log
 from experiments.parts import write_parts
 from experiments.processes import first_alone
-from experiments.serve import EMBEDDED, check_into, deployment_of
 from urep_jax.data.log import EventLog
 from urep_jax.data.user_features.windows import events_before
-from urep_jax.serving.online.parts import StoredVector
+from urep_jax.serving.online.keep import Keep
+from urep_jax.serving.online.parts import Store, StoredVector
 from urep_jax.serving.restore import restore_encoder
 
 
@@ -38,7 +39,8 @@ def embed_users(cfg: DictConfig, folder: RunFolder, console: Console) -> dict[st
     time = cfg.task.time
     if time is None:
         time = int(log.timestamp.max()) + 1 if log.num_events else 0
-    inputs = encoder.features.read(log, load_tables(cfg))
+    tables = load_tables(cfg)
+    inputs = encoder.features.read(log, tables)
     with first_alone("data"):
         folder.claim_data(log, {"spaces": encoder.space.ids, "time": time})
     kind = pa.schema(
@@ -67,7 +69,11 @@ def embed_users(cfg: DictConfig, folder: RunFolder, console: Console) -> dict[st
     with held(cfg, encoder.space, "embed_users"):
         rows = write_parts(folder.path / "users", -(-log.num_sequences // cfg.task.block), part, console)
         if cfg.task.into is not None and jax.process_index() == 0:
-            _store(cfg, folder.path / "users", events_of_users(log, time, encoder.features.cfg.reach), console)
+            stream, store = deployment_of(cfg, None if cfg.task.into == EMBEDDED else cfg.task.into).open()
+            with contextlib.closing(stream), contextlib.closing(store):
+                # First what the vectors are made of: the next event makes another one of it.
+                store_log(store, log, tables, encoder.features, Keep(), console)
+                _store(store, folder.path / "users", events_of_users(log, time, encoder.features.cfg.reach), console)
     console.print(f"{rows:,} users in the space {encoder.space.id}")
     metrics = {"users": float(rows)}
     folder.write_metrics(metrics)
@@ -81,22 +87,20 @@ def events_of_users(log: EventLog, time: int, reach: int) -> np.ndarray:
     return events_before(log, every, until) - events_before(log, every, since)
 
 
-def _store(cfg: DictConfig, folder: Path, events: np.ndarray, console: Console) -> None:
+def _store(store: Store, folder: Path, events: np.ndarray, console: Console) -> None:
     """Put what was made into the store that `task=serve` answers from, where that doesn't know more already.
 
     Nothing of those whom the service has forgotten.
     """
     stored, user = 0, 0
-    stream, store = deployment_of(cfg, None if cfg.task.into == EMBEDDED else cfg.task.into).open()
-    with contextlib.closing(stream), contextlib.closing(store):
-        for path in sorted(folder.glob("*.parquet")):
-            table, now = pq.read_table(path), clock()
-            values = pc.list_flatten(table["vector"].combine_chunks()).to_numpy().reshape(len(table), -1)
-            columns = (table[name].to_pylist() for name in ("user_id", "space_id", "time"))
-            vectors = [
-                StoredVector(user_id, space_id, time, 0, int(events[user + row]), now, values[row])
-                for row, (user_id, space_id, time) in enumerate(zip(*columns, strict=True))
-            ]
-            stored += store.write(vectors)
-            user += len(vectors)
+    for path in sorted(folder.glob("*.parquet")):
+        table, now = pq.read_table(path), clock()
+        values = pc.list_flatten(table["vector"].combine_chunks()).to_numpy().reshape(len(table), -1)
+        columns = (table[name].to_pylist() for name in ("user_id", "space_id", "time"))
+        vectors = [
+            StoredVector(user_id, space_id, time, 0, int(events[user + row]), now, values[row])
+            for row, (user_id, space_id, time) in enumerate(zip(*columns, strict=True))
+        ]
+        stored += store.write(vectors)
+        user += len(vectors)
     console.print(f"{stored:,} of them stored; of the others the service knows more, or has forgotten them")
