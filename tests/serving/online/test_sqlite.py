@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import re
 import sqlite3
 import time
 from collections.abc import Iterator
@@ -128,10 +129,13 @@ def test_files_are_written_anew_once_after_somebody_was_forgotten(stream: Sqlite
 
 def test_what_is_removed_in_churn_is_gone_once_the_file_is_written_anew(tmp_path: Path, store: SqliteStore) -> None:
     """Users of all lengths come and go until some of what is gone is left between what is there, as a few are."""
-    rng, number, there, gone = np.random.default_rng(0), 0, [], []
-    left: list[str] = []
-    while not left:
-        assert number < 30_000
+    rng, number, there, gone = np.random.default_rng(1), 0, [], []
+    left: set[str] = set()
+
+    def in_file() -> set[str]:
+        return {one.decode() for one in re.findall(rb"<user \d+x*>", (tmp_path / "online.sqlite").read_bytes())}
+
+    while not left and number < 10_000:  # Another SQLite may leave nothing.
         for _ in range(20):
             some = [f"<user {number + place}{'x' * int(rng.integers(0, 100))}>" for place in range(60)]
             number, there = number + 60, there + some
@@ -140,13 +144,10 @@ def test_what_is_removed_in_churn_is_gone_once_the_file_is_written_anew(tmp_path
                 gone.append(there.pop(int(rng.integers(len(there)))))
                 store.forget(gone[-1])
         assert store.scrub()
-        bytes_ = (tmp_path / "online.sqlite").read_bytes()
-        left = [one for one in gone if one.encode() in bytes_]
+        left = in_file() & set(gone)
     assert len(left) < len(gone) / 100
     assert store.write_anew()
-    bytes_ = (tmp_path / "online.sqlite").read_bytes()
-    assert not [one for one in gone if one.encode() in bytes_]
-    assert sorted(there) == store.users(most=1 << 20)
+    assert in_file() == set(there) == set(store.users(most=1 << 20))
 
 
 @pytest.mark.parametrize("known", [True, False])
