@@ -183,7 +183,7 @@ class Lineage:
         slots = slots.without_those_from(self.slots.ids() - slots.ids(), self.graph.order)
         dropped = sorted(self.slots.ids() - slots.ids())
         readers = {name: reader for name, reader in self.readers.items() if reader.counts(now)}
-        for reader in readers.values():
+        for _, reader in sorted(readers.items()):
             if read := sorted(reader.space_ids.intersection(dropped)):
                 raise StillRead(f"{reader} reads {read[0]}, which would be dropped; wait until it is done, or end it")
         details = {
