@@ -20,7 +20,7 @@ import pytest
 from experiments.launch import run
 from experiments.lineage import retrain as retraining
 from tests.experiments.command import ROOT, Command
-from tests.experiments.user_representation.test_run import SMALL
+from tests.experiments.user_representation.small import SMALL
 from urep_jax.serving.restore import restore_encoder
 from urep_jax.training.fit import Interrupted
 

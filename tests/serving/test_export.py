@@ -2,9 +2,7 @@
 
 import dataclasses
 import functools
-import json
 import os
-import pickle
 import subprocess
 import sys
 from collections.abc import Callable
@@ -12,15 +10,14 @@ from pathlib import Path
 from typing import Any
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 import pyarrow as pa
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from jax import export as jax_export
 
 from tests.data.user_features.listeners import log_of, tables
+from tests.serving.harms import flip, foreign, forge, less, link_out, other_parameters, pickled, truncate
 from tests.serving.test_recommender import EVENTS, recommender
 from tests.serving.test_user_encoder import TIME, USERS, encoder_of
 from tests.serving.tiny import ROOT
@@ -31,7 +28,7 @@ from urep_jax.data.user_features.features import user_features
 from urep_jax.data.vocabulary import FIRST_ITEM, PAD, UNKNOWN, load_vocabulary
 from urep_jax.evaluation.model_scorer import encode_questions
 from urep_jax.serving import export
-from urep_jax.serving.exported import digest, load_exported
+from urep_jax.serving.exported import load_exported
 from urep_jax.serving.questions import questions
 from urep_jax.serving.recommender import Recommender
 
@@ -256,75 +253,6 @@ def test_what_is_no_export_is_not_replaced(tmp_path: Path) -> None:
     assert (tmp_path / "thesis.tex").read_text() == "years of work"
 
 
-class Harm:
-    """Leaves a trace where it is unpickled."""
-
-    def __init__(self, trace: Path) -> None:
-        self.trace = trace
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        return (Path.touch, (self.trace,))
-
-
-def _forge(folder: Path, **changes: Any) -> None:
-    """Change what `export.json` says, and make its digests those of the files."""
-    told = json.loads((folder / "export.json").read_text())
-    told["files"] = {name: digest(folder / name) for name in told["files"]} | changes.pop("files", {})
-    told["versions"] |= changes.pop("versions", {})
-    (folder / "export.json").write_text(json.dumps(told | changes))
-
-
-def _flip(folder: Path, name: str) -> None:
-    data = bytearray((folder / name).read_bytes())
-    data[len(data) // 2] ^= 1
-    (folder / name).write_bytes(data)
-
-
-def _truncate(folder: Path, name: str, told: bool = False) -> None:
-    (folder / name).write_bytes((folder / name).read_bytes()[:-99])
-    if told:
-        _forge(folder)
-
-
-def _pickle(folder: Path, name: str, how: str) -> None:
-    with (folder / name).open("wb") as file:
-        if how == "inside":
-            np.savez(file, mean=np.array([Harm(folder / "trace")], object))
-        else:
-            pickle.dump(Harm(folder / "trace"), file)
-    _forge(folder)
-
-
-def _foreign(folder: Path) -> None:
-    """A program that calls LAPACK: it could call whatever the process has."""
-
-    def run(_: Any, inputs: dict[str, jax.Array]) -> jax.Array:
-        return jnp.linalg.cholesky(inputs["x_u"])
-
-    like = jax.ShapeDtypeStruct((3, 3), np.float32)
-    program = jax_export.export(jax.jit(run), platforms=("cpu",))({}, {"x_u": like})
-    (folder / "encode.stablehlo").write_bytes(program.serialize())
-    _forge(folder)
-
-
-def _other_parameters(folder: Path) -> None:
-    with np.load(folder / "parameters.npz", allow_pickle=False) as stored:
-        arrays = dict(stored)
-    np.savez(folder / "parameters.npz", allow_pickle=False, **(arrays | {"mean": arrays["mean"][1:]}))
-    _forge(folder)
-
-
-def _link_out(folder: Path) -> None:
-    (folder / "parameters.npz").rename(folder.parent / "elsewhere.npz")
-    (folder / "parameters.npz").symlink_to(folder.parent / "elsewhere.npz")
-
-
-def _less(folder: Path) -> None:
-    told = json.loads((folder / "export.json").read_text())
-    del told["files"]["encode.stablehlo"]
-    (folder / "export.json").write_text(json.dumps(told))
-
-
 _OUTSIDE = {"bytes": 0, "sha256": "0"}
 
 
@@ -332,29 +260,29 @@ _OUTSIDE = {"bytes": 0, "sha256": "0"}
     ("spoil", "told"),
     [
         (
-            lambda f: _flip(f, "parameters.npz"),
+            lambda f: flip(f, "parameters.npz"),
             r"parameters.npz is {.*}, but was written as .*; copy the folder whole",
         ),
-        (lambda f: _flip(f, "encode.stablehlo"), "encode.stablehlo is {.*}, but was written as"),
-        (lambda f: _truncate(f, "parameters.npz"), "parameters.npz is {'bytes': .*, but was written as {'bytes': "),
-        (lambda f: _truncate(f, "parameters.npz", told=True), r"parameters.npz can't be read \("),
-        (lambda f: _truncate(f, "encode.stablehlo", told=True), r"encode.stablehlo can't be read \("),
-        (lambda f: _truncate(f, "export.json"), r"export.json can't be read \(JSONDecodeError"),
-        (lambda f: _pickle(f, "parameters.npz", "inside"), "parameters.npz can't be read .*allow_pickle=False"),
-        (lambda f: _pickle(f, "parameters.npz", "itself"), "parameters.npz can't be read .*pickle"),
-        (lambda f: _pickle(f, "encode.stablehlo", "itself"), "encode.stablehlo can't be read"),
-        (_foreign, r"encode.stablehlo calls lapack_\w+, which no export of ours does"),
-        (_other_parameters, "encode.stablehlo reads parameters of other shapes than parameters.npz has"),
-        (_less, "export.json has no digest of encode.stablehlo"),
-        (_link_out, "names 'parameters.npz', which lies outside of the folder"),
-        (lambda f: _forge(f, files={"../up": _OUTSIDE}), "names '../up', which lies outside of the folder"),
-        (lambda f: _forge(f, files={"/etc/hostname": _OUTSIDE}), "names '/etc/hostname', which lies outside"),
-        (lambda f: _forge(f, programs={"../up": {}}), "has no digest of ../up.stablehlo"),
-        (lambda f: _forge(f, format=2), "is an export of format 2, but this version reads 1"),
-        (lambda f: _forge(f, versions={"jax": "99.1.2"}), r"exported by jax 99\.1\.2, but this is .*; install jax>=99"),
-        (lambda f: _forge(f, versions={"calling_convention": 1}), "is of calling convention 1, but jax .* reads 9 to"),
-        (lambda f: _forge(f, versions={"calling_convention": 999}), "export the run again: its parameters and config"),
-        (lambda f: _forge(f, programs=None), r"export.json can't be read \(TypeError"),
+        (lambda f: flip(f, "encode.stablehlo"), "encode.stablehlo is {.*}, but was written as"),
+        (lambda f: truncate(f, "parameters.npz"), "parameters.npz is {'bytes': .*, but was written as {'bytes': "),
+        (lambda f: truncate(f, "parameters.npz", told=True), r"parameters.npz can't be read \("),
+        (lambda f: truncate(f, "encode.stablehlo", told=True), r"encode.stablehlo can't be read \("),
+        (lambda f: truncate(f, "export.json"), r"export.json can't be read \(JSONDecodeError"),
+        (lambda f: pickled(f, "parameters.npz", "inside"), "parameters.npz can't be read .*allow_pickle=False"),
+        (lambda f: pickled(f, "parameters.npz", "itself"), "parameters.npz can't be read .*pickle"),
+        (lambda f: pickled(f, "encode.stablehlo", "itself"), "encode.stablehlo can't be read"),
+        (foreign, r"encode.stablehlo calls lapack_\w+, which no export of ours does"),
+        (other_parameters, "encode.stablehlo reads parameters of other shapes than parameters.npz has"),
+        (less, "export.json has no digest of encode.stablehlo"),
+        (link_out, "names 'parameters.npz', which lies outside of the folder"),
+        (lambda f: forge(f, files={"../up": _OUTSIDE}), "names '../up', which lies outside of the folder"),
+        (lambda f: forge(f, files={"/etc/hostname": _OUTSIDE}), "names '/etc/hostname', which lies outside"),
+        (lambda f: forge(f, programs={"../up": {}}), "has no digest of ../up.stablehlo"),
+        (lambda f: forge(f, format=2), "is an export of format 2, but this version reads 1"),
+        (lambda f: forge(f, versions={"jax": "99.1.2"}), r"exported by jax 99\.1\.2, but this is .*; install jax>=99"),
+        (lambda f: forge(f, versions={"calling_convention": 1}), "is of calling convention 1, but jax .* reads 9 to"),
+        (lambda f: forge(f, versions={"calling_convention": 999}), "export the run again: its parameters and config"),
+        (lambda f: forge(f, programs=None), r"export.json can't be read \(TypeError"),
         (lambda f: (f / "export.json").write_text("[]"), r"export.json can't be read \(TypeError"),
     ],
 )

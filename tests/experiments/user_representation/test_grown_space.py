@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from benchmarks.grown_space import main as grown_space
-from tests.experiments.user_representation.test_run import SMALL
+from tests.experiments.user_representation.small import SMALL
 
 
 def test_a_space_that_grows(workspace: Path, capsys: pytest.CaptureFixture[str]) -> None:

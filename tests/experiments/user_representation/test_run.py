@@ -3,64 +3,27 @@
 import csv
 import json
 import re
-import socket
-import subprocess
-import sys
 from itertools import product
 from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import pytest
-from omegaconf import DictConfig, OmegaConf
-from rich.console import Console
 
 from benchmarks.freshness import main as worth_of_freshness
 from benchmarks.nearness import main as nearness
-from experiments.data import load_log, load_tables
 from experiments.folder import RunFolder
 from experiments.tables import short
 from experiments.user_representation.all_tasks import ALL
 from experiments.user_representation.session_moments import GROUPS
 from tests.experiments.command import Command
+from tests.experiments.user_representation.put_to_use import embed, encode_content, exported_users, ranked_by_another
+from tests.experiments.user_representation.small import SMALL
 from tests.notebooks import execute
-from urep_jax.data.user_features.features import user_features
 from urep_jax.data.user_features.space import load_space
-from urep_jax.serving.exported import load_exported
 from urep_jax.serving.preference import restore_preference
-from urep_jax.serving.restore import restore, restore_content_encoder, restore_encoder
-from urep_jax.serving.user_encoder import UserEncoder
-
-SMALL = (
-    "experiment=user_representation",
-    "data.source.params.num_users=150",
-    *(
-        f"+data.source.params.{name}={value}"
-        for name, value in {
-            "num_tracks": 300,
-            "num_artists": 60,
-            "num_genres": 6,
-            "num_shows": 20,
-            "max_sessions": 96,
-            "num_playlists": 300,
-            "playlist_log_length": 3.0,
-            "audio_bands": 16,
-            "audio_frames": 16,
-        }.items()
-    ),
-    *("data.modalities.audio.shape=[16,16]", "data.modalities.audio.epochs=1", "data.modalities.audio.most_sets=60"),
-    *(
-        "+data.modalities.collaborative.epochs=2",
-        "+data.modalities.shows.epochs=1",
-        "data.modalities.shows.min_items=2",
-    ),
-    *("train.epochs=2", "train.batch_size=64", "model.width=8", "model.hidden=[32]", "transfer.epochs=2"),
-    *("two_tower.block=32", "two_tower.epochs=2", "ranker.batch_size=16", "ranker.epochs=2"),
-    *("evaluation.shares=[0.5,0.2,0.3]", "evaluation.weeks=2", "evaluation.days=30"),
-)
-"""Small enough to be trained in half a minute."""
+from urep_jax.serving.restore import restore, restore_encoder
 
 
 def test_the_whole_chain(
@@ -136,10 +99,10 @@ def test_the_whole_chain(
     with pytest.raises(ValueError, match=r"holds user representations; take urep_jax\.restore_encoder"):
         restore(run)
 
-    _ranked_by_another(command, tmp_path)
-    _embed(command, tmp_path, encoder)
-    _export(command, tmp_path, encoder)
-    _encode_content(command, tmp_path)
+    ranked_by_another(command, tmp_path)
+    embed(command, tmp_path, encoder)
+    exported_users(command, tmp_path, encoder)
+    encode_content(command, tmp_path)
     told = execute("users.ipynb", run, monkeypatch)
     assert re.search(r"^ +user \d+ +artist", told, re.MULTILINE), "the user, and what they listen to most"
     assert len(re.findall(r"^ +-?[01]\.\d\d  (?:user|artist) \d+", told, re.MULTILINE)) == 16, "eight of either"
@@ -251,109 +214,6 @@ def _map(run: Path) -> None:
     assert 100 < len({row["user_id"] for row in rows}) == len(rows) <= 150
     assert len({(row["x"], row["y"]) for row in rows}) == len(rows)
     assert len({row["cluster"] for row in rows}) > 1
-
-
-def _ranked_by_another(command: Command, tmp_path: Path) -> None:
-    """The negative-feedback recommender, trained on the same log, ranks what the two towers found."""
-    data = ("data=streaming", *(knob for knob in SMALL if knob.lstrip("+").startswith("data.source")))
-    small = ("max_length=20", "model.width=8", "model.blocks=1", "train.epochs=1", "train.strata=1", "baselines=[]")
-    said = command("experiment=negative_feedback", *data, *small, folder=tmp_path / "recommender")
-    assert said.status == 0, said.err
-    call = (f"task.run={tmp_path / 'recommender'}", f"task.candidates={tmp_path / 'run' / 'candidates.parquet'}")
-    said = command("task=rank", *data, *call, folder=tmp_path / "ranked")
-    assert said.status == 0, said.err
-    given, ranked = pq.read_table(tmp_path / "run" / "candidates.parquet"), pq.read_table(tmp_path / "ranked/ranking")
-    pairs = [
-        set(zip(*(one[name].to_pylist() for name in ("user_id", "item_id")), strict=True)) for one in (given, ranked)
-    ]
-    assert pairs[0] == pairs[1], "all of them, and nothing else"
-    one = ranked.filter(np.asarray(ranked["user_id"]) == given["user_id"][0].as_py())
-    assert one["place"].to_pylist() == list(range(1, 101))
-    assert len(set(one["score"].drop_null().to_pylist())) > 10, "the model knows them, and tells them apart"
-
-
-def _embed(command: Command, tmp_path: Path, encoder: UserEncoder) -> None:
-    """Vectors of all users, and of a command that was stopped and goes on."""
-    data = [knob for knob in SMALL if knob.lstrip("+").startswith("data.source")]
-    folder = tmp_path / "embedded"
-    call = ("task=embed_users", "data=streaming", f"task.run={tmp_path / 'run'}", "task.block=64", *data)
-    said = command(*call, folder=folder)
-    assert said.status == 0, said.err
-    assert "has vectors of" in said.out
-    assert f"150 users in the space {encoder.space.id}" in said.out
-    parts = sorted((folder / "users").glob("*.parquet"))
-    assert len(parts) == 3
-    whole = pq.read_table(folder / "users")
-    assert whole.column_names == ["user_id", "vector", "space_id", "time"]
-    assert set(whole["space_id"].to_pylist()) == {encoder.space.id}
-    vectors = np.array(whole["vector"].to_pylist())
-    assert vectors.shape == (150, 8)
-    assert len(np.unique(vectors.round(6), axis=0)) > 100, "users differ"
-    (folder / "metrics.json").unlink()
-    parts[1].unlink()
-    before = parts[0].stat().st_mtime_ns
-    assert command(*call, folder=folder).status == 0
-    assert parts[0].stat().st_mtime_ns == before
-    assert pq.read_table(folder / "users").equals(whole)
-    _embed_by_two(call, tmp_path, whole)
-
-
-def _export(command: Command, tmp_path: Path, encoder: UserEncoder) -> None:
-    """An export makes of raw features what the encoder makes of the log."""
-    said = command("task=export", f"task.run={tmp_path / 'run'}", folder=tmp_path / "exported")
-    assert said.status == 0, said.err
-    assert "3 files, " in said.out
-    exported = load_exported(tmp_path / "exported" / "export")
-    assert exported.told["spaces"] == encoder.space.ids
-    cfg = OmegaConf.load(tmp_path / "run" / "config.yaml")
-    assert isinstance(cfg, DictConfig)
-    log = load_log(cfg, Console(quiet=True))
-    inputs = encoder.features.read(log, load_tables(cfg))
-    user, time = np.arange(20), np.full(20, int(log.timestamp.max()))
-    z_u = exported(x_u=user_features(inputs, user, time, encoder.features.cfg))
-    np.testing.assert_allclose(z_u, encoder.encode(inputs, user, time).values, rtol=1e-5, atol=1e-6)
-
-
-def _embed_by_two(call: tuple[str, ...], tmp_path: Path, whole: pa.Table) -> None:
-    """Two processes share the users, and write what one writes."""
-    folder, workspace = tmp_path / "by two", next(word for word in sys.argv if word.startswith("workspace="))
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        coordinator = f"127.0.0.1:{free.getsockname()[1]}"
-    places = (f'distributed={{coordinator: "{coordinator}", processes: 2, process: {n}}}' for n in range(2))
-    start = [sys.executable, "-m", "experiments.run", *call, workspace, f"hydra.run.dir={folder}"]
-    both = [subprocess.Popen([*start, place], stdout=subprocess.PIPE, stderr=subprocess.STDOUT) for place in places]
-    for child in both:
-        told, _ = child.communicate(timeout=120)
-        assert child.returncode == 0, told.decode()
-        assert "150 users in the space" in told.decode()
-    assert pq.read_table(folder / "users").equals(whole)
-    assert json.loads((folder / "metrics.json").read_text()) == {"users": 150}
-
-
-def _encode_content(command: Command, tmp_path: Path) -> None:
-    """An encoder that is restored makes of the items what it made of them in the run, on the scale that it kept."""
-    run = tmp_path / "run"
-    cfg = OmegaConf.load(run / "config.yaml")
-    assert isinstance(cfg, DictConfig)
-    items = load_tables(cfg)["items"]
-    for modality in load_space(run / "features").modalities:
-        if modality.name == "collaborative":
-            continue
-        encoder = restore_content_encoder(run, modality.name)
-        known = items.filter(pc.is_in(items["item_id"], value_set=modality.item_ids))
-        content = np.array(known[cfg.data.modalities[modality.name].column].to_pylist(), np.float32)
-        found = encoder.encode(modality.item_ids, content.reshape(-1, *encoder.cfg.shape))
-        np.testing.assert_allclose(found.values, modality.vectors, atol=1e-5)
-        assert encoder.space == modality.space
-    for name, told in {
-        "audio": "'audio' of .* was not trained on audio files",
-        "collaborative": "'collaborative' of .* has learnt from logs, and reads no content",
-        "smell": "has no encoder 'smell', but audio, collaborative, shows; name one of them",
-    }.items():
-        said = command("task=embed_audio", f"task.run={run}", f"task.encoder={name}", folder=tmp_path / "none")
-        assert said.status == 1
-        assert re.search(told, said.err)
 
 
 @pytest.mark.parametrize(
