@@ -174,6 +174,12 @@ def _post(path: str, told: dict[str, Any]) -> bytes:
     return f"{head}Content-Length: {len(body)}\r\n\r\n".encode() + body
 
 
+def moment(load: Load, begin: float, now: float) -> int:
+    """The moment of who listens, seconds since 1970, at a moment of a load that has begun at another."""
+    left = max(1 - (now - begin) / max(load.seconds, 1e-9), 0.0)
+    return int(now - left * load.days * _DAY)
+
+
 class _Run:
     """One load under way."""
 
@@ -189,19 +195,11 @@ class _Run:
         self._gets = [get(user) for user in load.users]
         self._begin = time.time()
 
-    def _now(self) -> int:
-        """The moment of who listens."""
-        now = time.time()
-        if not self._load.days:
-            return int(now)
-        left = 1 - (now - self._begin) / max(self._load.seconds, 1e-9)
-        return int(now - max(left, 0.0) * self._load.days * _DAY)
-
     def _event(self, user_id: str) -> dict[str, Any]:
         return {
             "user_id": user_id,
             "item_id": self._random.choice(self._load.items),
-            "timestamp": self._now(),
+            "timestamp": moment(self._load, self._begin, time.time()),
             "feedback": "play",
             "played_ratio": 1.0,
             "event_id": f"{self._name}-{next(self._number)}",
