@@ -42,7 +42,12 @@ def connect(path: Path, timeout: float, mode: str = "rw") -> sqlite3.Connection:
     """
     where = f"{path.absolute().as_uri()}?mode={mode}"
     connection = sqlite3.connect(where, uri=True, timeout=timeout, isolation_level=None)
-    connection.execute("PRAGMA synchronous = FULL")
+    try:
+        connection.execute("PRAGMA synchronous = FULL")
+    except BaseException:
+        # Who is told that it is no such file has nothing to close.
+        connection.close()
+        raise
     return connection
 
 

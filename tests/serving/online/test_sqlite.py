@@ -5,16 +5,18 @@ import json
 import re
 import sqlite3
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from urep_jax.lineage.errors import NotAStore
+from urep_jax.lineage.store import LineageStore
 from urep_jax.serving.online.partitions import partition_of
 from urep_jax.serving.online.parts import RECORD, Addition, Lag, Message, StoredVector, StoreFull
 from urep_jax.serving.online.sqlite_database import Database, in_tables, mark_removed
-from urep_jax.serving.online.sqlite_store import SqliteStore
+from urep_jax.serving.online.sqlite_store import FILE, SqliteStore
 from urep_jax.serving.online.sqlite_stream import SqliteStream, _Post
 from urep_jax.serving.online.traces import name_of
 
@@ -281,3 +283,13 @@ def test_what_is_closed_says_so(store: SqliteStore) -> None:
 def test_nobody_else_may_read_the_files(tmp_path: Path, stream: SqliteStream, store: SqliteStore) -> None:
     stream.take(1, 0.0)
     assert [path.name for path in tmp_path.rglob("*.sqlite*") if path.stat().st_mode & 0o077] == []
+
+
+@pytest.mark.skipif(not Path("/proc/self/fd").is_dir(), reason="counts open files as Linux tells them")
+@pytest.mark.parametrize("make", [lambda folder: SqliteStore(folder), lambda folder: LineageStore(folder / FILE)])
+def test_a_file_that_is_refused_is_closed(tmp_path: Path, make: Callable[[Path], object]) -> None:
+    (tmp_path / FILE).write_bytes(b"no database" * 100)
+    before = len(list(Path("/proc/self/fd").iterdir()))
+    with pytest.raises((sqlite3.DatabaseError, NotAStore)):
+        make(tmp_path)
+    assert len(list(Path("/proc/self/fd").iterdir())) == before

@@ -53,18 +53,26 @@ class Database:
         self._one_thread = threading.Lock()
         self._resting: list[sqlite3.Connection] = []
         self._closed = False
-        with self._alone():
-            self._writer = self.connect()
-            self._writer.execute("PRAGMA journal_mode=WAL")
-            self._writer.execute("PRAGMA synchronous=FULL")
-            self._writer.execute("PRAGMA cache_size=-16384")
-            for statement in filter(str.strip, schema.split(";")):
-                self._writer.execute(statement)
+        with contextlib.ExitStack() as if_refused:
+            if_refused.callback(os.close, self._turn)
+            with self._alone():
+                self._writer = self.connect()
+                if_refused.callback(self._writer.close)
+                self._writer.execute("PRAGMA journal_mode=WAL")
+                self._writer.execute("PRAGMA synchronous=FULL")
+                self._writer.execute("PRAGMA cache_size=-16384")
+                for statement in filter(str.strip, schema.split(";")):
+                    self._writer.execute(statement)
+            if_refused.pop_all()
 
     def connect(self) -> sqlite3.Connection:
         """A connection more, for who needs one of its own."""
         connection = sqlite3.connect(self.path, timeout=_PATIENCE, isolation_level=None, check_same_thread=False)
-        connection.execute("PRAGMA secure_delete=ON")
+        try:
+            connection.execute("PRAGMA secure_delete=ON")
+        except BaseException:
+            connection.close()
+            raise
         return connection
 
     @contextlib.contextmanager
