@@ -135,12 +135,17 @@ def _following(backend: OnlineBackend, tell: Callable[[str], None]) -> Iterator[
     over = threading.Event()
 
     def follow() -> None:
+        told = ""
         while not over.wait(_LOOK):
             try:
                 if backend.follow():
                     tell(f"serving {backend.models.space_id}")
+                told = ""
             except (LineageError, StoreAway, StoreFull, OSError, ValueError) as error:
-                _log.warning("what was served is served on: %s", error)
+                # Once, however often it is tried again.
+                if str(error) != told:
+                    _log.warning("what was served is served on: %s", error)
+                told = str(error)
             except Exception as error:
                 _log.error("what was served is served on:\n%s", _where(error))
 
