@@ -27,7 +27,7 @@ _LOOK = 0.5
 _LONGEST = 8.0
 """Seconds at most before a worker is started again: twice as long each time, until one has lived."""
 
-_LIVED = 30.0
+_LIVED = 15.0
 """Seconds after which a worker has lived: what ends it then is nothing that it met as it began."""
 
 _log = logging.getLogger(__name__)
