@@ -224,7 +224,7 @@ def _set(clock: Path, seconds: int) -> None:
 
 
 def compared(stream: Stream, store: Store, encoder: UserEncoder, accepted: Sequence[dict[str, Any]]) -> dict[str, Any]:
-    """What of the acknowledged is missing in the store, what is too much, and how far vectors are off, of the largest."""
+    """What of the acknowledged is missing in the store, what is too much, and how far vectors are off."""
     by_user: defaultdict[str, list[dict[str, Any]]] = defaultdict(list)
     for event in accepted:
         by_user[event["user_id"]].append(event)
