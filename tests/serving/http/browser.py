@@ -34,6 +34,10 @@ def becomes(url: str, folder: Path) -> str:
     return subprocess.run(call, capture_output=True, text=True, timeout=120, check=True).stdout
 
 
+class Told(Exception):
+    """What the browser said was wrong."""
+
+
 class Tab:
     """A page in a browser, which is told by JavaScript what to do, over two pipes (Chrome's DevTools protocol).
 
@@ -69,9 +73,22 @@ class Tab:
     def until(self, script: str) -> None:
         """Wait for an expression to be true."""
         last = time.monotonic() + 30
-        while not self.run(script):
+        while not self._is_so(script):
             assert time.monotonic() < last, f"{script} never came to be so:\n{self.run('document.body.outerHTML')}"
             time.sleep(0.02)
+
+    def reload(self) -> None:
+        """Load the page anew."""
+        self._call("Page.reload", {}, sessionId=self._session)
+
+    def _is_so(self, script: str) -> bool:
+        try:
+            return bool(self.run(script))
+        except Told as error:
+            # One page went, and the next wasn't there yet.
+            if "navigated" in str(error) or "context" in str(error):
+                return False
+            raise
 
     def close(self) -> None:
         self._process.kill()
@@ -86,7 +103,8 @@ class Tab:
         while True:
             told = json.loads(self._message())
             if told.get("id") == self._calls:
-                assert "error" not in told, told
+                if "error" in told:
+                    raise Told(told["error"])
                 return told["result"]
 
     def _message(self) -> bytes:

@@ -114,7 +114,7 @@ def test_the_token_is_asked_for_and_kept_nowhere(opens: Callable[[str], Tab]) ->
             "JSON.stringify(sessionStorage), $('token').value].join()"
         )
         assert TOKEN not in tab.run(everywhere)
-        tab.run("location.reload()")
+        tab.reload()
         tab.until("document.readyState === 'complete' && !document.getElementById('door').hidden")
 
 
