@@ -122,12 +122,12 @@ class Spaces:
                 self._filling[space_id] = fill(self._store, space_id, encoder)
 
     def _hold(self, state: Lineage, wanted: Mapping[str, str]) -> None:
-        held = contextlib.ExitStack()
-        for batch in state.slots.kept():
-            if batch.space_id in wanted:
-                ids = state.slots.spaces(batch).values()
-                held.enter_context(reading(self._deployment.lineages, self._deployment.chain, _READER, ids))
-        before, self._held = self._held, held
+        with contextlib.ExitStack() as held:
+            for batch in state.slots.kept():
+                if batch.space_id in wanted:
+                    ids = state.slots.spaces(batch).values()
+                    held.enter_context(reading(self._deployment.lineages, self._deployment.chain, _READER, ids))
+            before, self._held = self._held, held.pop_all()
         let_go(before)
 
     def _let_go(self, wanted: Mapping[str, str]) -> None:
