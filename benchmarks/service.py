@@ -1,5 +1,6 @@
 """`task=serve` in processes of its own, on a copy of a workspace's lineage, and what its processes take."""
 
+import argparse
 import contextlib
 import json
 import os
@@ -16,7 +17,7 @@ import urllib.error
 import urllib.request
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from urep_jax.lineage.store import LineageStore
 from urep_jax.serving.restore import restore_encoder
@@ -38,6 +39,14 @@ def borrowed(workspace: Path) -> Iterator[Path]:
             if (workspace / name).exists():
                 Path(folder, name).symlink_to((workspace / name).absolute())
         yield Path(folder)
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """What every benchmark of a service is told of it."""
+    parser.add_argument("--workspace", type=Path, default=Path("outputs"), help="that has a trained chain")
+    parser.add_argument("--chain", default="user_representation/streaming", help="that is served")
+    parser.add_argument("--redis", action="store_true", help="stream and store in a Redis server of its own")
+    parser.add_argument("--workers", type=int, default=1, help="processes that encode")
 
 
 def encoder_of(workspace: Path, chain: str) -> UserEncoder:
@@ -207,6 +216,37 @@ def until_gone(pids: Sequence[int], patience: float = 30.0) -> None:
     for pid in pids:
         if "spawn_main" in _words(pid):
             os.kill(pid, signal.SIGKILL)
+
+
+class Running(NamedTuple):
+    """A service that answers, on a copy of a workspace's lineage.
+
+    Attributes:
+        workspace: the copy.
+        service: it.
+        redis: what it keeps everything in; None for files.
+    """
+
+    workspace: Path
+    service: Service
+    redis: Redis | None
+
+
+@contextlib.contextmanager
+def running(given: argparse.Namespace) -> Iterator[Running]:
+    """A service as the arguments of `add_arguments` tell, for as long as the block runs."""
+    with contextlib.ExitStack() as stack:
+        workspace = stack.enter_context(borrowed(given.workspace))
+        settings, redis = [f"serving.workers={given.workers}"], None
+        if given.redis:
+            (workspace / "redis").mkdir()
+            redis = Redis(workspace / "redis")
+            stack.callback(redis.kill)
+            settings.append(f"serving.redis={redis.url}")
+        service = Service(workspace, given.chain, settings)
+        stack.callback(service.stop)
+        service.until_ready()
+        yield Running(workspace, service, redis)
 
 
 class Meter:

@@ -28,7 +28,6 @@ import multiprocessing
 import time
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
-from pathlib import Path
 from typing import Any
 
 from rich.console import Console
@@ -36,7 +35,7 @@ from rich.console import Console
 from benchmarks import load
 from benchmarks.load import Load, Told, summary
 from benchmarks.machine import describe
-from benchmarks.service import Meter, Redis, Service, borrowed, encoder_of
+from benchmarks.service import Meter, Service, add_arguments, encoder_of, running
 from experiments.tables import markdown_table
 
 
@@ -108,21 +107,12 @@ def measured(given: argparse.Namespace) -> dict[str, Any]:
     users = [f"listener-{number}" for number in range(given.users)]
     results: dict[str, Any] = {}
     with contextlib.ExitStack() as stack:
-        workspace = stack.enter_context(borrowed(given.workspace))
-        settings, pids = [f"serving.workers={given.workers}"], {}
-        if given.redis:
-            (workspace / "redis").mkdir()
-            redis = Redis(workspace / "redis")
-            stack.callback(redis.kill)
-            settings.append(f"serving.redis={redis.url}")
-            pids["redis"] = redis.process.pid
         started = time.monotonic()
-        service = Service(workspace, given.chain, settings)
-        stack.callback(service.stop)
-        service.until_ready()
+        _, service, redis = stack.enter_context(running(given))
         results["start_s"] = round(time.monotonic() - started, 1)
         spawn = multiprocessing.get_context("spawn")
         client = stack.enter_context(ProcessPoolExecutor(1, mp_context=spawn))
+        pids = {} if redis is None else {"redis": redis.process.pid}
         pids |= {"service": service.process.pid}
         pids |= {f"worker {number}": pid for number, pid in enumerate(service.workers())}
         asked = Load(service.port, users, items, given.read_seconds, given.connections)
@@ -178,10 +168,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(
         prog="python -m benchmarks.serving", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--workspace", type=Path, default=Path("outputs"), help="that has a trained chain")
-    parser.add_argument("--chain", default="user_representation/streaming", help="that is served")
-    parser.add_argument("--redis", action="store_true", help="stream and store in a Redis server of its own")
-    parser.add_argument("--workers", type=int, default=1, help="processes that encode")
+    add_arguments(parser)
     parser.add_argument("--users", type=int, default=2000, help="users who listen")
     parser.add_argument("--history", type=int, default=20, help="events of each user at the beginning")
     parser.add_argument(

@@ -39,7 +39,7 @@ import numpy as np
 from rich.console import Console
 
 from benchmarks.machine import describe
-from benchmarks.service import Redis, Service, borrowed, encoder_of
+from benchmarks.service import Redis, Service, add_arguments, borrowed, encoder_of
 from experiments.tables import markdown_table
 from urep_jax.serving.online.deployment import Deployment
 from urep_jax.serving.online.messages import Event, records_of
@@ -345,12 +345,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     every = ["worker", "service", "redis", "disk full", "clock back"]
-    parser.add_argument("--workspace", type=Path, default=Path("outputs"), help="that has a trained chain")
-    parser.add_argument("--chain", default="user_representation/streaming", help="that is served")
-    parser.add_argument("--redis", action="store_true", help="stream and store in a Redis server of its own")
+    add_arguments(parser)
     parser.add_argument("--faults", nargs="+", choices=every, default=None, help="all that can be, if left out")
     parser.add_argument("--kills", type=int, default=20, help="of each process")
-    parser.add_argument("--workers", type=int, default=1, help="processes that encode")
     parser.add_argument("--users", type=int, default=100, help="users who listen")
     parser.add_argument("--rate", type=float, default=200.0, help="events a second")
     parser.add_argument("--disk-mib", type=int, default=256, help="size of the disk that gets full")

@@ -33,7 +33,7 @@ from rich.console import Console
 from benchmarks import load
 from benchmarks.load import Load, Told, summary
 from benchmarks.machine import describe
-from benchmarks.service import Redis, Service, borrowed, encoder_of
+from benchmarks.service import add_arguments, encoder_of, running
 from experiments.tables import markdown_table
 from urep_jax.lineage.state import Lineage
 from urep_jax.lineage.store import LineageStore
@@ -69,16 +69,7 @@ def measured(given: argparse.Namespace) -> dict[str, Any]:
     items = sorted({one for part in parts for one in part.item_ids.to_pylist()})
     users = [f"listener-{number}" for number in range(given.users)]
     with contextlib.ExitStack() as stack:
-        workspace = stack.enter_context(borrowed(given.workspace))
-        settings = [f"serving.workers={given.workers}"]
-        if given.redis:
-            (workspace / "redis").mkdir()
-            redis = Redis(workspace / "redis")
-            stack.callback(redis.kill)
-            settings.append(f"serving.redis={redis.url}")
-        service = Service(workspace, given.chain, settings)
-        stack.callback(service.stop)
-        service.until_ready()
+        workspace, service, _ = stack.enter_context(running(given))
         spawn = multiprocessing.get_context("spawn")
         client = stack.enter_context(ProcessPoolExecutor(1, mp_context=spawn))
         rates = {name: getattr(given, name) for name in ("events", "reads", "rankings", "probes")}
@@ -149,11 +140,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("--workspace", type=Path, default=Path("outputs"), help="that has a trained chain")
-    parser.add_argument("--chain", default="user_representation/streaming", help="that is served")
+    add_arguments(parser)
     parser.add_argument("--model", default="collaborative", help="that is retrained, and all that read it")
-    parser.add_argument("--redis", action="store_true", help="stream and store in a Redis server of its own")
-    parser.add_argument("--workers", type=int, default=1, help="processes that encode")
     parser.add_argument("--users", type=int, default=2000, help="users who listen")
     parser.add_argument("--history", type=int, default=20, help="events of each user at the beginning")
     parser.add_argument("--connections", type=int, default=32, help="that the client keeps")
