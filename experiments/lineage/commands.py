@@ -140,8 +140,8 @@ def _cadence(cfg: DictConfig, store: LineageStore, console: Console) -> None:
     if not (told := cadence(cfg)):
         raise ValueError("lineage.command=cadence needs lineage.retrain_days, such as lineage.retrain_days={users: 30}")
     chain = cfg.lineage.chain
-    store.declare(chain, store.look(chain).lineage.graph, told)
-    console.print(drawn(chain, store.look(chain), time.time()), soft_wrap=True)
+    after = store.declare(chain, store.look(chain).lineage.graph, told)
+    console.print(drawn(chain, after, time.time()), soft_wrap=True)
 
 
 def _history(cfg: DictConfig, store: LineageStore, console: Console) -> None:
