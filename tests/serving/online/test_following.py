@@ -69,17 +69,21 @@ def held(lineages: LineageStore, chain: str = CHAIN) -> list[list[str]]:
     return [sorted(reader.space_ids) for reader in lineages.look(chain).lineage.readers.values()]
 
 
-def test_who_lost_its_hold_holds_what_it_serves_next(
-    backend: OnlineBackend, deployment: Deployment, caplog: pytest.LogCaptureFixture
-) -> None:
-    """As after a machine slept: its time was over, and what it served was dropped."""
-    lineages = deployment.lineages
-    assert backend.follow()
+def all_holds_are_lost(lineages: LineageStore) -> None:
+    """As after a machine slept: whoever read is over its time, and two rotations have dropped what it read."""
     for reader in lineages.look(CHAIN).lineage.readers:
         lineages.release(CHAIN, reader)
     for at, letter in enumerate("bc", start=2):
         train(lineages, f"users-{letter}", at)
         lineages.rotate(CHAIN, [f"users-{letter}"])
+
+
+def test_who_lost_its_hold_holds_what_it_serves_next(
+    backend: OnlineBackend, deployment: Deployment, caplog: pytest.LogCaptureFixture
+) -> None:
+    lineages = deployment.lineages
+    assert backend.follow()
+    all_holds_are_lost(lineages)
     assert backend.follow()
     assert "lost what it read" in caplog.text
     assert backend.models.space_id == "users-c"
@@ -97,11 +101,7 @@ def test_whoever_closes_lets_go_of_everything_though_a_hold_was_lost(
 ) -> None:
     lineages = deployment.lineages
     assert backend.follow()
-    for reader in lineages.look(CHAIN).lineage.readers:
-        lineages.release(CHAIN, reader)
-    for at, letter in enumerate("bc", start=2):
-        train(lineages, f"users-{letter}", at)
-        lineages.rotate(CHAIN, [f"users-{letter}"])
+    all_holds_are_lost(lineages)
     closed = []
     monkeypatch.setattr(backend._store, "close", lambda: closed.append("store"))
     backend.close()

@@ -90,6 +90,14 @@ class World:
         while step(self.stream, self.store, spaces.encoders, CFG).messages or spaces.go_on():
             pass
 
+    def serving(self, *users: str) -> work.Spaces:
+        """A worker that keeps the first space, in which these users have a vector."""
+        self.trained("aa", "first")
+        spaces = self.worker()
+        self.told(*users)
+        self.live(spaces)
+        return spaces
+
     def known(self, digest: str, *users: str) -> list[int | None]:
         """Of how many events each user's vector knows."""
         found = self.store.vectors(users, f"users-{digest}")
@@ -140,10 +148,7 @@ def test_a_space_that_has_grown_is_taken_up_from_its_new_folder(make: Callable[.
 
 def test_messages_do_not_wait_for_a_space_that_is_loaded(make: Callable[..., World]) -> None:
     world = make()
-    world.trained("aa", "first")
-    spaces = world.worker()
-    world.told("ann", "bob")
-    world.live(spaces)
+    spaces = world.serving("ann", "bob")
     assert world.whole("aa")
     world.gates["second"] = threading.Event()
     world.trained("bb", "second")
@@ -160,10 +165,7 @@ def test_messages_do_not_wait_for_a_space_that_is_loaded(make: Callable[..., Wor
 
 def test_a_worker_that_begins_waits_for_what_is_whole(make: Callable[..., World]) -> None:
     world = make()
-    world.trained("aa", "first")
-    spaces = world.worker()
-    world.told("ann")
-    world.live(spaces)
+    spaces = world.serving("ann")
     spaces.close()
     world.gates["first"] = threading.Event()
     threading.Timer(0.3, world.gates["first"].set).start()
@@ -178,10 +180,7 @@ def test_what_cannot_be_loaded_keeps_nobody_from_working(
     make: Callable[..., World], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     world = make()
-    world.trained("aa", "first")
-    spaces = world.worker()
-    world.told("ann")
-    world.live(spaces)
+    spaces = world.serving("ann")
     world.lineages.read(CHAIN, "service", ["users-aa"], time.time() + 60)
     world.trained("bb", "second")
     (world.folder / "second").rmdir()
@@ -206,10 +205,7 @@ def test_what_was_whole_and_cannot_be_loaded_is_whole_no_more_until_all_are_enco
     make: Callable[..., World],
 ) -> None:
     world = make()
-    world.trained("aa", "first")
-    spaces = world.worker()
-    world.told("ann", "bob")
-    world.live(spaces)
+    spaces = world.serving("ann", "bob")
     spaces.close()
     (world.folder / "first").rmdir()
     world.trained("bb", "second")
@@ -229,10 +225,7 @@ def test_what_was_whole_and_cannot_be_loaded_is_whole_no_more_until_all_are_enco
 
 def test_a_space_that_went_while_nobody_worked_is_encoded_anew_when_it_comes_back(make: Callable[..., World]) -> None:
     world = make()
-    world.trained("aa", "first")
-    spaces = world.worker()
-    world.told("ann")
-    world.live(spaces)
+    spaces = world.serving("ann")
     spaces.close()
     world.trained("bb", "second")
     again = world.worker()
