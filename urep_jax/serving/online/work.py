@@ -224,7 +224,8 @@ def _work(
             fresh: deque[float] = deque(maxlen=_MEASURED)
             looked, tidied = -np.inf, time.monotonic()
             busy = False
-            # Also what a worker left in the logs of files that was killed.
+            # Receipts that can't be given yet; None for none. At first none is known, but a worker that was killed may
+            # have left something in the logs of files, which are emptied before a receipt is given.
             owed: dict[str, bool] | None = {}
 
             def give_owed() -> None:
