@@ -1,0 +1,98 @@
+"""Q-learning with a network that scores (state, track) pairs: the score is the return that is expected of the track.
+
+    Q(s, i) = value(s) + score(s, i),   minimise (Q(s_t, i_t) - G_t)^2,   G_t the lambda-return of max_i Q(s, i)
+
+Many listeners side by side stand in for a replay, and normalised layers for a target network: Gallici et al. (2024),
+"Simplifying deep temporal difference learning" (PQN). An action has numbers, not an output of its own: Dulac-Arnold et
+al. (2015), and Spotify's action-head DQN (Tomasi et al. 2023, arXiv 2310.09123). With no horizon it learns the expected
+reward of the next item alone: the myopic agent.
+"""
+
+import dataclasses
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float32, Int32
+
+from urep_jax.agents.learning import (
+    Learner,
+    LearningConfig,
+    Params,
+    Report,
+    learn,
+    mean_over,
+    scores_of,
+    values_after,
+)
+from urep_jax.agents.returns import discounts, lambda_returns
+from urep_jax.agents.views import Look, View
+from urep_jax.models import candidate_scorer
+from urep_jax.simulation.satisfaction.environment import Observation, State, observe
+from urep_jax.simulation.satisfaction.params import SatisfactionParams
+from urep_jax.simulation.satisfaction.rollout import go_on, start_again
+from urep_jax.simulation.satisfaction.world import World
+
+
+@dataclasses.dataclass(frozen=True)
+class DqnConfig(LearningConfig):
+    """Of Q-learning.
+
+    Attributes:
+        explore: share of random choices at the end.
+        exploring: share of the updates in which it falls from 1 to that.
+    """
+
+    explore: float = 0.05
+    exploring: float = 0.3
+
+
+class _Kept(NamedTuple):
+    listener: Float32[Array, "X"]
+    relation: Float32[Array, "M"]
+    item: Int32[Array, ""]
+    best: Float32[Array, ""]
+
+
+def update(
+    key: jax.Array, learner: Learner, world: World, params: SatisfactionParams, look: Look, cfg: DqnConfig
+) -> tuple[Learner, Report]:
+    """Walk on for `cfg.steps`, and learn from what happened."""
+    again, walking, learning = jax.random.split(key, 3)
+    walk = start_again(again, learner.walk, world, params)
+    items_VxF = look.items(world)
+    vectors_VxW = candidate_scorer.item_vectors(learner.params, items_VxF, cfg.network)
+    share = learner.update / (cfg.exploring * cfg.updates)
+    explore = jnp.maximum(1 - (1 - cfg.explore) * share, cfg.explore)
+
+    def scored(state: State, seen: Observation) -> tuple[View, jax.Array]:
+        view = look.listener(world, params, state, seen)
+        found = scores_of(learner.params, vectors_VxW, view, seen.candidates, cfg)
+        return view, found.value + found.candidates
+
+    def choose(key: jax.Array, state: State, seen: Observation) -> tuple[jax.Array, _Kept]:
+        view, q_N = scored(state, seen)
+        if_random, which = jax.random.split(key)
+        random = jax.random.randint(which, (), 0, q_N.shape[0])
+        action = jnp.where(jax.random.uniform(if_random) < explore, random, jnp.argmax(q_N))
+        return action, _Kept(view.listener, view.candidates[action], seen.candidates[action], q_N.max())
+
+    walk, taken = go_on(walking, walk, choose, world, params, cfg.steps)
+    last_B = jax.vmap(lambda state: scored(state, observe(state, world))[1].max())(walk.state)
+    discount_TxB = discounts(taken.info.hours, cfg.horizon_days) * ~taken.terminated
+    is_end_TxB = taken.terminated | taken.truncated
+    return_TxB = lambda_returns(
+        taken.reward / cfg.reward_unit, discount_TxB, values_after(taken.kept.best, last_B), is_end_TxB, cfg.trace
+    )
+
+    def loss(net: Params, part: tuple[_Kept, jax.Array, jax.Array]) -> jax.Array:
+        kept, return_B, is_there_B = part
+        vectors_BxW = candidate_scorer.item_vectors(net, items_VxF[kept.item], cfg.network)
+        found = candidate_scorer.apply(net, kept.listener, vectors_BxW[:, None], kept.relation[:, None], cfg.network)
+        error_B = found.value + found.candidates[:, 0] - return_B
+        return mean_over(error_B**2, is_there_B)
+
+    batch = (taken.kept, return_TxB, taken.is_there)
+    net, opt_state, value = learn(learner.params, learner.opt_state, loss, batch, learning, cfg)
+    report = Report(mean_over(taken.reward, taken.is_there), value)
+    return Learner(learner.update + 1, net, opt_state, walk), report

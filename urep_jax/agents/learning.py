@@ -1,0 +1,138 @@
+"""What all agents that learn share: what they carry, how they act, and one update after another."""
+
+import dataclasses
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import optax
+from jaxtyping import Array, Float32, Int32
+
+from urep_jax.agents.views import Look, View
+from urep_jax.models import candidate_scorer
+from urep_jax.models.candidate_scorer import CandidateScorerConfig, Scores
+from urep_jax.simulation.satisfaction.environment import observe
+from urep_jax.simulation.satisfaction.params import SatisfactionParams
+from urep_jax.simulation.satisfaction.rollout import Walk, start
+from urep_jax.simulation.satisfaction.world import World
+
+Params = Any
+
+
+@dataclasses.dataclass(frozen=True)
+class LearningConfig:
+    """What agents that learn have in common.
+
+    Attributes:
+        network: sizes of the network.
+        listeners: that are walked with side by side.
+        steps: of each listener between two updates.
+        updates: in all.
+        minibatches: that an update's steps are cut into.
+        epochs: times that each is learnt from.
+        learning_rate: at the beginning; falls to nothing at the end.
+        horizon_days: days after which a reward is worth 1/e; 0: only the next item counts.
+        trace: share of returns that is sampled, not taken from the network (`returns.lambda_returns`).
+        reward_unit: rewards of a whole horizon are divided by this, so that values are about of size 1.
+        clip: largest norm of a gradient.
+    """
+
+    network: CandidateScorerConfig = dataclasses.field(default_factory=CandidateScorerConfig)
+    listeners: int = 128
+    steps: int = 32
+    updates: int = 200
+    minibatches: int = 8
+    epochs: int = 2
+    learning_rate: float = 2e-3
+    horizon_days: float = 14.0
+    trace: float = 0.95
+    reward_unit: float = 100.0
+    clip: float = 1.0
+
+
+class Learner(NamedTuple):
+    """All that is carried from update to update."""
+
+    update: Int32[Array, ""]
+    params: Params
+    opt_state: optax.OptState
+    walk: Walk
+
+
+class Report(NamedTuple):
+    """What an update only reports: mean reward of a step, loss, and share of the candidates' spread that was chosen."""
+
+    reward: Float32[Array, ""]
+    loss: Float32[Array, ""]
+
+
+def optimizer(cfg: LearningConfig) -> optax.GradientTransformation:
+    """Adam with gradients of limited norm, and a learning rate that falls to nothing."""
+    rate = optax.linear_schedule(cfg.learning_rate, 0.0, cfg.updates * cfg.minibatches * cfg.epochs)
+    return optax.chain(optax.clip_by_global_norm(cfg.clip), optax.adam(rate, eps=1e-5))
+
+
+def begin(key: jax.Array, world: World, params: SatisfactionParams, look: Look, cfg: LearningConfig) -> Learner:
+    """A learner that knows nothing, and the listeners that it will learn from."""
+    who, walking, weights = jax.random.split(key, 3)
+    listeners_B = jax.random.randint(who, (cfg.listeners,), 0, world.listeners.hour.shape[0])
+    walk = start(walking, world, params, listeners_B)
+    first = jax.tree.map(lambda x: x[0], walk.state)
+    view = look.listener(world, params, first, observe(first, world))
+    net = candidate_scorer.init(
+        weights,
+        cfg.network,
+        listener=view.listener.shape[-1],
+        items=look.items(world).shape[-1],
+        relations=view.candidates.shape[-1],
+    )
+    return Learner(jnp.int32(0), net, optimizer(cfg).init(net), walk)
+
+
+def scores_of(net: Params, vectors_VxW: jax.Array, view: View, candidates_N: jax.Array, cfg: LearningConfig) -> Scores:
+    """What the network says of one listener and the candidates."""
+    return candidate_scorer.apply(net, view.listener, vectors_VxW[candidates_N], view.candidates, cfg.network)
+
+
+def minibatches(key: jax.Array, batch: Any, count: int) -> Any:
+    """Steps of `T` x `B` in random order, cut into so many parts."""
+    flat = jax.tree.map(lambda x: x.reshape(-1, *x.shape[2:]), batch)
+    size = jax.tree.leaves(flat)[0].shape[0]
+    order = jax.random.permutation(key, size)
+    return jax.tree.map(lambda x: x[order].reshape(count, size // count, *x.shape[1:]), flat)
+
+
+def learn(
+    net: Params,
+    opt_state: optax.OptState,
+    loss: Callable[[Params, Any], jax.Array],
+    batch: Any,
+    key: jax.Array,
+    cfg: LearningConfig,
+) -> tuple[Params, optax.OptState, Float32[Array, ""]]:
+    """Epochs of steps on these, and the mean loss."""
+    move = optimizer(cfg)
+
+    def step(carry: Any, part: Any) -> tuple[Any, jax.Array]:
+        net, opt_state = carry
+        value, grad = jax.value_and_grad(loss)(net, part)
+        updates, opt_state = move.update(grad, opt_state, net)
+        return (optax.apply_updates(net, updates), opt_state), value
+
+    def epoch(carry: Any, key: jax.Array) -> tuple[Any, jax.Array]:
+        carry, values = jax.lax.scan(step, carry, minibatches(key, batch, cfg.minibatches))
+        return carry, values.mean()
+
+    (net, opt_state), values = jax.lax.scan(epoch, (net, opt_state), jax.random.split(key, cfg.epochs))
+    return net, opt_state, values.mean()
+
+
+def values_after(value_TxB: jax.Array, last_B: jax.Array) -> jax.Array:
+    """The value of the state that each step leads to, from those of the states that steps begin in."""
+    return jnp.concatenate([value_TxB[1:], last_B[None]])
+
+
+def mean_over(value_TxB: jax.Array, is_there_TxB: jax.Array) -> jax.Array:
+    """Mean over the steps that were taken."""
+    return (value_TxB * is_there_TxB).sum() / jnp.maximum(is_there_TxB.sum(), 1)

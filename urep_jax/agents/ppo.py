@@ -1,0 +1,108 @@
+"""Proximal policy optimisation over candidates: the scores are logits of what is offered.
+
+    maximise  min(rho A, clip(rho, 1 - c, 1 + c) A) - weight (v - G)^2 + entropy H,   rho = pi(i | s) / pi_old(i | s)
+
+with A the generalised advantage: Schulman et al. (2017), arXiv 1707.06347.
+"""
+
+import dataclasses
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float32, Int32
+
+from urep_jax.agents.learning import (
+    Learner,
+    LearningConfig,
+    Params,
+    Report,
+    learn,
+    mean_over,
+    scores_of,
+    values_after,
+)
+from urep_jax.agents.returns import discounts, lambda_returns
+from urep_jax.agents.views import Look, View
+from urep_jax.models import candidate_scorer
+from urep_jax.simulation.satisfaction.environment import Observation, State, observe
+from urep_jax.simulation.satisfaction.params import SatisfactionParams
+from urep_jax.simulation.satisfaction.rollout import go_on, start_again
+from urep_jax.simulation.satisfaction.world import World
+
+
+@dataclasses.dataclass(frozen=True)
+class PpoConfig(LearningConfig):
+    """Of proximal policy optimisation.
+
+    Attributes:
+        ratio_clip: c, how far the policy may move in an update.
+        entropy: what spread of the policy is worth at the beginning; falls to nothing at the end.
+        value_weight: of the value's error in the loss.
+    """
+
+    ratio_clip: float = 0.2
+    entropy: float = 0.01
+    value_weight: float = 0.5
+
+
+class _Kept(NamedTuple):
+    view: View
+    candidates: Int32[Array, "N"]
+    action: Int32[Array, ""]
+    log_probability: Float32[Array, ""]
+    value: Float32[Array, ""]
+
+
+def update(
+    key: jax.Array, learner: Learner, world: World, params: SatisfactionParams, look: Look, cfg: PpoConfig
+) -> tuple[Learner, Report]:
+    """Walk on for `cfg.steps`, and learn from what happened."""
+    again, walking, learning = jax.random.split(key, 3)
+    walk = start_again(again, learner.walk, world, params)
+    items_VxF = look.items(world)
+    vectors_VxW = candidate_scorer.item_vectors(learner.params, items_VxF, cfg.network)
+
+    def choose(key: jax.Array, state: State, seen: Observation) -> tuple[jax.Array, _Kept]:
+        view = look.listener(world, params, state, seen)
+        found = scores_of(learner.params, vectors_VxW, view, seen.candidates, cfg)
+        action = jax.random.categorical(key, found.candidates)
+        log_probability = jax.nn.log_softmax(found.candidates)[action]
+        return action, _Kept(view, seen.candidates, action, log_probability, found.value)
+
+    walk, taken = go_on(walking, walk, choose, world, params, cfg.steps)
+
+    def value_of(state: State) -> jax.Array:
+        seen = observe(state, world)
+        view = look.listener(world, params, state, seen)
+        return scores_of(learner.params, vectors_VxW, view, seen.candidates, cfg).value
+
+    last_B = jax.vmap(value_of)(walk.state)
+    discount_TxB = discounts(taken.info.hours, cfg.horizon_days) * ~taken.terminated
+    is_end_TxB = taken.terminated | taken.truncated
+    return_TxB = lambda_returns(
+        taken.reward / cfg.reward_unit, discount_TxB, values_after(taken.kept.value, last_B), is_end_TxB, cfg.trace
+    )
+    raw_TxB = (return_TxB - taken.kept.value) * taken.is_there
+    centred_TxB = raw_TxB - mean_over(raw_TxB, taken.is_there)
+    spread = jnp.sqrt(mean_over(centred_TxB**2, taken.is_there))
+    advantage_TxB = centred_TxB / jnp.maximum(spread, 1e-8)
+    entropy_weight = cfg.entropy * (1 - learner.update / cfg.updates)
+
+    def loss(net: Params, part: tuple[_Kept, jax.Array, jax.Array, jax.Array]) -> jax.Array:
+        kept, return_B, advantage_B, is_there_B = part
+        vectors_BxNxW = candidate_scorer.item_vectors(net, items_VxF, cfg.network)[kept.candidates]
+        found = candidate_scorer.apply(net, kept.view.listener, vectors_BxNxW, kept.view.candidates, cfg.network)
+        log_BxN = jax.nn.log_softmax(found.candidates)
+        log_B = jnp.take_along_axis(log_BxN, kept.action[:, None], axis=1)[:, 0]
+        ratio_B = jnp.exp(log_B - kept.log_probability)
+        clipped_B = jnp.clip(ratio_B, 1 - cfg.ratio_clip, 1 + cfg.ratio_clip)
+        gain_B = jnp.minimum(ratio_B * advantage_B, clipped_B * advantage_B)
+        error_B = (found.value - return_B) ** 2
+        entropy_B = -(jnp.exp(log_BxN) * log_BxN).sum(1)
+        return mean_over(-gain_B + cfg.value_weight * error_B - entropy_weight * entropy_B, is_there_B)
+
+    batch = (taken.kept, return_TxB, advantage_TxB, taken.is_there)
+    net, opt_state, value = learn(learner.params, learner.opt_state, loss, batch, learning, cfg)
+    report = Report(mean_over(taken.reward, taken.is_there), value)
+    return Learner(learner.update + 1, net, opt_state, walk), report

@@ -1,0 +1,123 @@
+"""What an agent looks at: numbers of the listener, of items, and of how the two stand to each other now.
+
+`OBSERVED` makes them from what a service sees. `TRUE` reads the hidden state as well: it is an oracle's.
+"""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float32
+
+from urep_jax.core.types import Feedback
+from urep_jax.simulation.satisfaction.environment import Observation, State, utility
+from urep_jax.simulation.satisfaction.mechanisms import HOURS_PER_DAY, doses, repeat_gain, satisfaction_of
+from urep_jax.simulation.satisfaction.params import SatisfactionParams
+from urep_jax.simulation.satisfaction.world import World
+from urep_jax.simulation.streaming.params import DEVICES
+
+KINDS = (Feedback.PLAY, Feedback.UP, Feedback.SKIP, Feedback.DOWN)
+
+FAMILIAR = 3.0
+"""Times heard that count as one in what is seen of a candidate."""
+
+FADING = (0.7, 0.9)
+"""Weight of each event beside the next one's, in what is seen of recent events: of the last few, and of all."""
+
+
+class View(NamedTuple):
+    """What is seen of a listener and the candidates.
+
+    Attributes:
+        listener: numbers of the listener.
+        candidates: of each candidate, numbers of how it stands to the listener now.
+    """
+
+    listener: Float32[Array, "X"]
+    candidates: Float32[Array, "N M"]
+
+
+class Look(NamedTuple):
+    """What makes a view of one listener, and the numbers of items that never change.
+
+    Attributes:
+        items: `items(world)`: numbers of each item, V x F, about of size 1.
+        listener: `listener(world, params, state, observation)`: what is seen of one listener now.
+    """
+
+    items: Callable[[World], jax.Array]
+    listener: Callable[[World, SatisfactionParams, State, Observation], View]
+
+
+def _observed_items(world: World) -> Float32[Array, "V F"]:
+    of = world.items
+    fame_V = of.log_popularity - of.log_popularity.mean()
+    long_V = jnp.log(of.minutes) - jnp.log(of.minutes).mean()
+    columns = (fame_V / jnp.maximum(fame_V.std(), 1e-6), long_V, of.is_show.astype(jnp.float32))
+    return jnp.concatenate([of.content, jnp.stack(columns, axis=1)], axis=1)
+
+
+def _observed(world: World, params: SatisfactionParams, state: State, seen: Observation) -> View:
+    of, recent = world.items, seen.recent
+    is_event_R = recent.item >= 0
+    content_RxF = of.content[recent.item] * is_event_R[:, None]
+    style_RxG = jax.nn.one_hot(jnp.where(is_event_R, of.style[recent.item], -1), world.styles.shape[0])
+    kind_RxJ = (recent.feedback[:, None] == jnp.array(KINDS)) & is_event_R[:, None]
+    ago_R = jnp.arange(recent.item.shape[0] - 1, -1, -1)
+    means, shares = [], []
+    for fading in FADING:
+        weight_R = fading**ago_R
+        weight_JxR = kind_RxJ.T * weight_R / weight_R.sum()
+        means.append(weight_JxR @ content_RxF)
+        shares.append(weight_JxR.sum(1))
+    day_R = 2.0 ** (-(seen.hours - recent.hours) / HOURS_PER_DAY)
+    tired_G = (FADING[0] ** ago_R * day_R * recent.ratio) @ style_RxG
+    angle = 2 * jnp.pi * seen.hour / HOURS_PER_DAY
+    context = jnp.stack(
+        [jnp.sin(angle), jnp.cos(angle), jnp.log1p(seen.place), jnp.log1p(seen.days_since), is_event_R.mean()]
+    )
+    device = jax.nn.one_hot(seen.device, len(DEVICES))
+    listener_X = jnp.concatenate([seen.vector, *(mean.ravel() for mean in means), *shares, context, device])
+
+    # Nearness is what generalises to listeners and items that were never met.
+    played_F, up_F, skipped_F, down_F = means[-1]
+    near_3xF = jnp.stack([seen.vector, played_F + 2 * up_F, skipped_F + down_F])
+    near_Nx3 = of.content[seen.candidates] @ near_3xF.T / of.content.shape[1] ** 0.5
+    heard_N = jnp.minimum(seen.heard / FAMILIAR, 3.0)
+    tired_N = tired_G[of.style[seen.candidates]]
+    return View(listener_X, jnp.column_stack([near_Nx3, heard_N, heard_N**2, tired_N]))
+
+
+def _true_items(world: World) -> Float32[Array, "V F"]:
+    of = world.hidden
+    return jnp.stack([of.nourishment, of.pull, jnp.log(world.items.minutes) - 1.3], axis=1)
+
+
+def _true(world: World, params: SatisfactionParams, state: State, seen: Observation) -> View:
+    at_N, who = seen.candidates, state.listener
+    worth_N = utility(state, at_N, world, params)
+    tired_N = world.listeners.satiation[who] * state.satiation[world.items.style[at_N]]
+    gain_N = repeat_gain(params, state.times[at_N])
+    left = jnp.maximum(1 - seen.hours / (HOURS_PER_DAY * 7 * params.weeks), 0.0)
+    listener_X = jnp.stack(
+        [
+            state.exposure,
+            satisfaction_of(params, state.exposure),
+            state.patience,
+            left,
+            jnp.log(world.listeners.patience[who]),
+            jnp.log(world.listeners.satiation[who]),
+            jnp.log(world.listeners.pause[who]),
+        ]
+    )
+    doses_N = doses(params, jnp.ones(at_N.shape), world.items.minutes[at_N])
+    nourishing_N = world.hidden.nourishment[at_N]
+    return View(
+        listener_X,
+        jnp.stack([worth_N, nourishing_N, nourishing_N * jnp.minimum(doses_N, 3.0), tired_N, gain_N], axis=1),
+    )
+
+
+OBSERVED = Look(_observed_items, _observed)
+TRUE = Look(_true_items, _true)

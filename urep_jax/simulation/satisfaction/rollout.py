@@ -1,0 +1,105 @@
+"""Many listeners side by side, over many steps, with whatever chooses what they are offered."""
+
+from collections.abc import Callable
+from typing import Any, NamedTuple, TypeVar
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Bool, Float32, Int32
+
+from urep_jax.simulation.satisfaction.environment import Info, Observation, State, observe, reset, step
+from urep_jax.simulation.satisfaction.params import SatisfactionParams
+from urep_jax.simulation.satisfaction.world import World
+
+Tree = TypeVar("Tree")
+Choose = Callable[[jax.Array, State, Observation], tuple[jax.Array, Any]]
+"""`choose(key, state, observation)` for one listener: the action, and what else is to be kept of the choice.
+
+Policies read the observation alone; the state is there for oracles.
+"""
+
+
+class Walk(NamedTuple):
+    """Listeners on their way: all that is carried from step to step.
+
+    Attributes:
+        state: of each.
+        is_done: whose episode is over; they stand still.
+    """
+
+    state: State
+    is_done: Bool[Array, "B"]
+
+
+class Trajectory(NamedTuple):
+    """What happened to `B` listeners in `T` steps.
+
+    Attributes:
+        kept: what `choose` gave to be kept.
+        action: what was offered.
+        reward: of the step; 0 where nobody walks any more.
+        terminated: whether the listener left for good in this step.
+        truncated: whether the episode was cut in this step.
+        is_there: whether the step was taken at all.
+        info: what happened.
+    """
+
+    kept: Any
+    action: Int32[Array, "T B *S"]
+    reward: Float32[Array, "T B"]
+    terminated: Bool[Array, "T B"]
+    truncated: Bool[Array, "T B"]
+    is_there: Bool[Array, "T B"]
+    info: Info
+
+
+def start(key: jax.Array, world: World, params: SatisfactionParams, listeners: Int32[Array, "B"]) -> Walk:
+    """These listeners, at the beginning of an episode each."""
+    keys = jax.random.split(key, len(listeners))
+    _, state = jax.vmap(lambda one, who: reset(one, world, params, who))(keys, listeners)
+    return Walk(state, jnp.zeros(len(listeners), bool))
+
+
+def start_again(key: jax.Array, walk: Walk, world: World, params: SatisfactionParams) -> Walk:
+    """Others, drawn evenly, in place of those whose episode is over."""
+
+    def one(key: jax.Array, state: State, is_done: jax.Array) -> State:
+        _, new = reset(key, world, params)
+        return where(is_done, new, state)
+
+    state = jax.vmap(one)(jax.random.split(key, len(walk.is_done)), walk.state, walk.is_done)
+    return Walk(state, jnp.zeros_like(walk.is_done))
+
+
+def go_on(
+    key: jax.Array, walk: Walk, choose: Choose, world: World, params: SatisfactionParams, num_steps: int
+) -> tuple[Walk, Trajectory]:
+    """Take so many steps; who is done stands still, so that the last state of an episode is there to be looked at.
+
+    Args:
+        key: decides what is drawn.
+        walk: where the listeners are.
+        choose: chooses what each is offered.
+        world: the world.
+        params: its parameters.
+        num_steps: steps of each.
+    """
+
+    def one(key: jax.Array, state: State, is_done: jax.Array) -> tuple[State, jax.Array, Trajectory]:
+        choosing, stepping = jax.random.split(key)
+        action, kept = choose(choosing, state, observe(state, world))
+        _, after, reward, terminated, truncated, info = step(stepping, state, action, world, params)
+        is_there = ~is_done
+        taken = Trajectory(kept, action, reward * is_there, terminated & is_there, truncated & is_there, is_there, info)
+        return where(is_done, state, after), is_done | terminated | truncated, taken
+
+    def all_of_them(walk: Walk, key: jax.Array) -> tuple[Walk, Trajectory]:
+        state, is_done, taken = jax.vmap(one)(jax.random.split(key, len(walk.is_done)), walk.state, walk.is_done)
+        return Walk(state, is_done), taken
+
+    return jax.lax.scan(all_of_them, walk, jax.random.split(key, num_steps))
+
+
+def where(chosen: Bool[Array, ""], yes: Tree, no: Tree) -> Tree:
+    """One of two trees of the same shape."""
+    return jax.tree.map(lambda x, y: jnp.where(chosen, x, y), yes, no)
