@@ -29,7 +29,7 @@ _BASELINES = (
 INK, _ACCENT, QUIET, _MUTED = "#222222", "#1f6f8b", "#b9c4c9", "#7d8a90"
 COLORS = ("#1f6f8b", "#c8553d", "#7a9e43", "#7b5ea7", "#e09f3e")
 """Of data sets."""
-_KINDS = (*COLORS, "#d77fa1", "#5b4a3f", "#4fb3bf")
+KINDS = (*COLORS, "#d77fa1", "#5b4a3f", "#4fb3bf")
 """Of kinds of points."""
 _RUNG_LOOK = {
     Rung.SAME_DAY_DOWN: ("same-day down", "#7a1f2b"),
@@ -124,7 +124,7 @@ def scattered(places: Float[np.ndarray, "N 2"], kinds: Sequence[str], title: str
     """
     kind_N = np.array(kinds)
     count = sorted(Counter(filter(None, kinds)).items(), key=lambda one: (-one[1], one[0]))
-    told = {kind: color for (kind, _), color in zip(count, _KINDS, strict=False)}
+    told = {kind: color for (kind, _), color in zip(count, KINDS, strict=False)}
     is_other_N = ~np.isin(kind_N, list(told))
     look: Any = {"s": 9, "linewidths": 0, "alpha": 0.85}
     with plt.rc_context(STYLE):
@@ -166,7 +166,7 @@ def over_ages(
                 values, halves = own[group]
                 # Side by side, so that no interval hides another.
                 x = np.arange(len(ages)) + 0.06 * (n - (len(own) - 1) / 2)
-                color = _KINDS[groups.index(group) % len(_KINDS)]
+                color = KINDS[groups.index(group) % len(KINDS)]
                 axes.errorbar(x, values, halves, color=color, marker="o", ms=3, lw=1.2, label=group)
             axes.set_xticks(range(len(ages)), ages)
             axes.set(title=title, xlabel="age of the vectors")

@@ -9,7 +9,7 @@ reward of the next item alone: the myopic agent.
 """
 
 import dataclasses
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -22,11 +22,10 @@ from urep_jax.agents.learning import (
     Report,
     learn,
     mean_over,
-    scores_of,
     values_after,
 )
 from urep_jax.agents.returns import discounts, lambda_returns
-from urep_jax.agents.views import Look, View
+from urep_jax.agents.views import Look, View, learnt, scores
 from urep_jax.models import candidate_scorer
 from urep_jax.simulation.satisfaction.environment import Observation, State, observe
 from urep_jax.simulation.satisfaction.params import SatisfactionParams
@@ -55,19 +54,18 @@ class _Kept(NamedTuple):
 
 
 def update(
-    key: jax.Array, learner: Learner, world: World, params: SatisfactionParams, look: Look, cfg: DqnConfig
+    key: jax.Array, learner: Learner, base: Any, world: World, params: SatisfactionParams, look: Look, cfg: DqnConfig
 ) -> tuple[Learner, Report]:
     """Walk on for `cfg.steps`, and learn from what happened."""
     again, walking, learning = jax.random.split(key, 3)
     walk = start_again(again, learner.walk, world, params)
     items_VxF = look.items(world)
-    vectors_VxW = candidate_scorer.item_vectors(learner.params, items_VxF, cfg.network)
+    now = learnt(learner.params, base, world, look, cfg.network)
     share = learner.update / (cfg.exploring * cfg.updates)
     explore = jnp.maximum(1 - (1 - cfg.explore) * share, cfg.explore)
 
     def scored(state: State, seen: Observation) -> tuple[View, jax.Array]:
-        view = look.listener(world, params, state, seen)
-        found = scores_of(learner.params, vectors_VxW, view, seen.candidates, cfg)
+        view, found = scores(now, world, params, state, seen, look, cfg.network)
         return view, found.value + found.candidates
 
     def choose(key: jax.Array, state: State, seen: Observation) -> tuple[jax.Array, _Kept]:

@@ -9,9 +9,9 @@ import jax.numpy as jnp
 import optax
 from jaxtyping import Array, Float32, Int32
 
-from urep_jax.agents.views import Look, View
+from urep_jax.agents.views import Look
 from urep_jax.models import candidate_scorer
-from urep_jax.models.candidate_scorer import CandidateScorerConfig, Scores
+from urep_jax.models.candidate_scorer import CandidateScorerConfig
 from urep_jax.simulation.satisfaction.environment import observe
 from urep_jax.simulation.satisfaction.params import SatisfactionParams
 from urep_jax.simulation.satisfaction.rollout import Walk, start
@@ -73,26 +73,23 @@ def optimizer(cfg: LearningConfig) -> optax.GradientTransformation:
     return optax.chain(optax.clip_by_global_norm(cfg.clip), optax.adam(rate, eps=1e-5))
 
 
-def begin(key: jax.Array, world: World, params: SatisfactionParams, look: Look, cfg: LearningConfig) -> Learner:
+def begin(
+    key: jax.Array, base: Any, world: World, params: SatisfactionParams, look: Look, cfg: LearningConfig
+) -> Learner:
     """A learner that knows nothing, and the listeners that it will learn from."""
     who, walking, weights = jax.random.split(key, 3)
     listeners_B = jax.random.randint(who, (cfg.listeners,), 0, world.listeners.hour.shape[0])
     walk = start(walking, world, params, listeners_B)
     first = jax.tree.map(lambda x: x[0], walk.state)
-    view = look.listener(world, params, first, observe(first, world))
+    view = look.listener(base, world, params, first, observe(first, world))
     net = candidate_scorer.init(
         weights,
         cfg.network,
         listener=view.listener.shape[-1],
         items=look.items(world).shape[-1],
-        relations=view.candidates.shape[-1],
+        weights=look.weights,
     )
     return Learner(jnp.int32(0), net, optimizer(cfg).init(net), walk)
-
-
-def scores_of(net: Params, vectors_VxW: jax.Array, view: View, candidates_N: jax.Array, cfg: LearningConfig) -> Scores:
-    """What the network says of one listener and the candidates."""
-    return candidate_scorer.apply(net, view.listener, vectors_VxW[candidates_N], view.candidates, cfg.network)
 
 
 def minibatches(key: jax.Array, batch: Any, count: int) -> Any:

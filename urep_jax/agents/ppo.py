@@ -6,7 +6,7 @@ with A the generalised advantage: Schulman et al. (2017), arXiv 1707.06347.
 """
 
 import dataclasses
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -19,11 +19,10 @@ from urep_jax.agents.learning import (
     Report,
     learn,
     mean_over,
-    scores_of,
     values_after,
 )
 from urep_jax.agents.returns import discounts, lambda_returns
-from urep_jax.agents.views import Look, View
+from urep_jax.agents.views import Look, View, learnt, scores
 from urep_jax.models import candidate_scorer
 from urep_jax.simulation.satisfaction.environment import Observation, State, observe
 from urep_jax.simulation.satisfaction.params import SatisfactionParams
@@ -55,17 +54,16 @@ class _Kept(NamedTuple):
 
 
 def update(
-    key: jax.Array, learner: Learner, world: World, params: SatisfactionParams, look: Look, cfg: PpoConfig
+    key: jax.Array, learner: Learner, base: Any, world: World, params: SatisfactionParams, look: Look, cfg: PpoConfig
 ) -> tuple[Learner, Report]:
     """Walk on for `cfg.steps`, and learn from what happened."""
     again, walking, learning = jax.random.split(key, 3)
     walk = start_again(again, learner.walk, world, params)
     items_VxF = look.items(world)
-    vectors_VxW = candidate_scorer.item_vectors(learner.params, items_VxF, cfg.network)
+    now = learnt(learner.params, base, world, look, cfg.network)
 
     def choose(key: jax.Array, state: State, seen: Observation) -> tuple[jax.Array, _Kept]:
-        view = look.listener(world, params, state, seen)
-        found = scores_of(learner.params, vectors_VxW, view, seen.candidates, cfg)
+        view, found = scores(now, world, params, state, seen, look, cfg.network)
         action = jax.random.categorical(key, found.candidates)
         log_probability = jax.nn.log_softmax(found.candidates)[action]
         return action, _Kept(view, seen.candidates, action, log_probability, found.value)
@@ -73,9 +71,7 @@ def update(
     walk, taken = go_on(walking, walk, choose, world, params, cfg.steps)
 
     def value_of(state: State) -> jax.Array:
-        seen = observe(state, world)
-        view = look.listener(world, params, state, seen)
-        return scores_of(learner.params, vectors_VxW, view, seen.candidates, cfg).value
+        return scores(now, world, params, state, observe(state, world), look, cfg.network)[1].value
 
     last_B = jax.vmap(value_of)(walk.state)
     discount_TxB = discounts(taken.info.hours, cfg.horizon_days) * ~taken.terminated

@@ -4,13 +4,15 @@
 """
 
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float32
 
 from urep_jax.core.types import Feedback
+from urep_jax.models import candidate_scorer
+from urep_jax.models.candidate_scorer import CandidateScorerConfig, Scores
 from urep_jax.simulation.satisfaction.environment import Observation, State, utility
 from urep_jax.simulation.satisfaction.mechanisms import HOURS_PER_DAY, doses, repeat_gain, satisfaction_of
 from urep_jax.simulation.satisfaction.params import SatisfactionParams
@@ -43,11 +45,14 @@ class Look(NamedTuple):
 
     Attributes:
         items: `items(world)`: numbers of each item, V x F, about of size 1.
-        listener: `listener(world, params, state, observation)`: what is seen of one listener now.
+        listener: `listener(base, world, params, state, observation)`: what is seen of one listener now, with the help
+            of what was learnt before (`base`).
+        weights: what scores begin with, for each number of how a candidate stands to the listener.
     """
 
     items: Callable[[World], jax.Array]
-    listener: Callable[[World, SatisfactionParams, State, Observation], View]
+    listener: Callable[[Any, World, SatisfactionParams, State, Observation], View]
+    weights: tuple[float, ...]
 
 
 def _observed_items(world: World) -> Float32[Array, "V F"]:
@@ -58,7 +63,7 @@ def _observed_items(world: World) -> Float32[Array, "V F"]:
     return jnp.concatenate([of.content, jnp.stack(columns, axis=1)], axis=1)
 
 
-def _observed(world: World, params: SatisfactionParams, state: State, seen: Observation) -> View:
+def _observed(base: Any, world: World, params: SatisfactionParams, state: State, seen: Observation) -> View:
     of, recent = world.items, seen.recent
     is_event_R = recent.item >= 0
     content_RxF = of.content[recent.item] * is_event_R[:, None]
@@ -94,7 +99,7 @@ def _true_items(world: World) -> Float32[Array, "V F"]:
     return jnp.stack([of.nourishment, of.pull, jnp.log(world.items.minutes) - 1.3], axis=1)
 
 
-def _true(world: World, params: SatisfactionParams, state: State, seen: Observation) -> View:
+def _true(base: Any, world: World, params: SatisfactionParams, state: State, seen: Observation) -> View:
     at_N, who = seen.candidates, state.listener
     worth_N = utility(state, at_N, world, params)
     tired_N = world.listeners.satiation[who] * state.satiation[world.items.style[at_N]]
@@ -119,5 +124,55 @@ def _true(world: World, params: SatisfactionParams, state: State, seen: Observat
     )
 
 
-OBSERVED = Look(_observed_items, _observed)
-TRUE = Look(_true_items, _true)
+OBSERVED = Look(_observed_items, _observed, (0.0,) * 6)
+TRUE = Look(_true_items, _true, (1.0, 0.0, 0.0, 0.0, 0.0))
+
+
+class Learnt(NamedTuple):
+    """What an agent has learnt, ready to score candidates.
+
+    Attributes:
+        net: parameters of its network.
+        vectors: of the world's items, from `candidate_scorer.item_vectors`.
+        base: what its look asks for.
+    """
+
+    net: Any
+    vectors: Float32[Array, "V W"]
+    base: Any
+
+
+def learnt(net: Any, base: Any, world: World, look: Look, cfg: CandidateScorerConfig) -> Learnt:
+    """A network, ready to score this world's candidates."""
+    return Learnt(net, candidate_scorer.item_vectors(net, look.items(world), cfg), base)
+
+
+def scores(
+    of: Learnt,
+    world: World,
+    params: SatisfactionParams,
+    state: State,
+    seen: Observation,
+    look: Look,
+    cfg: CandidateScorerConfig,
+) -> tuple[View, Scores]:
+    """What is seen of one listener, and what a network says of it and of the candidates."""
+    view = look.listener(of.base, world, params, state, seen)
+    return view, candidate_scorer.apply(of.net, view.listener, of.vectors[seen.candidates], view.candidates, cfg)
+
+
+def on_top_of(inner: Look, cfg: CandidateScorerConfig, weight: float) -> Look:
+    """The same look, and what another agent, the `base` (a `Learnt`), expects of each candidate.
+
+    Args:
+        inner: how both look at the world.
+        cfg: the size of the base's network.
+        weight: what its expectation weighs in scores at first.
+    """
+
+    def listener(base: Learnt, world: World, params: SatisfactionParams, state: State, seen: Observation) -> View:
+        view, found = scores(base, world, params, state, seen, inner, cfg)
+        expected_N = found.value + found.candidates
+        return View(view.listener, jnp.column_stack([view.candidates, expected_N]))
+
+    return Look(inner.items, listener, (*inner.weights, weight))

@@ -7,6 +7,7 @@ numbers of how the two stand to each other now. The vectors g(x_i) of a catalogu
 """
 
 import dataclasses
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import jax
@@ -47,7 +48,7 @@ class Scores(NamedTuple):
 
 class _Listener(nn.Module):
     cfg: CandidateScorerConfig
-    num_relations: int
+    weights: tuple[float, ...]
 
     @nn.compact
     def __call__(self, listener_X: jax.Array) -> tuple[jax.Array, jax.Array, jax.Array]:
@@ -57,7 +58,7 @@ class _Listener(nn.Module):
         x = nn.silu(nn.LayerNorm()(nn.Dense(self.cfg.hidden)(x)))
         small = nn.initializers.normal(0.01)
         wanted = nn.Dense(self.cfg.width, kernel_init=small)(x)
-        related = nn.Dense(self.num_relations, kernel_init=small)(x)
+        related = nn.Dense(len(self.weights), kernel_init=small, bias_init=lambda *_: jnp.array(self.weights))(x)
         return wanted, related, nn.Dense(1, kernel_init=small)(x)[..., 0]
 
 
@@ -70,7 +71,7 @@ class _Items(nn.Module):
         return nn.Dense(self.cfg.width)(x)
 
 
-def init(key: jax.Array, cfg: CandidateScorerConfig, *, listener: int, items: int, relations: int) -> Params:
+def init(key: jax.Array, cfg: CandidateScorerConfig, *, listener: int, items: int, weights: Sequence[float]) -> Params:
     """Parameters of a network.
 
     Args:
@@ -78,11 +79,12 @@ def init(key: jax.Array, cfg: CandidateScorerConfig, *, listener: int, items: in
         cfg: its sizes.
         listener: numbers of a listener.
         items: numbers of an item.
-        relations: numbers of how the two stand to each other.
+        weights: what w(s) is at first, for each number of how the two stand to each other: a network may begin with a
+            score that is known to be good.
     """
     first, second = jax.random.split(key)
     return {
-        "listener": _Listener(cfg, relations).init(first, jnp.zeros(listener))["params"],
+        "listener": _Listener(cfg, tuple(weights)).init(first, jnp.zeros(listener))["params"],
         "items": _Items(cfg).init(second, jnp.zeros(items))["params"],
     }
 
@@ -108,7 +110,7 @@ def apply(
         relations: how each candidate stands to the listener now.
         cfg: the network's sizes.
     """
-    network = _Listener(cfg, relations.shape[-1])
+    network = _Listener(cfg, (0.0,) * relations.shape[-1])
     wanted, related, value = jax.tree.map(jnp.asarray, network.apply({"params": params["listener"]}, listener))
     scores = jnp.einsum("...nw,...w->...n", vectors, wanted) + jnp.einsum("...nm,...m->...n", relations, related)
     return Scores(scores, value)

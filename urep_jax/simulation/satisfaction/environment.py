@@ -329,7 +329,7 @@ def step(
         minutes=minutes,
         session_over=is_over,
         days_away=days,
-        hours=jnp.where(terminated, here, jnp.minimum(hours, end - state.hours)),
+        hours=jnp.where(terminated, here, jnp.minimum(hours, jnp.maximum(end - state.hours, 0.0))),
         satisfaction=satisfaction,
         intent=state.session.intent,
         probability=jax.nn.softmax(utility_S)[taken],

@@ -1,0 +1,95 @@
+"""`report.md` of a run, and what of it is told in the terminal."""
+
+from collections.abc import Mapping
+
+from omegaconf import DictConfig
+from rich.table import Table
+
+from experiments.tables import markdown_table, short, simple_table
+
+LASTING = {
+    "total_satisfaction": ("satisfaction, weeks", 2),
+    "over_myopic": ("over myopic", 2),
+    "return_rate": ("back in 2 days", 3),
+    "stays": ("stay", 3),
+    "reward": ("reward", 0),
+}
+DIET = {
+    "nourishing": ("nourishing", 3),
+    "styles": ("styles", 1),
+    "tail": ("tail", 3),
+    "shows": ("shows", 3),
+    "new_artists": ("new artists a month", 1),
+    "small_artists": ("small artists", 3),
+}
+"""What a person is told of each measure, and the digits that it is told with."""
+
+
+def terminal_tables(cfg: DictConfig, metrics: Mapping[str, float]) -> list[Table]:
+    """The results for a terminal: what lasts, and the diet."""
+    caption = f"of {cfg.satisfaction.weeks:g} weeks; ± is half a 95 % interval, by {cfg.worlds} worlds"
+    if cfg.worlds == 1:
+        caption = f"of {cfg.satisfaction.weeks:g} weeks, in one world"
+    return [
+        simple_table(_rows(cfg, metrics, LASTING), "long-term satisfaction", caption),
+        simple_table(_rows(cfg, metrics, DIET), "diet and discovery", "of minutes; tail and small artists of plays"),
+    ]
+
+
+def page(cfg: DictConfig, metrics: Mapping[str, float]) -> str:
+    """`report.md`: what was done, and what came out."""
+    control = (
+        ""
+        if cfg.long_term
+        else "\nA control: items don't nourish, and nobody tires of styles or repeats. What pleases at once is all\nthat "
+        "satisfies, so that an agent that looks ahead gains nothing.\n"
+    )
+    margins = "\n".join(
+        f"- {agent} reaches {metrics[f'share_of_margin/{agent}']:.0%} of the oracle's margin over myopic."
+        for agent in cfg.agents
+        if f"share_of_margin/{agent}" in metrics
+    )
+    return f"""# Long-term satisfaction
+
+{cfg.worlds} simulated world{"s" * (cfg.worlds != 1)}; agents are trained in each, and {cfg.judge.listeners} listeners
+followed with each agent for {cfg.satisfaction.weeks:g} weeks.
+{control}
+{markdown_table(_rows(cfg, metrics, LASTING))}
+
+{margins}
+
+![satisfaction by week](figures/satisfaction.png)
+
+![what wins at first, and what wins later](figures/ups.png)
+
+## Diet and discovery
+
+{markdown_table(_rows(cfg, metrics, DIET))}
+
+## How to read it
+
+Satisfaction is hidden from agents, other than the oracle, and is what they are judged by: the integral over the weeks
+of a listener's satisfaction, 0 to 1, so that a listener who is satisfied throughout has {cfg.satisfaction.weeks:g}; 0
+from the moment that somebody leaves for good. Back in 2 days is the share of sessions that another follows within two
+days; stay, the share of listeners who haven't left for good. The reward is what agents are told of. Nourishing and shows are
+shares of the minutes that are heard; styles, the effective number of them; tail, the share of plays of the 80 % least
+popular items; new artists, how many a listener meets in 30 days; small artists, the share of plays of the less popular
+half of the artists. ± is half a 95 % interval by worlds.
+"""
+
+
+def _rows(cfg: DictConfig, metrics: Mapping[str, float], measures: Mapping[str, tuple[str, int]]) -> list[list[str]]:
+    return [
+        ["", *(title for title, _ in measures.values())],
+        *(
+            [agent, *(_cell(metrics, f"{name}/{agent}", d) for name, (_, d) in measures.items())]
+            for agent in cfg.agents
+        ),
+    ]
+
+
+def _cell(metrics: Mapping[str, float], name: str, digits: int) -> str:
+    if name not in metrics:
+        return "–"
+    told, half = short(metrics[name], digits), metrics.get(f"{name}_ci95")
+    return told if half is None else f"{told} ±{short(half, digits)}"

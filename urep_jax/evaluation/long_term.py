@@ -1,0 +1,236 @@
+"""Long-term satisfaction: what becomes of listeners over weeks, judged by what no service sees.
+
+    total satisfaction of a listener = integral of s(t) dt over the weeks, in weeks,
+
+0 from the moment that a listener leaves for good; the most that there can be is the number of weeks.
+"""
+
+from collections.abc import Callable
+from functools import partial
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Bool, Float32, Int32
+
+from urep_jax.core.types import Feedback
+from urep_jax.simulation.satisfaction.environment import Info, Observation, State
+from urep_jax.simulation.satisfaction.mechanisms import DAYS_PER_WEEK, HOURS_PER_DAY
+from urep_jax.simulation.satisfaction.params import SatisfactionParams
+from urep_jax.simulation.satisfaction.rollout import Walk, go_on, start
+from urep_jax.simulation.satisfaction.world import World
+
+STEPS = 128
+"""Steps that are taken at once; another number draws other numbers."""
+
+SOON = 2.0
+"""Days within which a return counts."""
+
+TAIL = 0.8
+"""Share of the items, the least popular ones, that are the tail."""
+
+DAYS_PER_MONTH = 30.0
+
+Act = Callable[[Any, World, SatisfactionParams, jax.Array, State, Observation], jax.Array]
+
+
+class Episodes(NamedTuple):
+    """What happened to listeners until the weeks were over, or they had left.
+
+    Attributes:
+        listener: who they are.
+        is_there: whether a step was taken.
+        terminated: whether the listener left for good in it.
+        reward: of the step.
+        info: what happened.
+    """
+
+    listener: Int32[np.ndarray, "U"]
+    is_there: Bool[np.ndarray, "T U"]
+    terminated: Bool[np.ndarray, "T U"]
+    reward: Float32[np.ndarray, "T U"]
+    info: Info
+
+
+def follow(
+    key: jax.Array,
+    world: World,
+    params: SatisfactionParams,
+    act: Act,
+    learnt: Any,
+    listeners: Int32[np.ndarray, "U"],
+    most_steps: int = 20_000,
+) -> Episodes:
+    """Follow listeners through an episode each.
+
+    Args:
+        key: decides what is drawn.
+        world: the world.
+        params: its parameters.
+        act: the policy, `act(learnt, world, params, key, state, observation)`.
+        learnt: what it has learnt.
+        listeners: who is followed, by number.
+        most_steps: steps after which nobody is followed any further.
+    """
+    first, walking = jax.random.split(key)
+    walk = _start(first, world, params, jnp.asarray(listeners))
+    taken = []
+    for number in range(-(-most_steps // STEPS)):
+        walk, piece = _walk_on(jax.random.fold_in(walking, number), walk, world, params, learnt, act)
+        taken.append(jax.tree.map(np.asarray, piece))
+        if bool(walk.is_done.all()):
+            break
+    reward, terminated, is_there, info = jax.tree.map(lambda *x: np.concatenate(x), *taken)
+    return Episodes(np.asarray(listeners), is_there, terminated, reward, info)
+
+
+_start = jax.jit(start)
+
+
+@partial(jax.jit, static_argnames="act")
+def _walk_on(
+    key: jax.Array, walk: Walk, world: World, params: SatisfactionParams, learnt: Any, act: Act
+) -> tuple[Walk, Any]:
+    walk, taken = go_on(
+        key,
+        walk,
+        lambda key, state, seen: (act(learnt, world, params, key, state, seen), ()),
+        world,
+        params,
+        STEPS,
+    )
+    return walk, (taken.reward, taken.terminated, taken.is_there, taken.info)
+
+
+class Outcome(NamedTuple):
+    """What became of each listener.
+
+    Attributes:
+        satisfaction: total satisfaction in each week, 0 to 1.
+        sessions: that began in each week, the first of the episode aside.
+        up: ups of each week.
+        total_satisfaction: over all weeks.
+        return_rate: share of the sessions that ended in the weeks after which the listener was back within `SOON` days;
+            NaN for who ended none.
+        stays: 1 for who hasn't left for good, 0 else.
+        reward: over all weeks.
+        minutes: that were heard.
+        nourishing: share of these of items that nourish.
+        styles: effective number of styles, exp of the entropy of minutes over them.
+        tail: share of plays of the least popular `TAIL` of the items.
+        shows: share of minutes of shows.
+        new_artists: artists who were heard for the first time, in 30 days.
+        small_artists: share of plays of artists of the least popular half.
+    """
+
+    satisfaction: Float32[np.ndarray, "U W"]
+    sessions: Float32[np.ndarray, "U W"]
+    up: Float32[np.ndarray, "U W"]
+    total_satisfaction: Float32[np.ndarray, "U"]
+    return_rate: Float32[np.ndarray, "U"]
+    stays: Float32[np.ndarray, "U"]
+    reward: Float32[np.ndarray, "U"]
+    minutes: Float32[np.ndarray, "U"]
+    nourishing: Float32[np.ndarray, "U"]
+    styles: Float32[np.ndarray, "U"]
+    tail: Float32[np.ndarray, "U"]
+    shows: Float32[np.ndarray, "U"]
+    new_artists: Float32[np.ndarray, "U"]
+    small_artists: Float32[np.ndarray, "U"]
+
+
+def outcome(episodes: Episodes, world: World, params: SatisfactionParams) -> Outcome:
+    """What became of each listener.
+
+    Args:
+        episodes: from `follow`.
+        world: the world that they happened in.
+        params: its parameters.
+    """
+    info, is_there_TxU = episodes.info, episodes.is_there
+    items, hidden = jax.tree.map(np.asarray, (world.items, world.hidden))
+    hours_TxU = np.where(is_there_TxU, info.hours, 0.0).astype(np.float64)
+    after_TxU = np.cumsum(hours_TxU, axis=0)
+    before_TxU = after_TxU - hours_TxU
+    hours_per_week = HOURS_PER_DAY * DAYS_PER_WEEK
+    weeks = int(np.ceil(float(params.weeks) - 1e-9))
+
+    satisfied, sessions, up = [], [], []
+    is_up_TxU = is_there_TxU & (info.feedback == Feedback.UP)
+    is_back_TxU = is_there_TxU & info.session_over & ~episodes.terminated
+    is_back_TxU &= before_TxU + info.days_away * HOURS_PER_DAY < float(params.weeks) * hours_per_week
+    for week in range(weeks):
+        begin, end = week * hours_per_week, (week + 1) * hours_per_week
+        within_TxU = np.clip(np.minimum(after_TxU, end) - np.maximum(before_TxU, begin), 0, None)
+        satisfied.append((within_TxU * info.satisfaction).sum(0) / hours_per_week)
+        sessions.append((is_back_TxU & (after_TxU >= begin) & (after_TxU < end)).sum(0))
+        up.append((is_up_TxU & (before_TxU >= begin) & (before_TxU < end)).sum(0))
+    satisfied_UxW, sessions_UxW, up_UxW = (np.stack(x, axis=1).astype(np.float32) for x in (satisfied, sessions, up))
+
+    # Whether who had a session in the last two days came back in time nobody will know.
+    is_known_TxU = is_there_TxU & info.session_over
+    is_known_TxU &= before_TxU + SOON * HOURS_PER_DAY < float(params.weeks) * hours_per_week
+    is_soon_TxU = is_known_TxU & ~episodes.terminated & (info.days_away <= SOON)
+    heard_TxU = np.where(is_there_TxU, info.ratio * items.minutes[info.item], 0.0)
+    minutes_U = heard_TxU.sum(0)
+
+    def share(of_TxU: np.ndarray) -> np.ndarray:
+        return (heard_TxU * of_TxU).sum(0) / np.maximum(minutes_U, 1e-9)
+
+    is_played_TxU = is_there_TxU & np.isin(info.feedback, (Feedback.PLAY, Feedback.UP))
+    plays_U = np.maximum(is_played_TxU.sum(0), 1)
+    is_tail_V = items.log_popularity <= np.quantile(items.log_popularity, TAIL)
+    is_small_A = small_artists(items.artist, items.log_popularity)
+    months = float(params.weeks) * DAYS_PER_WEEK / DAYS_PER_MONTH
+    return Outcome(
+        satisfaction=satisfied_UxW,
+        sessions=sessions_UxW,
+        up=up_UxW,
+        total_satisfaction=satisfied_UxW.sum(1),
+        return_rate=_ratio(is_soon_TxU.sum(0), is_known_TxU.sum(0)),
+        stays=1.0 - episodes.terminated.any(0),
+        reward=np.where(is_there_TxU, episodes.reward, 0.0).sum(0),
+        minutes=minutes_U,
+        nourishing=share(hidden.nourishment[info.item] > 0),
+        styles=_effective(heard_TxU, items.style[info.item]),
+        tail=(is_played_TxU & is_tail_V[info.item]).sum(0) / plays_U,
+        shows=share(items.is_show[info.item]),
+        new_artists=_different(is_played_TxU, items.artist[info.item]) / months,
+        small_artists=(is_played_TxU & is_small_A[items.artist[info.item]]).sum(0) / plays_U,
+    )
+
+
+def small_artists(
+    artist_V: Int32[np.ndarray, "V"], log_popularity_V: Float32[np.ndarray, "V"]
+) -> Bool[np.ndarray, "A"]:
+    """Which artists had the fewest plays before: half of those who have an item.
+
+    Args:
+        artist_V: of each item.
+        log_popularity_V: log of each item's share of plays.
+    """
+    plays_A = np.bincount(artist_V, weights=np.exp(log_popularity_V))
+    has_items_A = np.bincount(artist_V) > 0
+    return has_items_A & (plays_A <= np.median(plays_A[has_items_A]))
+
+
+def _ratio(above: np.ndarray, below: np.ndarray) -> np.ndarray:
+    return np.divide(above, below, out=np.full(above.shape, np.nan), where=below > 0)
+
+
+def _effective(weight_TxU: np.ndarray, kind_TxU: np.ndarray) -> np.ndarray:
+    """Exp of the entropy of weights over kinds."""
+    columns = np.broadcast_to(np.arange(weight_TxU.shape[1]), weight_TxU.shape)
+    sums_UxG = np.zeros((weight_TxU.shape[1], int(kind_TxU.max()) + 1))
+    np.add.at(sums_UxG, (columns, kind_TxU), weight_TxU)
+    share_UxG = sums_UxG / np.maximum(sums_UxG.sum(1, keepdims=True), 1e-12)
+    return np.exp(-(share_UxG * np.log(np.maximum(share_UxG, 1e-12))).sum(1))
+
+
+def _different(is_counted_TxU: np.ndarray, kind_TxU: np.ndarray) -> np.ndarray:
+    """How many kinds there are in each column."""
+    columns = np.broadcast_to(np.arange(kind_TxU.shape[1]), kind_TxU.shape)
+    is_met_UxA = np.zeros((kind_TxU.shape[1], int(kind_TxU.max()) + 1), bool)
+    is_met_UxA[columns[is_counted_TxU], kind_TxU[is_counted_TxU]] = True
+    return is_met_UxA.sum(1)
