@@ -41,8 +41,8 @@ def page(cfg: DictConfig, metrics: Mapping[str, float]) -> str:
     control = (
         ""
         if cfg.long_term
-        else "\nA control: items don't nourish, and nobody tires of styles or repeats. What pleases at once is all\nthat "
-        "satisfies, so that an agent that looks ahead gains nothing.\n"
+        else "\nA control: items don't nourish, and nobody tires of styles or repeats. What pleases at once is all\n"
+        "that satisfies, so that an agent that looks ahead gains nothing.\n"
     )
     margins = "\n".join(
         f"- {agent} reaches {metrics[f'share_of_margin/{agent}']:.0%} of the oracle's margin over myopic."
@@ -71,8 +71,8 @@ followed with each agent for {cfg.satisfaction.weeks:g} weeks.
 Satisfaction is hidden from agents, other than the oracle, and is what they are judged by: the integral over the weeks
 of a listener's satisfaction, 0 to 1, so that a listener who is satisfied throughout has {cfg.satisfaction.weeks:g}; 0
 from the moment that somebody leaves for good. Back in 2 days is the share of sessions that another follows within two
-days; stay, the share of listeners who haven't left for good. The reward is what agents are told of. Nourishing and shows are
-shares of the minutes that are heard; styles, the effective number of them; tail, the share of plays of the 80 % least
+days; stay, the share of listeners who haven't left for good. The reward is what agents are told of. Nourishing and shows
+are shares of the minutes that are heard; styles, the effective number of them; tail, the share of plays of the 80 % least
 popular items; new artists, how many a listener meets in 30 days; small artists, the share of plays of the less popular
 half of the artists. ± is half a 95 % interval by worlds.
 """
