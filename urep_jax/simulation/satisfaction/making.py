@@ -116,7 +116,9 @@ def make_world(
     mixed_FxF, _ = jnp.linalg.qr(jax.random.normal(keys["content_map"], (told_VxF.shape[1],) * 2))
     noise_VxF = jax.random.normal(keys["content_noise"], told_VxF.shape)
     sung_VxW = jax.nn.one_hot(both(catalogue.artist_language[tracks.track_artist], shows.language), num_countries)
-    home_VxW = jax.nn.one_hot(both(catalogue.artist_country[tracks.track_artist], -jnp.ones(num_shows)), num_countries)
+    home_VxW = jax.nn.one_hot(
+        both(catalogue.artist_country[tracks.track_artist], -jnp.ones(num_shows, jnp.int32)), num_countries
+    )
     told_VxF = told_VxF @ mixed_FxF + of.content_noise * noise_VxF
     known = Items(
         content=_standardised(jnp.concatenate([told_VxF, sung_VxW, home_VxW], axis=1)),
