@@ -104,8 +104,8 @@ def make_world(
     minutes_V = both(tracks.seconds, shows.seconds) / 60
     hidden = Hidden(
         parts=parts_VxK,
-        nourishment=jnp.where(is_empty_V, -of.emptiness, 1.0),
-        pull=jnp.where(is_empty_V, of.pull, 0.0),
+        nourishment=jnp.where(is_empty_V, -of.emptiness, jnp.ones(num_items)),
+        pull=jnp.where(is_empty_V, of.pull, jnp.zeros(num_items)),
         log_engaged=jnp.log(minutes_V),
         engaged_spread=jnp.zeros(num_items),
     )
