@@ -74,7 +74,9 @@ class ResponseWindows(RowBatches[Windows]):
         self._log = Log(*(pad(x) for x in events))
         asked, outcome = asked_and_outcome(self._log)
         starts = padded // stride - window // stride
-        self._history = jax.device_get(_histories(asked, outcome, self._log.is_there, items, num_styles, stride, starts))
+        self._history = jax.device_get(
+            _histories(asked, outcome, self._log.is_there, items, num_styles, stride, starts)
+        )
         self._asked, self._outcome = jax.device_get((asked, outcome))
         self._row_N, self._start_N = np.nonzero(self._log.is_there[:, : starts * stride : stride])
         self._stride = stride
@@ -103,6 +105,13 @@ def asked_and_outcome(log: Log) -> tuple[Asked, Outcome]:
     asked = Asked(log.item, log.heard, log.began, log.hour, log.device, log.place, log.days_since)
     outcome = Outcome(log.feedback, log.ratio, log.session_over, log.came_back, log.days_away)
     return jax.tree.map(jnp.asarray, (asked, outcome))
+
+
+def told_once(of: Windows) -> Bool[Array, "B R"]:
+    """Which events to look at, so that each of a log is looked at once: in the window with the most before it."""
+    R = of.is_there.shape[1]
+    is_late_R = jnp.arange(R) >= R - R // 2
+    return of.is_there & (is_late_R | (of.history.items == 0)[:, None])
 
 
 def window_features(of: Windows, items: KnownItems) -> Any:

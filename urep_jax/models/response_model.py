@@ -10,8 +10,8 @@ with s the listener's numbers, x the item's and c those of how the two stand to 
 feedback is, and how much is heard of what is left early; of h and these, whether the session ends after the item, and
 how long the listener stays away if so.
 
-The blocks are those of the negative-feedback transformer (Negative Feedback for Music Personalization, §3), read as a
-model of the world: Chen et al. 2019, "Generative adversarial user model for reinforcement learning", learn one likewise.
+The blocks are those of the negative-feedback transformer (Negative Feedback for Music Personalization, §3). A model of
+users to train agents in: Chen et al. 2019, "Generative adversarial user model for reinforcement learning".
 """
 
 import dataclasses
@@ -67,8 +67,14 @@ class ResponseConfig:
         if self.blocks < 0:
             raise ValueError(f"blocks is {self.blocks}, but must be at least 0; raise it")
         if self.width % self.heads:
-            raise ValueError(f"width is {self.width}, but must be a multiple of heads, {self.heads}; change one of them")
-        if len(self.days) < 2 or self.days[0] != 0 or any(b <= a for a, b in zip(self.days, self.days[1:], strict=False)):
+            raise ValueError(
+                f"width is {self.width}, but must be a multiple of heads, {self.heads}; change one of them"
+            )
+        if (
+            len(self.days) < 2
+            or self.days[0] != 0
+            or any(b <= a for a, b in zip(self.days, self.days[1:], strict=False))
+        ):
             raise ValueError(f"days is {self.days}, but must rise from 0, by one step or more; sort it and begin at 0")
 
 

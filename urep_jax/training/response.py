@@ -79,7 +79,5 @@ def response_losses(
         "feedback": total(optax.softmax_cross_entropy_with_integer_labels(response.feedback, kind_BxR), is_there),
         "share": total(share_heard(response.log_power, of.ratio), is_there & is_left_BxR),
         "session_over": total(optax.sigmoid_binary_cross_entropy(after.session_over, over_BxR), is_there),
-        "away": total(
-            time_until(after.log_hazard, of.days_away, of.came_back, model.days), is_there & of.session_over
-        ),
+        "away": total(time_until(after.log_hazard, of.days_away, of.came_back, model.days), is_there & of.session_over),
     }

@@ -97,7 +97,11 @@ class Unseen(NamedTuple):
 
 
 class _Seen(NamedTuple):
-    seen: Observation
+    hours: jax.Array
+    hour: jax.Array
+    device: jax.Array
+    place: jax.Array
+    days_since: jax.Array
     heard: jax.Array
     pool: jax.Array
     probability: jax.Array
@@ -200,16 +204,16 @@ def _walked(
 ) -> tuple[Walk, Trajectory]:
     def watched(key: jax.Array, state: AnyState, seen: Observation) -> tuple[jax.Array, _Seen]:
         action, probability = choose(key, state, seen)
-        # Long arrays of the observation aren't kept: of candidates only what is chosen is logged.
-        brief = seen._replace(candidates=seen.candidates[:0], heard=seen.heard[:0], recent=(), vector=seen.vector[:0])
-        return action, _Seen(brief, seen.heard[action], state.session.pool, jnp.asarray(probability, jnp.float32))
+        # Of the candidates only what is chosen is kept, which is all that is logged.
+        moment = (seen.hours, seen.hour, seen.device, seen.place, seen.days_since, seen.heard[action])
+        return action, _Seen(*moment, state.session.pool, jnp.asarray(probability, jnp.float32))
 
     return go_on(key, walk, watched, world, params, CHUNK, environment)
 
 
 def _logged(of: Trajectory, who_U: np.ndarray, minutes_V: np.ndarray, params: SatisfactionParams) -> tuple[Log, Unseen]:
     """The log of what happened, listeners by events."""
-    seen, info, there = of.kept.seen, of.info, of.is_there
+    seen, info, there = of.kept, of.info, of.is_there
     end = HOURS_PER_DAY * DAYS_PER_WEEK * float(params.weeks)
     hours = seen.hours + info.ratio * minutes_V[info.item] / 60
     over = info.session_over & there
@@ -227,11 +231,11 @@ def _logged(of: Trajectory, who_U: np.ndarray, minutes_V: np.ndarray, params: Sa
         device=seen.device,
         place=seen.place,
         days_since=seen.days_since,
-        heard=of.kept.heard,
-        pool=of.kept.pool,
+        heard=seen.heard,
+        pool=seen.pool,
         session_over=over,
         came_back=came_back,
         days_away=np.where(over, np.where(came_back, info.days_away, until_end), 0).astype(np.float32),
-        probability=of.kept.probability,
+        probability=seen.probability,
     )
     return log, Unseen(info.satisfaction, of.terminated.any(1), of.reward)
