@@ -1,4 +1,7 @@
-"""Many listeners side by side, over many steps, with whatever chooses what they are offered."""
+"""Many listeners side by side, over many steps, with whatever chooses what they are offered.
+
+They live in an `Environment`: `TRUE`, if no other is named.
+"""
 
 from collections.abc import Callable
 from typing import Any, NamedTuple, TypeVar
@@ -7,16 +10,39 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float32, Int32
 
-from urep_jax.simulation.satisfaction.environment import Info, Observation, State, observe, reset, step
+from urep_jax.simulation.satisfaction.environment import Info, Observation, observe, reset, step
 from urep_jax.simulation.satisfaction.params import SatisfactionParams
-from urep_jax.simulation.satisfaction.world import World
 
 Tree = TypeVar("Tree")
-Choose = Callable[[jax.Array, State, Observation], tuple[jax.Array, Any]]
+AnyWorld = Any
+"""What the functions of an `Environment` read: a pytree with the `items`, `listeners` and `pools` of a `World`."""
+
+AnyState = Any
+"""What they carry of a listener."""
+
+Choose = Callable[[jax.Array, AnyState, Observation], tuple[jax.Array, Any]]
 """`choose(key, state, observation)` for one listener: the action, and what else is to be kept of the choice.
 
 Policies read the observation alone; the state is there for oracles.
 """
+
+
+class Environment(NamedTuple):
+    """Where listeners live: functions of one listener, as in `satisfaction.environment`.
+
+    Attributes:
+        reset: `reset(key, world, params, listener=None)`: an observation and a state.
+        step: `step(key, state, action, world, params)`: these, and reward, terminated, truncated and info.
+        observe: `observe(state, world)`: what a service sees.
+    """
+
+    reset: Callable[..., tuple[Observation, AnyState]]
+    step: Callable[..., tuple[Observation, AnyState, jax.Array, jax.Array, jax.Array, Info]]
+    observe: Callable[[AnyState, AnyWorld], Observation]
+
+
+TRUE = Environment(reset, step, observe)
+"""The simulated world itself."""
 
 
 class Walk(NamedTuple):
@@ -27,7 +53,7 @@ class Walk(NamedTuple):
         is_done: whose episode is over; they stand still.
     """
 
-    state: State
+    state: AnyState
     is_done: Bool[Array, "B"]
 
 
@@ -53,18 +79,26 @@ class Trajectory(NamedTuple):
     info: Info
 
 
-def start(key: jax.Array, world: World, params: SatisfactionParams, listeners: Int32[Array, "B"]) -> Walk:
+def start(
+    key: jax.Array,
+    world: AnyWorld,
+    params: SatisfactionParams,
+    listeners: Int32[Array, "B"],
+    environment: Environment = TRUE,
+) -> Walk:
     """These listeners, at the beginning of an episode each."""
     keys = jax.random.split(key, len(listeners))
-    _, state = jax.vmap(lambda one, who: reset(one, world, params, who))(keys, listeners)
+    _, state = jax.vmap(lambda one, who: environment.reset(one, world, params, who))(keys, listeners)
     return Walk(state, jnp.zeros(len(listeners), bool))
 
 
-def start_again(key: jax.Array, walk: Walk, world: World, params: SatisfactionParams) -> Walk:
+def start_again(
+    key: jax.Array, walk: Walk, world: AnyWorld, params: SatisfactionParams, environment: Environment = TRUE
+) -> Walk:
     """Others, drawn evenly, in place of those whose episode is over."""
 
-    def one(key: jax.Array, state: State, is_done: jax.Array) -> State:
-        _, new = reset(key, world, params)
+    def one(key: jax.Array, state: AnyState, is_done: jax.Array) -> AnyState:
+        _, new = environment.reset(key, world, params)
         return where(is_done, new, state)
 
     state = jax.vmap(one)(jax.random.split(key, len(walk.is_done)), walk.state, walk.is_done)
@@ -72,7 +106,13 @@ def start_again(key: jax.Array, walk: Walk, world: World, params: SatisfactionPa
 
 
 def go_on(
-    key: jax.Array, walk: Walk, choose: Choose, world: World, params: SatisfactionParams, num_steps: int
+    key: jax.Array,
+    walk: Walk,
+    choose: Choose,
+    world: AnyWorld,
+    params: SatisfactionParams,
+    num_steps: int,
+    environment: Environment = TRUE,
 ) -> tuple[Walk, Trajectory]:
     """Take so many steps; who is done stands still, so that the last state of an episode is there to be looked at.
 
@@ -83,12 +123,13 @@ def go_on(
         world: the world.
         params: its parameters.
         num_steps: steps of each.
+        environment: where they live.
     """
 
-    def one(key: jax.Array, state: State, is_done: jax.Array) -> tuple[State, jax.Array, Trajectory]:
+    def one(key: jax.Array, state: AnyState, is_done: jax.Array) -> tuple[AnyState, jax.Array, Trajectory]:
         choosing, stepping = jax.random.split(key)
-        action, kept = choose(choosing, state, observe(state, world))
-        _, after, reward, terminated, truncated, info = step(stepping, state, action, world, params)
+        action, kept = choose(choosing, state, environment.observe(state, world))
+        _, after, reward, terminated, truncated, info = environment.step(stepping, state, action, world, params)
         is_there = ~is_done
         taken = Trajectory(kept, action, reward * is_there, terminated & is_there, truncated & is_there, is_there, info)
         return where(is_done, state, after), is_done | terminated | truncated, taken
