@@ -55,7 +55,7 @@ def judge(
         settings: the run's.
         console: where progress is shown.
     """
-    listeners = np.arange(settings.listeners)
+    listeners = np.arange(settings.listeners, dtype=np.int32)
     found = {}
     for name, candidates in agents.items():
         tried = []

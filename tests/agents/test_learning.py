@@ -49,8 +49,9 @@ def test_who_is_done_teaches_nothing(update: Any, cfg: Any) -> None:
     # Episodes shorter than the steps between two updates: most of the steps are of listeners who stand still.
     params = dataclasses.replace(PARAMS, most_items=1.0)
     learner = begin(jax.random.key(0), (), WORLD, params, OBSERVED, cfg)
+    once = jax.jit(lambda key, learner: update(key, learner, (), WORLD, params, OBSERVED, cfg))
     for number in range(3):
-        learner, report = update(jax.random.key(number), learner, (), WORLD, params, OBSERVED, cfg)
+        learner, report = once(jax.random.key(number), learner)
         assert bool(jnp.isfinite(report.loss))
     assert jax.tree.all(jax.tree.map(lambda x: bool(jnp.isfinite(x).all()), learner.params))
 
@@ -71,7 +72,7 @@ def trained(update: Any, cfg: Any, look: Look, params: Any) -> tuple[policies.Ac
 
 
 def satisfied(act: policies.Act, of: Any) -> float:
-    episodes = follow(jax.random.key(9), WORLD, PARAMS, act, of, np.arange(40))
+    episodes = follow(jax.random.key(9), WORLD, PARAMS, act, of, np.arange(40, dtype=np.int32))
     return float(outcome(episodes, WORLD, PARAMS).total_satisfaction.mean())
 
 
@@ -81,7 +82,7 @@ def test_the_myopic_agent_learns_what_is_liked() -> None:
     act, of = trained(dqn.update, DqnConfig(**small, horizon_days=0.0, reward_unit=1.0, explore=0.2), OBSERVED, params)
     ups = {}
     for name, chosen in (("random", (policies.random, ())), ("myopic", (act, of))):
-        episodes = follow(jax.random.key(9), WORLD, PARAMS, *chosen, np.arange(40))
+        episodes = follow(jax.random.key(9), WORLD, PARAMS, *chosen, np.arange(40, dtype=np.int32))
         ups[name] = float((episodes.info.feedback == 1)[episodes.is_there].mean())
     assert ups["myopic"] > 1.5 * ups["random"]
 

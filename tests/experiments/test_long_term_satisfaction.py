@@ -1,0 +1,87 @@
+"""`experiment=long_term_satisfaction`, shrunk: forty listeners, two worlds, a few updates of narrow networks."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from experiments.long_term_satisfaction import training
+from tests.experiments.command import Command
+
+TINY = (
+    "experiment=long_term_satisfaction",
+    *("data.source.params.num_users=40", "+data.source.params.num_tracks=90", "+data.source.params.num_artists=30"),
+    *("+data.source.params.num_shows=8", "+data.source.params.num_genres=5", "+data.source.params.num_topics=3"),
+    *("worlds=2", "satisfaction.weeks=1.0", "candidates.count=20", "network.width=4", "network.hidden=8"),
+    *(f"learn.{name}.updates=4" for name in ("myopic", "dqn", "ppo", "oracle")),
+    *(f"+learn.{name}.listeners=8" for name in ("dqn", "ppo", "oracle")),
+    *(f"+learn.{name}.steps=8" for name in ("dqn", "ppo", "oracle")),
+    *("learn.myopic.listeners=8", "learn.myopic.steps=8", "judge.listeners=16"),
+)
+
+
+def test_the_whole_experiment_and_what_it_leaves_behind(command: Command, tmp_path: Path) -> None:
+    folder = tmp_path / "whole"
+    said = command(*TINY, folder=folder)
+    assert said.status == 0, said.err
+    metrics = json.loads((folder / "metrics.json").read_text())
+    agents = ("random", "popular", "myopic", "rotate", "dqn", "ppo", "oracle")
+    for agent in agents:
+        assert 0 <= metrics[f"total_satisfaction/{agent}"] <= 1, "one week"
+        assert 0 <= metrics[f"return_rate/{agent}"] <= 1
+        assert metrics[f"total_satisfaction/{agent}_ci95"] > 0
+    assert metrics["over_myopic/oracle"] == pytest.approx(
+        metrics["total_satisfaction/oracle"] - metrics["total_satisfaction/myopic"]
+    )
+    assert metrics["total_satisfaction/oracle"] > metrics["total_satisfaction/random"]
+    report = (folder / "report.md").read_text()
+    assert all(f"| {agent} |" in report for agent in agents)
+    for name in ("satisfaction", "ups"):
+        assert (folder / "figures" / f"{name}.png").stat().st_size > 5_000
+        assert (folder / "figures" / f"{name}.csv").read_text().count("\n") == 1 + len(agents)
+    assert "long-term satisfaction" in said.out
+    again = command(*TINY, folder=folder)
+    assert "this run has ended before" in again.out
+
+
+def test_a_run_that_was_stopped_goes_on_to_the_same_end(
+    command: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    arguments = (*TINY, "agents=[myopic,ppo]")
+    assert command(*arguments, folder=tmp_path / "whole").status == 0
+    pieces = training._go_on
+    done = []
+
+    def stopped(*args: object, **kwargs: object) -> object:
+        done.append(1)
+        if len(done) == 7:
+            raise KeyboardInterrupt
+        return pieces(*args, **kwargs)
+
+    monkeypatch.setattr(training, "_go_on", stopped)
+    with pytest.raises(KeyboardInterrupt):
+        command(*arguments, folder=tmp_path / "stopped")
+    monkeypatch.setattr(training, "_go_on", pieces)
+    assert command(*arguments, folder=tmp_path / "stopped").status == 0
+    ends = [json.loads((tmp_path / name / "metrics.json").read_text()) for name in ("whole", "stopped")]
+    assert ends[0] == ends[1]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("data=movielens_1m",), "data is movielens_1m, but .* simulated; take data=streaming"),
+        (("agents=[random,greedy]",), "agents names 'greedy', but there are: random, popular, myopic"),
+        (("judge.listeners=41",), "judge.listeners is 41, but must lie between 1 and 40"),
+        (("worlds=0",), "worlds is 0, but must be at least 1"),
+        (("satisfaction.memory=1.5",), "memory is 1.5, but must lie between 0 and"),
+        (("candidates.count=0",), "count is 0, but candidates are 1 to 98"),
+    ],
+)
+def test_what_is_wrong_is_told(command: Command, arguments: tuple[str, ...], message: str) -> None:
+    import re
+
+    given = TINY if arguments[0].startswith("data=") is False else TINY[:1]
+    said = command(*given, *arguments)
+    assert said.status == 1
+    assert re.search(message, " ".join(said.err.split()) + " ".join(said.out.split())), said
