@@ -1,11 +1,15 @@
 """Listeners whose satisfaction moves over weeks: an environment to train recommenders in, as pure functions."""
 
 from urep_jax.simulation.satisfaction.environment import Info, Observation, Recent, State, observe, reset, step, utility
+from urep_jax.simulation.satisfaction.gym import SatisfactionEnvironment
 from urep_jax.simulation.satisfaction.making import ItemParams, make_world
 from urep_jax.simulation.satisfaction.params import SatisfactionParams
+from urep_jax.simulation.satisfaction.spaces import Box, Discrete, Record, Slate
 from urep_jax.simulation.satisfaction.world import Hidden, Items, Listeners, World
 
 __all__ = [
+    "Box",
+    "Discrete",
     "Hidden",
     "Info",
     "ItemParams",
@@ -13,7 +17,10 @@ __all__ = [
     "Listeners",
     "Observation",
     "Recent",
+    "Record",
+    "SatisfactionEnvironment",
     "SatisfactionParams",
+    "Slate",
     "State",
     "World",
     "make_world",
