@@ -1,5 +1,6 @@
 """Listeners whose satisfaction moves over weeks: an environment to train recommenders in, as pure functions."""
 
+from urep_jax.simulation.satisfaction.choc_kale import choc_kale
 from urep_jax.simulation.satisfaction.environment import Info, Observation, Recent, State, observe, reset, step, utility
 from urep_jax.simulation.satisfaction.gym import SatisfactionEnvironment
 from urep_jax.simulation.satisfaction.making import ItemParams, make_world
@@ -23,6 +24,7 @@ __all__ = [
     "Slate",
     "State",
     "World",
+    "choc_kale",
     "make_world",
     "observe",
     "reset",
