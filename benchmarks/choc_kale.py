@@ -8,8 +8,8 @@ policy the mean of the sum of its engagement, with half a 95 % interval over epi
 for ones where satisfaction matters more and lasts longer. `greedy` knows the listener's satisfaction and takes the item
 that is expected to engage most at once. Policies are deterministic but for `random`; engagement is drawn in both.
 
-RecSim 0.2.4 imports Dopamine and TensorFlow for its own agents and its runner, none of which an environment needs: empty
-modules of these names, with gym 0.26, absl-py and six beside them, are enough.
+RecSim 0.2.4 imports Dopamine, TensorFlow and `gin.tf`, for its own agents and its runner, none of which an environment
+needs: stand-ins of these names, as of `unittest.mock`, are enough, beside gym 0.26, absl-py and six.
 """
 
 import argparse
