@@ -158,7 +158,7 @@ SHORT = dataclasses.replace(DEFAULT, weeks=1.0, leave=0.2)
 
 
 @pytest.mark.parametrize(
-    "params", [SHORT, dataclasses.replace(SHORT, leave=0.0), dataclasses.replace(SHORT, most_items=7)]
+    "params", [SHORT, dataclasses.replace(SHORT, leave=0.0), dataclasses.replace(SHORT, most_items=7.0)]
 )
 def test_an_episode_ends_once_and_for_one_reason(params):
     walk, taken = walked(jax.random.key(2), world(), params)

@@ -57,6 +57,16 @@ def test_shares_of_empty_items(share):
     np.testing.assert_allclose(hidden.pull, np.where(is_empty, 0.7, 0.0), rtol=1e-6)
 
 
+def test_listeners_differ_by_their_traits_alone_as_far_as_these_are_spread():
+    for spread in (0.0, 0.5):
+        listeners = world(0, ItemParams(trait_spread=spread)).listeners
+        for name in ("patience", "satiation", "pause"):
+            found = np.log(np.asarray(getattr(listeners, name))).std()
+            # A standard deviation of 60 has a relative error of 1 / sqrt(120).
+            assert abs(found - spread) <= 5 * spread / np.sqrt(120), name
+        assert not listeners.exposure.any(), "nobody has a past"
+
+
 def test_what_is_empty_has_nothing_to_do_with_style_and_fame():
     """Over a few worlds, as one of 132 items says little: within five standard errors of no correlation."""
     empty, fame, style = [], [], []

@@ -159,6 +159,7 @@ def make_world(
         patience=trait_3xU[0],
         satiation=trait_3xU[1],
         pause=trait_3xU[2],
+        exposure=jnp.zeros(num_users),
         is_show_user=users.is_show_user,
         vector=vector_UxZ,
         pools=pools_UxQ,
