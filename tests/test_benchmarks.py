@@ -57,6 +57,14 @@ def test_catalogue() -> None:
             assert {"ms_per_step", "cpu_ms_per_step", "compile_s", "temporary_gib"} <= set(result[tables])
 
 
+def test_listeners() -> None:
+    sizes = ("--listeners", "8", "--candidates", "20", "--tracks", "60", "--steps", "8", "--rounds", "1")
+    answer = told("benchmarks.listeners", *sizes)
+    assert set(answer["listeners"]) == {"world", "policy", "dqn", "ppo"}
+    for result in answer["listeners"].values():
+        assert set(result) == {"steps_per_s", "steps_per_s_spread", "compile_s"}
+
+
 def test_skip_gram() -> None:
     command = ("benchmarks.skip_gram", "--without-gensim", "--playlists", "40", "--steps", "1", "--rounds", "2")
     answer = told(*command, "--cases", "whole_playlist")

@@ -71,10 +71,10 @@ followed with each agent for {cfg.satisfaction.weeks:g} weeks.
 Satisfaction is hidden from agents, other than the oracle, and is what they are judged by: the integral over the weeks
 of a listener's satisfaction, 0 to 1, so that a listener who is satisfied throughout has {cfg.satisfaction.weeks:g}; 0
 from the moment that somebody leaves for good. Back in 2 days is the share of sessions that another follows within two
-days; stay, the share of listeners who haven't left for good. The reward is what agents are told of. Nourishing and shows
-are shares of the minutes that are heard; styles, the effective number of them; tail, the share of plays of the 80 % least
-popular items; new artists, how many a listener meets in 30 days; small artists, the share of plays of the less popular
-half of the artists. ± is half a 95 % interval by worlds.
+days; stay, the share of listeners who haven't left for good. The reward is what agents are told of. Nourishing and
+shows are shares of the minutes that are heard; styles, the effective number of them; tail, the share of plays of the
+80 % least popular items; new artists, how many a listener meets in 30 days; small artists, the share of plays of the
+less popular half of the artists. ± is half a 95 % interval by worlds.
 """
 
 
