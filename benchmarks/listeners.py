@@ -70,8 +70,15 @@ def _seconds(once: Callable[[], Any]) -> float:
     return time.perf_counter() - begun
 
 
+def _walk(world: World, listeners: int) -> Walk:
+    return _start(jax.random.key(0), world, PARAMS, jnp.arange(listeners))
+
+
+_start = jax.jit(start)
+
+
 def _walking(world: World, listeners: int, steps: int, act: policies.Act, of: Any) -> Callable[[], Any]:
-    walk = jax.jit(start)(jax.random.key(0), world, PARAMS, jnp.arange(listeners))
+    walk = _walk(world, listeners)
 
     @jax.jit
     def once(walk: Walk, world: World, of: Any) -> Walk:
@@ -85,13 +92,13 @@ def _walking(world: World, listeners: int, steps: int, act: policies.Act, of: An
 
 def _policy(world: World, listeners: int, steps: int) -> Callable[[], Any]:
     cfg = LearningConfig()
-    net = begin(jax.random.key(2), (), world, PARAMS, OBSERVED, cfg).params
+    net = begin(jax.random.key(2), _walk(world, listeners), (), world, PARAMS, OBSERVED, cfg).params
     act = policies.best(policies.scorer(OBSERVED, cfg.network))
     return _walking(world, listeners, steps, act, learnt(net, (), world, OBSERVED, cfg.network))
 
 
 def _learning(world: World, update: Callable[..., Any], cfg: Any) -> Callable[[], Any]:
-    learner = begin(jax.random.key(3), (), world, PARAMS, OBSERVED, cfg)
+    learner = begin(jax.random.key(3), _walk(world, cfg.listeners), (), world, PARAMS, OBSERVED, cfg)
 
     @jax.jit
     def once(learner: Learner, world: World) -> Learner:

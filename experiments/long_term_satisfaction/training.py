@@ -13,10 +13,11 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 from experiments.folder import flatten
-from urep_jax.agents.learning import Learner, LearningConfig, Report, begin
+from urep_jax.agents.learning import Learner, LearningConfig, Report, begin, set_out
 from urep_jax.agents.views import Learnt, Look, learnt
 from urep_jax.core.streams import name_key
 from urep_jax.simulation.satisfaction.params import SatisfactionParams
+from urep_jax.simulation.satisfaction.rollout import Walk
 from urep_jax.simulation.satisfaction.world import World
 from urep_jax.training.snapshots import Snapshots
 
@@ -58,7 +59,8 @@ class Gym:
             What it has learnt, with a leading axis S.
         """
         keys_S = jax.vmap(partial(name_key, name=f"agents.{name}"))(self.keys)
-        learners = _begin(keys_S, base, self.worlds, self.params, look, cfg)
+        walks = _set_out(keys_S, self.worlds, self.params, cfg.listeners)
+        learners = _begin(keys_S, walks, base, self.worlds, self.params, look, cfg)
         bounds = [round(cfg.updates * piece / PIECES) for piece in range(PIECES + 1)]
         steps = len(self.keys) * cfg.listeners * cfg.steps
         bar = Progress(
@@ -88,11 +90,24 @@ class Gym:
         )
 
 
+@partial(jax.jit, static_argnames="count")
+def _set_out(keys_S: jax.Array, worlds: World, params: SatisfactionParams, count: int) -> Walk:
+    return jax.vmap(lambda key, world: set_out(name_key(key, "set_out"), world, params, count))(keys_S, worlds)
+
+
 @partial(jax.jit, static_argnames=("look", "cfg"))
 def _begin(
-    keys_S: jax.Array, base: Any, worlds: World, params: SatisfactionParams, look: Look, cfg: LearningConfig
+    keys_S: jax.Array,
+    walks: Walk,
+    base: Any,
+    worlds: World,
+    params: SatisfactionParams,
+    look: Look,
+    cfg: LearningConfig,
 ) -> Learner:
-    return jax.vmap(lambda key, base, world: begin(key, base, world, params, look, cfg))(keys_S, base, worlds)
+    return jax.vmap(lambda key, walk, base, world: begin(name_key(key, "begin"), walk, base, world, params, look, cfg))(
+        keys_S, walks, base, worlds
+    )
 
 
 @partial(jax.jit, static_argnames=("update", "look", "cfg"))

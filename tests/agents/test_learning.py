@@ -11,14 +11,23 @@ import pytest
 from tests.agents.tiny import NETWORK, PARAMS, tiny_world
 from urep_jax.agents import dqn, policies, ppo
 from urep_jax.agents.dqn import DqnConfig
-from urep_jax.agents.learning import Learner, begin
+from urep_jax.agents.learning import Learner, LearningConfig, begin, set_out
 from urep_jax.agents.ppo import PpoConfig
 from urep_jax.agents.views import OBSERVED, TRUE, Look, learnt
 from urep_jax.evaluation.long_term import follow, outcome
+from urep_jax.simulation.satisfaction.params import SatisfactionParams
 from urep_jax.simulation.satisfaction.world import World
 
 SMALL: dict[str, Any] = {"network": NETWORK, "listeners": 8, "steps": 4, "updates": 6, "minibatches": 2, "epochs": 1}
 WORLD = tiny_world()
+
+_set_out = jax.jit(set_out, static_argnames="count")
+
+
+def begun(params: SatisfactionParams, look: Look, cfg: LearningConfig) -> Learner:
+    """A learner that knows nothing yet."""
+    walk = _set_out(jax.random.key(0), WORLD, params, cfg.listeners)
+    return begin(jax.random.key(1), walk, (), WORLD, params, look, cfg)
 
 
 @pytest.mark.parametrize(("update", "cfg"), [(dqn.update, DqnConfig(**SMALL)), (ppo.update, PpoConfig(**SMALL))])
@@ -30,7 +39,7 @@ def test_updates_are_one_program_and_hang_on_the_key_alone(update: Any, cfg: Any
         traces.append(1)
         return update(key, learner, (), world, PARAMS, OBSERVED, cfg)[0]
 
-    first = begin(jax.random.key(0), (), WORLD, PARAMS, OBSERVED, cfg)
+    first = begun(PARAMS, OBSERVED, cfg)
     keys = jax.random.split(jax.random.key(1), 3)
     one, other = first, first
     for key in keys:
@@ -48,7 +57,7 @@ def test_updates_are_one_program_and_hang_on_the_key_alone(update: Any, cfg: Any
 def test_who_is_done_teaches_nothing(update: Any, cfg: Any) -> None:
     # Episodes shorter than the steps between two updates: most of the steps are of listeners who stand still.
     params = dataclasses.replace(PARAMS, most_items=1.0)
-    learner = begin(jax.random.key(0), (), WORLD, params, OBSERVED, cfg)
+    learner = begun(params, OBSERVED, cfg)
     once = jax.jit(lambda key, learner: update(key, learner, (), WORLD, params, OBSERVED, cfg))
     for number in range(3):
         learner, report = once(jax.random.key(number), learner)
@@ -67,7 +76,7 @@ def trained(update: Any, cfg: Any, look: Look, params: Any) -> tuple[policies.Ac
 
         return jax.lax.scan(one, learner, jax.random.split(key, cfg.updates))[0]
 
-    net = train(begin(key, (), WORLD, params, look, cfg)).params
+    net = train(begun(params, look, cfg)).params
     return policies.best(policies.scorer(look, cfg.network)), learnt(net, (), WORLD, look, cfg.network)
 
 

@@ -73,21 +73,32 @@ def optimizer(cfg: LearningConfig) -> optax.GradientTransformation:
     return optax.chain(optax.clip_by_global_norm(cfg.clip), optax.adam(rate, eps=1e-5))
 
 
+def set_out(key: jax.Array, world: World, params: SatisfactionParams, count: int) -> Walk:
+    """So many listeners, drawn evenly, with whom an agent begins to learn."""
+    who, walking = jax.random.split(key)
+    return start(walking, world, params, jax.random.randint(who, (count,), 0, world.listeners.hour.shape[0]))
+
+
 def begin(
-    key: jax.Array, base: Any, world: World, params: SatisfactionParams, look: Look, cfg: LearningConfig
+    key: jax.Array, walk: Walk, base: Any, world: World, params: SatisfactionParams, look: Look, cfg: LearningConfig
 ) -> Learner:
-    """A learner that knows nothing, and the listeners that it will learn from."""
-    who, walking, weights = jax.random.split(key, 3)
-    listeners_B = jax.random.randint(who, (cfg.listeners,), 0, world.listeners.hour.shape[0])
-    walk = start(walking, world, params, listeners_B)
+    """A learner that knows nothing yet.
+
+    Args:
+        key: consumed.
+        walk: the listeners that it will learn from, `cfg.listeners` of them.
+        base: what its look asks for.
+        world: the world.
+        params: its parameters.
+        look: how it looks at the world.
+        cfg: how it learns.
+    """
     first = jax.tree.map(lambda x: x[0], walk.state)
-    view = look.listener(base, world, params, first, observe(first, world))
+    view, items = jax.eval_shape(
+        lambda state: (look.listener(base, world, params, state, observe(state, world)), look.items(world)), first
+    )
     net = candidate_scorer.init(
-        weights,
-        cfg.network,
-        listener=view.listener.shape[-1],
-        items=look.items(world).shape[-1],
-        weights=look.weights,
+        key, cfg.network, listener=view.listener.shape[-1], items=items.shape[-1], weights=look.weights
     )
     return Learner(jnp.int32(0), net, optimizer(cfg).init(net), walk)
 
