@@ -203,7 +203,7 @@ def reset(
     session, hour = _session(first, world, params, listener, jnp.float32(0))
     state = State(
         listener=listener,
-        exposure=params.innovation * jax.random.normal(noise),
+        exposure=world.listeners.exposure[listener] + params.innovation * jax.random.normal(noise),
         satiation=jnp.zeros(world.styles.shape[0]),
         times=jnp.zeros(world.items.style.shape[0]),
         patience=jnp.float32(1),
@@ -212,7 +212,7 @@ def reset(
         place=jnp.int32(0),
         items=jnp.int32(0),
         hours=jnp.float32(0),
-        recent=Recent(jnp.full(RECENT, NOTHING), jnp.zeros(RECENT, jnp.int32), nothing, nothing),
+        recent=Recent(jnp.full(RECENT, NOTHING, jnp.int32), jnp.zeros(RECENT, jnp.int32), nothing, nothing),
     )
     return observe(state, world), state
 

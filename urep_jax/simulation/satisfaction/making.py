@@ -104,8 +104,8 @@ def make_world(
     minutes_V = both(tracks.seconds, shows.seconds) / 60
     hidden = Hidden(
         parts=parts_VxK,
-        nourishment=jnp.where(is_empty_V, -of.emptiness, 1.0),
-        pull=jnp.where(is_empty_V, of.pull, 0.0),
+        nourishment=jnp.where(is_empty_V, -of.emptiness, jnp.ones(num_items)),
+        pull=jnp.where(is_empty_V, of.pull, jnp.zeros(num_items)),
         log_engaged=jnp.log(minutes_V),
         engaged_spread=jnp.zeros(num_items),
     )
@@ -116,7 +116,9 @@ def make_world(
     mixed_FxF, _ = jnp.linalg.qr(jax.random.normal(keys["content_map"], (told_VxF.shape[1],) * 2))
     noise_VxF = jax.random.normal(keys["content_noise"], told_VxF.shape)
     sung_VxW = jax.nn.one_hot(both(catalogue.artist_language[tracks.track_artist], shows.language), num_countries)
-    home_VxW = jax.nn.one_hot(both(catalogue.artist_country[tracks.track_artist], -jnp.ones(num_shows)), num_countries)
+    home_VxW = jax.nn.one_hot(
+        both(catalogue.artist_country[tracks.track_artist], -jnp.ones(num_shows, jnp.int32)), num_countries
+    )
     told_VxF = told_VxF @ mixed_FxF + of.content_noise * noise_VxF
     known = Items(
         content=_standardised(jnp.concatenate([told_VxF, sung_VxW, home_VxW], axis=1)),
@@ -157,6 +159,7 @@ def make_world(
         patience=trait_3xU[0],
         satiation=trait_3xU[1],
         pause=trait_3xU[2],
+        exposure=jnp.zeros(num_users),
         is_show_user=users.is_show_user,
         vector=vector_UxZ,
         pools=pools_UxQ,

@@ -20,6 +20,7 @@ Shape letters of this folder, beside those of `simulation.streaming.params`:
 
 import dataclasses
 import math
+from collections.abc import Iterable
 from typing import Any
 
 import jax
@@ -27,7 +28,6 @@ import jax
 from urep_jax.simulation.ranges import Ranges, require_ranges
 
 
-@jax.tree_util.register_dataclass
 @dataclasses.dataclass(frozen=True)
 class SatisfactionParams:
     """What moves listeners over weeks. A pytree of numbers: worlds that differ in them alone run as one program.
@@ -122,7 +122,7 @@ class SatisfactionParams:
     """Items after which an episode is cut, at least 1."""
 
     def __post_init__(self) -> None:
-        # Within a program they aren't numbers yet, or any more.
+        # Within a program they aren't numbers.
         if all(isinstance(value, int | float) for value in vars(self).values()):
             require_ranges(self, _RANGES)
 
@@ -153,3 +153,19 @@ _RANGES: Ranges = (
     ("weeks", 1e-3, 1_000),
     ("most_items", 1, math.inf),
 )
+
+_NAMES = tuple(field.name for field in dataclasses.fields(SatisfactionParams))
+
+
+def _with_names(params: SatisfactionParams) -> tuple[list[tuple[Any, Any]], None]:
+    return [(jax.tree_util.GetAttrKey(name), getattr(params, name)) for name in _NAMES], None
+
+
+def _made_of(_: None, values: Iterable[Any]) -> SatisfactionParams:
+    """Parameters as they go through a program: what was a number when they were made isn't checked again."""
+    params = object.__new__(SatisfactionParams)
+    params.__dict__.update(zip(_NAMES, values, strict=True))
+    return params
+
+
+jax.tree_util.register_pytree_with_keys(SatisfactionParams, _with_names, _made_of)

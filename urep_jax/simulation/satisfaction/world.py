@@ -55,6 +55,7 @@ class Listeners(NamedTuple):
         patience: beside that of the mean listener.
         satiation: how fast the listener tires of a style, beside the mean listener.
         pause: how long pauses are, beside the mean listener's.
+        exposure: net exposure at the beginning of an episode.
         is_show_user: whether the listener listens to shows.
         vector: what the service knows beforehand, a representation of the user.
         pools: where candidates come from: numbers of pools, one of which is taken for each session.
@@ -67,6 +68,7 @@ class Listeners(NamedTuple):
     patience: Float32[Array, "U"]
     satiation: Float32[Array, "U"]
     pause: Float32[Array, "U"]
+    exposure: Float32[Array, "U"]
     is_show_user: Bool[Array, "U"]
     vector: Float32[Array, "U Z"]
     pools: Int32[Array, "U Q"]
