@@ -47,7 +47,9 @@ def small_world(seed: int = 0) -> World:
         vector=jax.random.normal(next(keys), (LISTENERS, WIDTH)),
         pools=jnp.tile(jnp.arange(POOLS, dtype=jnp.int32), (LISTENERS, 1)),
     )
-    pools_PxN = jax.vmap(lambda key: jax.random.permutation(key, ITEMS)[:CANDIDATES])(jax.random.split(next(keys), POOLS))
+    pools_PxN = jax.vmap(lambda key: jax.random.permutation(key, ITEMS)[:CANDIDATES])(
+        jax.random.split(next(keys), POOLS)
+    )
     return World(items, hidden, listeners, pools_PxN.astype(jnp.int32), jnp.arange(STYLES, dtype=jnp.int32))
 
 

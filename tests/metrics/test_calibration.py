@@ -26,7 +26,9 @@ def test_bins_are_of_equal_mass_and_parts_add_up() -> None:
 def test_the_error_is_by_how_much_chances_are_off() -> None:
     p = CHANCE.mean()
     # Perfect chances: only as much as so many draws are off by themselves.
-    assert Calibration.from_batch(CHANCE, HAPPENED, EDGES).compute() < 2 * np.sqrt(2 * 10 * p * (1 - p) / np.pi / 40_000)
+    assert Calibration.from_batch(CHANCE, HAPPENED, EDGES).compute() < 2 * np.sqrt(
+        2 * 10 * p * (1 - p) / np.pi / 40_000
+    )
     off = Calibration.from_batch(CHANCE + 0.2, HAPPENED, equal_mass_edges(CHANCE + 0.2, 10))
     assert abs(off.compute() - 0.2) < 0.01
 

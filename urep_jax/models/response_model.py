@@ -132,7 +132,8 @@ class _Encode(nn.Module):
 
 def _head(x: jax.Array, hidden: int, numbers: int) -> jax.Array:
     """Called within a module: a hidden layer, and a line beside it."""
-    return nn.Dense(numbers)(jnp.concatenate([nn.silu(nn.Dense(hidden)(x)), x], axis=-1))
+    between = nn.silu(nn.Dense(hidden, name="hidden")(x))
+    return nn.Dense(numbers, name="out")(jnp.concatenate([between, x], axis=-1))
 
 
 class _Respond(nn.Module):
