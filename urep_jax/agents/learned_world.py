@@ -174,9 +174,7 @@ def reset(
         place=jnp.int32(0),
         items=jnp.int32(0),
         hours=jnp.float32(0),
-        recent=Recent(
-            jnp.full(RECENT, NOTHING, jnp.int32), jnp.full(RECENT, Feedback.NONE, jnp.int32), nothing, nothing
-        ),
+        recent=Recent(jnp.full(RECENT, NOTHING, jnp.int32), jnp.zeros(RECENT, jnp.int32), nothing, nothing),
     )
     return observe(state, world), state
 

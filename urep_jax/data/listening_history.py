@@ -90,25 +90,29 @@ class History(NamedTuple):
 
     Attributes:
         heard: mean of the numbers of what was heard, weighted by how much of it was, at each of `RATES`.
-        left: of what was left early.
+        left: of what was left early; it fades as one listens, like `heard`, so that the two can be compared.
+        lefts: how much was left early beside what was heard: likewise, of ones.
         kinds: share of each of `KINDS`.
         styles: how much of each style was heard lately, at each of `STYLE_RATES`.
         pause: mean of log(1 + days) away.
         length: mean of log(1 + items) of a session.
         items: that were offered.
         sessions: that are over.
+        here: of this session, items that were left early, items that were not, and those left in a row just now.
         last: what came of the latest item: one of `KINDS`, and the share heard.
         ended: when that was over, in hours.
     """
 
     heard: Float32[Array, "*B J F"]
     left: Float32[Array, "*B J F"]
+    lefts: Float32[Array, "*B J"]
     kinds: Float32[Array, "*B J 4"]
     styles: Float32[Array, "*B 2 G"]
     pause: Float32[Array, "*B"]
     length: Float32[Array, "*B"]
     items: Float32[Array, "*B"]
     sessions: Float32[Array, "*B"]
+    here: Float32[Array, "*B 3"]
     last: Float32[Array, "*B 5"]
     ended: Float32[Array, "*B"]
 
@@ -141,12 +145,14 @@ def no_history(items: KnownItems, num_styles: int) -> History:
     return History(
         heard=jnp.zeros((rates, width)),
         left=jnp.zeros((rates, width)),
+        lefts=jnp.zeros(rates),
         kinds=jnp.zeros((rates, len(KINDS))),
         styles=jnp.zeros((len(STYLE_RATES), num_styles)),
         pause=zero,
         length=zero,
         items=zero,
         sessions=zero,
+        here=jnp.zeros(3),
         last=jnp.zeros(len(KINDS) + 1),
         ended=zero,
     )
@@ -182,7 +188,8 @@ def features(history: History, asked: Asked, vector: Float32[Array, "Z"], items:
             jnp.log1p(asked.days_since),
         ]
     )
-    listener = (vector, heard_JxF.ravel(), left_JxF.ravel(), 2 * history.kinds.ravel(), history.last, moment)
+    latest = jnp.concatenate([history.lefts, jnp.log1p(history.here), history.last])
+    listener = (vector, heard_JxF.ravel(), left_JxF.ravel(), 2 * history.kinds.ravel(), latest, moment)
     tired_2 = _rested(history.styles, asked.hours - history.ended)[:, items.style[asked.item]]
     times = jnp.minimum(asked.heard / 3, 3.0)
     width = min(vector.shape[0], x_F.shape[0])
@@ -214,15 +221,19 @@ def remember(history: History, asked: Asked, outcome: Outcome, items: KnownItems
     is_style_G = jax.nn.one_hot(items.style[asked.item], history.styles.shape[-1])
     rested_2xG = _rested(history.styles, asked.hours - history.ended)
     over = outcome.session_over
+    left, not_left, in_a_row = history.here
+    here_3 = jnp.stack([left + is_left, not_left + 1 - is_left, (in_a_row + 1) * is_left])
     return History(
         heard=stays_Jx1 * history.heard + (1 - stays_Jx1) * x_F,
-        left=rate_Jx1 * history.left + (1 - rate_Jx1) * is_left * x_F,
+        left=stays_Jx1 * history.left + (1 - rate_Jx1) * is_left * x_F,
+        lefts=stays_Jx1[:, 0] * history.lefts + (1 - rate_Jx1[:, 0]) * is_left,
         kinds=rate_Jx1 * history.kinds + (1 - rate_Jx1) * kind_4,
         styles=style_rate_2x1 * rested_2xG + (1 - style_rate_2x1) * is_style_G,
         pause=_mean_after(history.pause, jnp.log1p(outcome.days_away), history.sessions, over & outcome.came_back),
         length=_mean_after(history.length, jnp.log(asked.place + 2.0), history.sessions, over),
         items=history.items + 1,
         sessions=history.sessions + over,
+        here=jnp.where(over, 0.0, here_3),
         last=jnp.append(kind_4, outcome.ratio),
         ended=asked.hours + minutes / 60,
     )

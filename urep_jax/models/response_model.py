@@ -53,8 +53,8 @@ class ResponseConfig:
     listener: int
     item: int
     relation: int
-    width: int = 32
-    hidden: int = 64
+    width: int = 16
+    hidden: int = 32
     blocks: int = 1
     heads: int = 2
     window: int = 24
@@ -112,8 +112,8 @@ class _Embed(nn.Module):
         wanted = nn.Dense(cfg.width, use_bias=False, name="listener")(of.listener)
         agreed = wanted * nn.Dense(cfg.width, use_bias=False, name="item")(of.item)
         hidden = nn.silu(nn.LayerNorm(name="norm")(nn.Dense(cfg.hidden, name="hidden")(everything)))
-        told = jnp.concatenate([hidden, agreed, of.relation], axis=-1)
-        return nn.Dense(cfg.width, name="out")(told)
+        # All that is read goes on as it is too: what is a line within the logs stays one beyond them.
+        return nn.Dense(cfg.width, name="out")(jnp.concatenate([hidden, agreed, everything], axis=-1))
 
 
 class _Encode(nn.Module):
@@ -127,7 +127,13 @@ class _Encode(nn.Module):
         for i in range(cfg.blocks):
             block = Block(cfg.heads, 2 * cfg.width, 0.0, cfg.window, name=f"block_{i}")
             x_BxRxD = block(x_BxRxD, mask_Bx1xRxR, row_B, None)
-        return nn.LayerNorm(name="norm")(x_BxRxD)
+        return x_BxRxD
+
+
+def _head(x: jax.Array, hidden: int, numbers: int) -> jax.Array:
+    """Called within a module: a hidden layer, and a line beside it."""
+    between = nn.silu(nn.Dense(hidden, name="hidden")(x))
+    return nn.Dense(numbers, name="out")(jnp.concatenate([between, x], axis=-1))
 
 
 class _Respond(nn.Module):
@@ -135,7 +141,7 @@ class _Respond(nn.Module):
 
     @nn.compact
     def __call__(self, h_D: jax.Array) -> jax.Array:
-        return nn.Dense(len(KINDS) + 1)(nn.silu(nn.Dense(self.cfg.hidden)(h_D)))
+        return _head(h_D, self.cfg.hidden, len(KINDS) + 1)
 
 
 class _Follow(nn.Module):
@@ -143,8 +149,7 @@ class _Follow(nn.Module):
 
     @nn.compact
     def __call__(self, h_D: jax.Array, outcome: jax.Array) -> jax.Array:
-        x = nn.silu(nn.Dense(self.cfg.hidden)(jnp.concatenate([h_D, outcome], axis=-1)))
-        return nn.Dense(len(self.cfg.days))(x)
+        return _head(jnp.concatenate([h_D, outcome], axis=-1), self.cfg.hidden, len(self.cfg.days))
 
 
 def init(key: jax.Array, cfg: ResponseConfig) -> Params:

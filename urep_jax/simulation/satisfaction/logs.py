@@ -5,7 +5,7 @@ it, so that other policies can be judged by what this one did. A listener who is
 left for good or be about to return: the log has how long that has been, and that it isn't over (right-censoring).
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -159,6 +159,17 @@ def write_log(
     length = max(1, int(whole.is_there.sum(1).max()))
     whole = jax.tree.map(lambda x: x[:, :length], whole)
     return _logged(whole, np.asarray(who_U), np.asarray(world.items.minutes), params)
+
+
+def joined(logs: Sequence[Log]) -> Log:
+    """One log of several of different listeners, or of different policies."""
+    longest = max(log.is_there.shape[1] for log in logs)
+
+    def pad(x: Any) -> np.ndarray:
+        x = np.asarray(x)
+        return x if x.ndim == 1 else np.pad(x, ((0, 0), (0, longest - x.shape[1])))
+
+    return Log(*(np.concatenate([pad(part) for part in parts]) for parts in zip(*logs, strict=True)))
 
 
 def event_table(log: Log, first_second: int = FIRST_SECOND) -> dict[str, np.ndarray]:

@@ -1,0 +1,178 @@
+"""The learned world: the true one's interface, its own log's likelihood, and nothing hidden in it."""
+
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from tests.agents.small_world import LISTENERS, PARAMS, STYLES, small_log, small_world
+from urep_jax.agents.learned_world import LEARNED, LearnedWorld, asked_now, hidden_now, learned_world
+from urep_jax.core.types import Feedback
+from urep_jax.data.listening_history import Outcome, known_items, remember
+from urep_jax.data.response_windows import ResponseWindows, window_features
+from urep_jax.models import response_model
+from urep_jax.models.response_model import ResponseConfig
+from urep_jax.simulation.satisfaction import environment
+from urep_jax.simulation.satisfaction.mechanisms import HOURS_PER_DAY
+from urep_jax.simulation.satisfaction.rollout import go_on, start
+
+WORLD = small_world()
+LOG = small_log(WORLD)
+END = HOURS_PER_DAY * 7 * PARAMS.weeks
+
+
+def small_model() -> tuple[Any, ResponseConfig]:
+    items = known_items(WORLD.items)
+    windows = ResponseWindows(LOG, np.asarray(WORLD.listeners.vector)[LOG.listener], items, STYLES, 6, 4, 0)
+    seen = jax.eval_shape(lambda batch: window_features(batch, items), jax.tree.map(jnp.asarray, windows[0]))
+    widths = (part.shape[-1] for part in seen)
+    cfg = ResponseConfig(*widths, width=8, hidden=8, window=6)
+    return response_model.init(jax.random.key(0), cfg), cfg
+
+
+RESPONSE, MODEL = small_model()
+LEARNT = learned_world(WORLD, LOG, RESPONSE, MODEL)
+reset, step = jax.jit(LEARNED.reset), jax.jit(LEARNED.step)
+
+
+def with_return(bias: float) -> LearnedWorld:
+    """A world whose sessions end after each item, and whose listeners come back with this log hazard."""
+    follow = dict(RESPONSE["follow"])
+    out = jax.tree.map(jnp.zeros_like, follow["out"])
+    follow["out"] = out | {"bias": jnp.full(len(MODEL.days), bias).at[0].set(30.0)}
+    return learned_world(WORLD, LOG, RESPONSE | {"follow": follow}, MODEL)
+
+
+def test_a_step_gives_what_a_step_of_the_true_world_gives() -> None:
+    def taken(of: Any, world: Any) -> Any:
+        def walk(key: jax.Array, world: Any) -> Any:
+            seen, state = of.reset(key, world, PARAMS)
+            after, later, *rest = of.step(key, state, jnp.int32(1), world, PARAMS)
+            return seen, (after, *rest), (state, later)
+
+        return jax.eval_shape(walk, jax.random.key(0), world)
+
+    *true, _ = taken(environment, WORLD)
+    *learnt, (before, later) = taken(LEARNED, LEARNT)
+    assert jax.tree.structure(learnt) == jax.tree.structure(true)
+    assert [(x.shape, x.dtype) for x in jax.tree.leaves(learnt)] == [(x.shape, x.dtype) for x in jax.tree.leaves(true)]
+    # What is carried keeps its types, so that it can be scanned.
+    types = [[(x.shape, x.dtype, x.weak_type) for x in jax.tree.leaves(state)] for state in (before, later)]
+    assert types[0] == types[1]
+
+
+def test_it_is_walked_and_logged_as_the_true_world_is_and_compiled_once() -> None:
+    traces = 0
+
+    def choose(key: jax.Array, state: Any, seen: environment.Observation) -> tuple[jax.Array, None]:
+        nonlocal traces
+        traces += 1
+        return jax.random.randint(key, (), 0, seen.candidates.shape[0]), None
+
+    walking = jax.jit(lambda key, walk, world: go_on(key, walk, choose, world, PARAMS, 8, LEARNED))
+    walk = start(jax.random.key(0), LEARNT, PARAMS, jnp.arange(LISTENERS, dtype=jnp.int32), LEARNED)
+    for number in range(3):
+        world = learned_world(WORLD, LOG, jax.tree.map(lambda x, by=number: x + 0.01 * by, RESPONSE), MODEL)
+        walk, steps = walking(jax.random.key(number), walk, world)
+    assert traces == 1
+    assert np.isnan(steps.info.satisfaction).all()
+    assert int(walk.state.items.max()) == 24
+
+
+def test_it_reads_nothing_that_is_hidden() -> None:
+    of = WORLD.listeners
+    hidden = of._replace(
+        **{name: 1 + getattr(of, name) for name in of._fields if name not in ("vector", "pools")}
+        | {"is_show_user": ~of.is_show_user}
+    )
+    strange = WORLD._replace(hidden=jax.tree.map(lambda x: x - 3, WORLD.hidden), listeners=hidden)
+    for one, other in zip(
+        jax.tree.leaves(learned_world(strange, LOG, RESPONSE, MODEL)), jax.tree.leaves(LEARNT), strict=True
+    ):
+        np.testing.assert_array_equal(one, other)
+
+
+def test_sessions_begin_when_the_listeners_sessions_did() -> None:
+    begins = LOG.is_there & (LOG.place == 0)
+    for user in range(LISTENERS):
+        logged = {
+            (float(h), int(d))
+            for h, d in zip(LOG.hour[user][begins[user]], LOG.device[user][begins[user]], strict=True)
+        }
+        here = {
+            (float(h), int(d)) for h, d in zip(LEARNT.listeners.hour[user], LEARNT.listeners.device[user], strict=True)
+        }
+        assert here == logged
+
+
+def test_step_by_step_it_says_what_the_model_says_of_its_log() -> None:
+    """What is carried from step to step is what a window of the log is read from."""
+    windows = ResponseWindows(LOG, np.asarray(LEARNT.listeners.vector), LEARNT.known, STYLES, 6, 500, 0)
+    batch = jax.tree.map(jnp.asarray, windows[0])
+    vectors = response_model.embed(RESPONSE, window_features(batch, LEARNT.known), MODEL)
+    of_windows = response_model.encode(RESPONSE, vectors, batch.is_there, MODEL)
+
+    _, state = reset(jax.random.key(0), LEARNT, PARAMS, 0)
+    told = jax.jit(lambda state, item: hidden_now(state, asked_now(state, item), LEARNT)[0])
+    first = np.flatnonzero(
+        (np.asarray(batch.history.items) == 0) & (batch.vector == LEARNT.listeners.vector[0]).all(1)
+    )[0]
+    keep = jax.jit(_replayed)
+    for place in range(min(6, int(LOG.is_there[0].sum()))):
+        row = jax.tree.map(lambda x, at=place: x[0, at], LOG._replace(listener=np.zeros_like(LOG.item)))
+        state = state._replace(
+            hours=jnp.float32(row.began),
+            hour=jnp.float32(row.hour),
+            place=jnp.int32(row.place),
+            times=state.times.at[row.item].set(row.heard),
+            session=state.session._replace(device=jnp.int32(row.device), days_since=jnp.float32(row.days_since)),
+        )
+        np.testing.assert_allclose(told(state, jnp.int32(row.item)), of_windows[first, place], atol=2e-4)
+        state = keep(state, jax.tree.map(jnp.asarray, row))
+
+
+def _replayed(state: Any, row: Any) -> Any:
+    """The state after an event that happened."""
+    asked = asked_now(state, row.item)
+    outcome = Outcome(row.feedback, row.ratio, row.session_over, row.came_back, row.days_away)
+    return state._replace(
+        history=remember(state.history, asked, outcome, LEARNT.known),
+        vectors=hidden_now(state, asked, LEARNT)[1],
+        items=state.items + 1,
+    )
+
+
+def test_who_does_not_come_back_is_gone_for_good_and_who_does_is_cut_by_the_windows_end() -> None:
+    _, state = reset(jax.random.key(0), LEARNT, PARAMS, 0)
+    _, after, reward, terminated, truncated, info = step(
+        jax.random.key(1), state, jnp.int32(0), with_return(-30.0), PARAMS
+    )
+    assert (bool(terminated), bool(truncated), bool(info.session_over)) == (True, False, True)
+    thumb = float(info.feedback == Feedback.UP) - float(info.feedback == Feedback.DOWN)
+    alone = PARAMS.reward_minutes * float(info.minutes) + PARAMS.reward_up * thumb
+    np.testing.assert_allclose(reward, alone, rtol=1e-5)
+    np.testing.assert_allclose(info.hours, info.minutes / 60, rtol=1e-5)
+
+    soon = with_return(0.0)
+    _, after, reward, terminated, truncated, info = step(jax.random.key(1), state, jnp.int32(0), soon, PARAMS)
+    assert not terminated
+    assert not truncated
+    thumb = float(info.feedback == Feedback.UP) - float(info.feedback == Feedback.DOWN)
+    back = 2.0 ** (-float(info.days_away) / PARAMS.reward_return_days)
+    np.testing.assert_allclose(
+        reward, PARAMS.reward_minutes * info.minutes + PARAMS.reward_up * thumb + PARAMS.reward_return * back, rtol=1e-5
+    )
+    np.testing.assert_allclose(after.hours, info.minutes / 60 + 24 * info.days_away, rtol=1e-5)
+
+    late = state._replace(hours=jnp.float32(END - 0.01))
+    *_, terminated, truncated, info = step(jax.random.key(1), late, jnp.int32(0), soon, PARAMS)
+    assert (bool(terminated), bool(truncated)) == (False, True)
+    np.testing.assert_allclose(info.hours, 0.01, atol=1e-3)
+
+
+def test_of_several_items_nothing_is_known() -> None:
+    _, state = reset(jax.random.key(0), LEARNT, PARAMS, 0)
+    with pytest.raises(ValueError, match="action offers 2 items"):
+        LEARNED.step(jax.random.key(1), state, jnp.arange(2), LEARNT, PARAMS)
