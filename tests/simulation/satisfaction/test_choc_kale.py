@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from urep_jax.simulation.satisfaction import choc_kale, reset, step
+from urep_jax.simulation.satisfaction.draws import draw, normal
 from urep_jax.simulation.satisfaction.rollout import go_on, start
 
 SCORES = [0.05, 0.3, 0.5, 0.8, 0.95]
@@ -79,8 +80,8 @@ def test_each_step_is_that_of_the_equations_with_the_same_noise(name):
     npe, scores, noises, engaged, exposures = float(state.exposure) / (1 - memory), [], [], [], []
     for place in range(60):
         key = jax.random.key(100 + place)
-        # The fifth of the nine streams of a step is that of its noises.
-        noises.append(np.asarray(jax.random.normal(jax.random.split(key, 9)[4], (2,)), np.float64))
+        drawn = draw(key, 1, world.listeners.by_intent.shape[-1])
+        noises.append(np.asarray(normal(jnp.stack([drawn.engaged, drawn.exposure])), np.float64))
         _, state, reward, terminated, truncated, info = once(key, state, jnp.int32(place % 5), world, params)
         scores.append(SCORES[int(info.item)])
         engaged.append(reward)

@@ -22,6 +22,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float32, Int32
 
 from urep_jax.core.types import Feedback
+from urep_jax.simulation.satisfaction.draws import Draws, category, draw, exponential, gumbel, normal, whole
 from urep_jax.simulation.satisfaction.mechanisms import (
     DAYS_PER_WEEK,
     HOURS_PER_DAY,
@@ -59,8 +60,6 @@ MAIN_DEVICE = 0.7
 
 HOUR_SPREAD = 3.0
 """Standard deviation in hours of when sessions begin, about the listener's own hour. No number is published."""
-
-_DRAWN = ("choice", "feedback", "ratio", "engaged", "noise", "end", "away", "leave", "session")
 
 
 class Recent(NamedTuple):
@@ -195,15 +194,15 @@ def reset(
     Returns:
         What a service sees of the listener, and the state.
     """
-    who, noise, first = jax.random.split(key, 3)
+    drawn = draw(key, 0, world.listeners.by_intent.shape[-1])
     if listener is None:
-        listener = jax.random.randint(who, (), 0, world.listeners.hour.shape[0])
+        listener = whole(drawn.listener, world.listeners.hour.shape[0])
     listener = jnp.asarray(listener, jnp.int32)
     nothing = jnp.zeros(RECENT, jnp.float32)
-    session, hour = _session(first, world, params, listener, jnp.float32(0))
+    session, hour = _session(drawn, world, params, listener, jnp.float32(0))
     state = State(
         listener=listener,
-        exposure=world.listeners.exposure[listener] + params.innovation * jax.random.normal(noise),
+        exposure=world.listeners.exposure[listener] + params.innovation * normal(drawn.exposure),
         satiation=jnp.zeros(world.styles.shape[0]),
         times=jnp.zeros(world.items.style.shape[0]),
         patience=jnp.float32(1),
@@ -265,34 +264,34 @@ def step(
         reward_return 2^(-days / reward_return_days) [comes back within the episode]`, whether the listener left for
         good, whether the episode was cut, and what happened.
     """
-    keys = dict(zip(_DRAWN, jax.random.split(key, len(_DRAWN)), strict=True))
     who, of = state.listener, world.items
     slate_S = world.pools[state.session.pool][jnp.atleast_1d(action)]
+    drawn = draw(key, slate_S.shape[0], world.listeners.by_intent.shape[-1])
     utility_S = utility(state, slate_S, world, params)
-    taken = jax.random.categorical(keys["choice"], utility_S)
+    taken = jnp.argmax(utility_S + gumbel(drawn.choice))
     item = slate_S[taken]
 
-    kind = jax.random.categorical(keys["feedback"], feedback_logits(params, utility_S[taken]))
+    kind = category(drawn.feedback, feedback_logits(params, utility_S[taken]))
     feedback = jnp.array(FEEDBACK, jnp.int32)[kind]
     is_left = (feedback == Feedback.SKIP) | (feedback == Feedback.DOWN)
     # Most of what is left is left early.
-    ratio = jnp.where(is_left, jax.random.uniform(keys["ratio"]) ** 2, 1.0)
+    ratio = jnp.where(is_left, drawn.ratio**2, 1.0)
     before = satisfaction_of(params, state.exposure)
     log_engaged, spread = world.hidden.log_engaged[item], world.hidden.engaged_spread[item]
-    noise_2 = jax.random.normal(keys["noise"], (2,))
-    minutes = ratio * engaged_minutes(params, log_engaged, spread, before, noise_2[0])
+    minutes = ratio * engaged_minutes(params, log_engaged, spread, before, normal(drawn.engaged))
 
     dose = doses(params, ratio, of.minutes[item])
-    exposure = exposure_after(params, state.exposure, world.hidden.nourishment[item], dose, is_left, noise_2[1])
+    nourishment, noise = world.hidden.nourishment[item], normal(drawn.exposure)
+    exposure = exposure_after(params, state.exposure, nourishment, dose, is_left, noise)
     satisfaction = satisfaction_of(params, exposure)
     satiation_G = satiation_after(params, state.satiation, of.style[item], dose)
     times_V = state.times.at[item].add(ratio)
 
     patience = patience_after(params, state.patience, is_left, world.listeners.patience[who])
-    is_over = (patience <= 0) | (jax.random.uniform(keys["end"]) < enough(params, ratio * of.minutes[item]))
-    pause = days_away(params, satisfaction, world.listeners.pause[who], jax.random.exponential(keys["away"]))
+    is_over = (patience <= 0) | (drawn.end < enough(params, ratio * of.minutes[item]))
+    pause = days_away(params, satisfaction, world.listeners.pause[who], exponential(drawn.away))
     days = jnp.where(is_over, pause, 0.0)
-    terminated = is_over & (jax.random.uniform(keys["leave"]) < chance_to_leave(params, satisfaction))
+    terminated = is_over & (drawn.leave < chance_to_leave(params, satisfaction))
     here = ratio * of.minutes[item] / 60
     end = HOURS_PER_DAY * DAYS_PER_WEEK * params.weeks
     hours = here + HOURS_PER_DAY * days
@@ -307,7 +306,7 @@ def step(
         + params.reward_return * jnp.where(comes_back, back, 0.0)
     )
 
-    session, hour = _session(keys["session"], world, params, who, days)
+    session, hour = _session(drawn, world, params, who, days)
     event = Recent(item, feedback, ratio, state.hours + here)
     after = State(
         listener=who,
@@ -338,17 +337,15 @@ def step(
 
 
 def _session(
-    key: jax.Array, world: World, params: SatisfactionParams, who: jax.Array, days: jax.Array
+    drawn: Draws, world: World, params: SatisfactionParams, who: jax.Array, days: jax.Array
 ) -> tuple[Session, jax.Array]:
     """A new session, and the hour at which it begins."""
-    at, on_main, on_other, aim, drawn, which = jax.random.split(key, 6)
     of = world.listeners
-    hour = (of.hour[who] + HOUR_SPREAD * jax.random.normal(at)) % HOURS_PER_DAY
-    other = jax.random.randint(on_other, (), 0, len(DEVICES))
-    device = jnp.where(jax.random.uniform(on_main) < MAIN_DEVICE, of.device[who], other)
-    intent = jax.random.categorical(aim, intent_logits(hour, device))
+    hour = (of.hour[who] + HOUR_SPREAD * normal(drawn.hour)) % HOURS_PER_DAY
+    device = jnp.where(drawn.is_main < MAIN_DEVICE, of.device[who], whole(drawn.device, len(DEVICES)))
+    intent = category(drawn.intent, intent_logits(hour, device))
     by_intent_D = of.by_intent[who, intent]
-    random_D = unit(jax.random.normal(drawn, by_intent_D.shape)) * jnp.linalg.norm(by_intent_D)
-    pool = of.pools[who, jax.random.randint(which, (), 0, of.pools.shape[1])]
+    random_D = unit(normal(drawn.mood)) * jnp.linalg.norm(by_intent_D)
+    pool = of.pools[who, whole(drawn.pool, of.pools.shape[1])]
     mood_D = params.context * by_intent_D + params.mood * random_D
-    return Session(pool, intent.astype(jnp.int32), mood_D, device.astype(jnp.int32), days), hour
+    return Session(pool, intent, mood_D, device.astype(jnp.int32), days), hour
