@@ -27,10 +27,9 @@ from urep_jax.agents.learning import (
 from urep_jax.agents.returns import discounts, lambda_returns
 from urep_jax.agents.views import Look, View, learnt, scores
 from urep_jax.models import candidate_scorer
-from urep_jax.simulation.satisfaction.environment import Observation, State, observe
+from urep_jax.simulation.satisfaction.environment import Observation
 from urep_jax.simulation.satisfaction.params import SatisfactionParams
-from urep_jax.simulation.satisfaction.rollout import go_on, start_again
-from urep_jax.simulation.satisfaction.world import World
+from urep_jax.simulation.satisfaction.rollout import TRUE, AnyState, AnyWorld, Environment, go_on, start_again
 
 
 @dataclasses.dataclass(frozen=True)
@@ -54,29 +53,47 @@ class _Kept(NamedTuple):
 
 
 def update(
-    key: jax.Array, learner: Learner, base: Any, world: World, params: SatisfactionParams, look: Look, cfg: DqnConfig
+    key: jax.Array,
+    learner: Learner,
+    base: Any,
+    world: AnyWorld,
+    params: SatisfactionParams,
+    look: Look,
+    cfg: DqnConfig,
+    environment: Environment = TRUE,
 ) -> tuple[Learner, Report]:
-    """Walk on for `cfg.steps`, and learn from what happened."""
+    """Walk on for `cfg.steps`, and learn from what happened.
+
+    Args:
+        key: decides what is drawn.
+        learner: what is carried.
+        base: what its look asks for.
+        world: where the listeners live.
+        params: its parameters, with the rewards that count.
+        look: how it looks at the world.
+        cfg: how it learns.
+        environment: the world itself, or what stands in for it.
+    """
     again, walking, learning = jax.random.split(key, 3)
-    walk = start_again(again, learner.walk, world, params)
+    walk = start_again(again, learner.walk, world, params, environment)
     items_VxF = look.items(world)
     now = learnt(learner.params, base, world, look, cfg.network)
     share = learner.update / (cfg.exploring * cfg.updates)
     explore = jnp.maximum(1 - (1 - cfg.explore) * share, cfg.explore)
 
-    def scored(state: State, seen: Observation) -> tuple[View, jax.Array]:
+    def scored(state: AnyState, seen: Observation) -> tuple[View, jax.Array]:
         view, found = scores(now, world, params, state, seen, look, cfg.network)
         return view, found.value + found.candidates
 
-    def choose(key: jax.Array, state: State, seen: Observation) -> tuple[jax.Array, _Kept]:
+    def choose(key: jax.Array, state: AnyState, seen: Observation) -> tuple[jax.Array, _Kept]:
         view, q_N = scored(state, seen)
         if_random, which = jax.random.split(key)
         random = jax.random.randint(which, (), 0, q_N.shape[0])
         action = jnp.where(jax.random.uniform(if_random) < explore, random, jnp.argmax(q_N))
         return action, _Kept(view.listener, view.candidates[action], seen.candidates[action], q_N.max())
 
-    walk, taken = go_on(walking, walk, choose, world, params, cfg.steps)
-    last_B = jax.vmap(lambda state: scored(state, observe(state, world))[1].max())(walk.state)
+    walk, taken = go_on(walking, walk, choose, world, params, cfg.steps, environment)
+    last_B = jax.vmap(lambda state: scored(state, environment.observe(state, world))[1].max())(walk.state)
     discount_TxB = discounts(taken.info.hours, cfg.horizon_days) * ~taken.terminated
     is_end_TxB = taken.terminated | taken.truncated
     return_TxB = lambda_returns(

@@ -12,10 +12,8 @@ from jaxtyping import Array, Float32, Int32
 from urep_jax.agents.views import Look
 from urep_jax.models import candidate_scorer
 from urep_jax.models.candidate_scorer import CandidateScorerConfig
-from urep_jax.simulation.satisfaction.environment import observe
 from urep_jax.simulation.satisfaction.params import SatisfactionParams
-from urep_jax.simulation.satisfaction.rollout import Walk, start
-from urep_jax.simulation.satisfaction.world import World
+from urep_jax.simulation.satisfaction.rollout import TRUE, AnyWorld, Environment, Walk, start
 
 Params = Any
 
@@ -73,14 +71,25 @@ def optimizer(cfg: LearningConfig) -> optax.GradientTransformation:
     return optax.chain(optax.clip_by_global_norm(cfg.clip), optax.adam(rate, eps=1e-5))
 
 
-def set_out(key: jax.Array, world: World, params: SatisfactionParams, count: int) -> Walk:
+def set_out(
+    key: jax.Array, world: AnyWorld, params: SatisfactionParams, count: int, environment: Environment = TRUE
+) -> Walk:
     """So many listeners, drawn evenly, with whom an agent begins to learn."""
     who, walking = jax.random.split(key)
-    return start(walking, world, params, jax.random.randint(who, (count,), 0, world.listeners.hour.shape[0]))
+    return start(
+        walking, world, params, jax.random.randint(who, (count,), 0, world.listeners.hour.shape[0]), environment
+    )
 
 
 def begin(
-    key: jax.Array, walk: Walk, base: Any, world: World, params: SatisfactionParams, look: Look, cfg: LearningConfig
+    key: jax.Array,
+    walk: Walk,
+    base: Any,
+    world: AnyWorld,
+    params: SatisfactionParams,
+    look: Look,
+    cfg: LearningConfig,
+    environment: Environment = TRUE,
 ) -> Learner:
     """A learner that knows nothing yet.
 
@@ -92,10 +101,12 @@ def begin(
         params: its parameters.
         look: how it looks at the world.
         cfg: how it learns.
+        environment: the world itself, or what stands in for it.
     """
     first = jax.tree.map(lambda x: x[0], walk.state)
     view, items = jax.eval_shape(
-        lambda state: (look.listener(base, world, params, state, observe(state, world)), look.items(world)), first
+        lambda state: (look.listener(base, world, params, state, environment.observe(state, world)), look.items(world)),
+        first,
     )
     net = candidate_scorer.init(
         key, cfg.network, listener=view.listener.shape[-1], items=items.shape[-1], weights=look.weights

@@ -9,11 +9,11 @@ import jax.numpy as jnp
 from urep_jax.agents.views import Learnt, Look, scores
 from urep_jax.core.types import LISTENED
 from urep_jax.models.candidate_scorer import CandidateScorerConfig
-from urep_jax.simulation.satisfaction.environment import Observation, State
+from urep_jax.simulation.satisfaction.environment import Observation
 from urep_jax.simulation.satisfaction.params import SatisfactionParams
-from urep_jax.simulation.satisfaction.world import World
+from urep_jax.simulation.satisfaction.rollout import AnyState, AnyWorld
 
-Act = Callable[[Any, World, SatisfactionParams, jax.Array, State, Observation], jax.Array]
+Act = Callable[[Any, AnyWorld, SatisfactionParams, jax.Array, AnyState, Observation], jax.Array]
 """`act(learnt, world, params, key, state, observation)`: the place among the candidates of what is offered.
 
 What doesn't look into `state`, `world.hidden` or `params` could be a service; what does is an oracle.
@@ -24,27 +24,29 @@ RECENTLY = 12
 
 
 def random(
-    learnt: Any, world: World, params: SatisfactionParams, key: jax.Array, state: State, seen: Observation
+    learnt: Any, world: AnyWorld, params: SatisfactionParams, key: jax.Array, state: AnyState, seen: Observation
 ) -> jax.Array:
     """Any candidate, each as likely."""
     return jax.random.randint(key, (), 0, seen.candidates.shape[0])
 
 
 def popular(
-    learnt: Any, world: World, params: SatisfactionParams, key: jax.Array, state: State, seen: Observation
+    learnt: Any, world: AnyWorld, params: SatisfactionParams, key: jax.Array, state: AnyState, seen: Observation
 ) -> jax.Array:
     """A candidate in proportion to its plays before: the most popular one would be the same one again and again."""
     return jax.random.categorical(key, world.items.log_popularity[seen.candidates])
 
 
-Score = Callable[[Any, World, SatisfactionParams, State, Observation], jax.Array]
+Score = Callable[[Any, AnyWorld, SatisfactionParams, AnyState, Observation], jax.Array]
 """`score(learnt, world, params, state, observation)`: a score of each candidate."""
 
 
 def scorer(look: Look, cfg: CandidateScorerConfig) -> Score:
     """The scores of a network; what it has learnt is a `views.Learnt`."""
 
-    def score(learnt: Learnt, world: World, params: SatisfactionParams, state: State, seen: Observation) -> jax.Array:
+    def score(
+        learnt: Learnt, world: AnyWorld, params: SatisfactionParams, state: AnyState, seen: Observation
+    ) -> jax.Array:
         return scores(learnt, world, params, state, seen, look, cfg)[1].candidates
 
     return score
@@ -54,7 +56,7 @@ def best(score: Score) -> Act:
     """The candidate of the highest score."""
 
     def act(
-        learnt: Any, world: World, params: SatisfactionParams, key: jax.Array, state: State, seen: Observation
+        learnt: Any, world: AnyWorld, params: SatisfactionParams, key: jax.Array, state: AnyState, seen: Observation
     ) -> jax.Array:
         return jnp.argmax(score(learnt, world, params, state, seen))
 
@@ -65,7 +67,7 @@ def rotate(score: Score) -> Act:
     """A rule: the candidate of the highest score among the styles that weren't heard of late."""
 
     def act(
-        learnt: Any, world: World, params: SatisfactionParams, key: jax.Array, state: State, seen: Observation
+        learnt: Any, world: AnyWorld, params: SatisfactionParams, key: jax.Array, state: AnyState, seen: Observation
     ) -> jax.Array:
         recent, style_V = seen.recent, world.items.style
         is_heard_R = jnp.isin(recent.feedback, jnp.array(LISTENED)) & (recent.item >= 0)

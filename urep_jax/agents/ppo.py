@@ -24,10 +24,9 @@ from urep_jax.agents.learning import (
 from urep_jax.agents.returns import discounts, lambda_returns
 from urep_jax.agents.views import Look, View, learnt, scores
 from urep_jax.models import candidate_scorer
-from urep_jax.simulation.satisfaction.environment import Observation, State, observe
+from urep_jax.simulation.satisfaction.environment import Observation
 from urep_jax.simulation.satisfaction.params import SatisfactionParams
-from urep_jax.simulation.satisfaction.rollout import go_on, start_again
-from urep_jax.simulation.satisfaction.world import World
+from urep_jax.simulation.satisfaction.rollout import TRUE, AnyState, AnyWorld, Environment, go_on, start_again
 
 
 @dataclasses.dataclass(frozen=True)
@@ -54,24 +53,42 @@ class _Kept(NamedTuple):
 
 
 def update(
-    key: jax.Array, learner: Learner, base: Any, world: World, params: SatisfactionParams, look: Look, cfg: PpoConfig
+    key: jax.Array,
+    learner: Learner,
+    base: Any,
+    world: AnyWorld,
+    params: SatisfactionParams,
+    look: Look,
+    cfg: PpoConfig,
+    environment: Environment = TRUE,
 ) -> tuple[Learner, Report]:
-    """Walk on for `cfg.steps`, and learn from what happened."""
+    """Walk on for `cfg.steps`, and learn from what happened.
+
+    Args:
+        key: decides what is drawn.
+        learner: what is carried.
+        base: what its look asks for.
+        world: where the listeners live.
+        params: its parameters, with the rewards that count.
+        look: how it looks at the world.
+        cfg: how it learns.
+        environment: the world itself, or what stands in for it.
+    """
     again, walking, learning = jax.random.split(key, 3)
-    walk = start_again(again, learner.walk, world, params)
+    walk = start_again(again, learner.walk, world, params, environment)
     items_VxF = look.items(world)
     now = learnt(learner.params, base, world, look, cfg.network)
 
-    def choose(key: jax.Array, state: State, seen: Observation) -> tuple[jax.Array, _Kept]:
+    def choose(key: jax.Array, state: AnyState, seen: Observation) -> tuple[jax.Array, _Kept]:
         view, found = scores(now, world, params, state, seen, look, cfg.network)
         action = jax.random.categorical(key, found.candidates)
         log_probability = jax.nn.log_softmax(found.candidates)[action]
         return action, _Kept(view, seen.candidates, action, log_probability, found.value)
 
-    walk, taken = go_on(walking, walk, choose, world, params, cfg.steps)
+    walk, taken = go_on(walking, walk, choose, world, params, cfg.steps, environment)
 
-    def value_of(state: State) -> jax.Array:
-        return scores(now, world, params, state, observe(state, world), look, cfg.network)[1].value
+    def value_of(state: AnyState) -> jax.Array:
+        return scores(now, world, params, state, environment.observe(state, world), look, cfg.network)[1].value
 
     last_B = jax.vmap(value_of)(walk.state)
     discount_TxB = discounts(taken.info.hours, cfg.horizon_days) * ~taken.terminated

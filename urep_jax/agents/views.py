@@ -16,6 +16,7 @@ from urep_jax.models.candidate_scorer import CandidateScorerConfig, Scores
 from urep_jax.simulation.satisfaction.environment import Observation, State, utility
 from urep_jax.simulation.satisfaction.mechanisms import HOURS_PER_DAY, doses, repeat_gain, satisfaction_of
 from urep_jax.simulation.satisfaction.params import SatisfactionParams
+from urep_jax.simulation.satisfaction.rollout import AnyState, AnyWorld
 from urep_jax.simulation.satisfaction.world import World
 from urep_jax.simulation.streaming.params import DEVICES
 
@@ -50,12 +51,12 @@ class Look(NamedTuple):
         weights: what scores begin with, for each number of how a candidate stands to the listener.
     """
 
-    items: Callable[[World], jax.Array]
-    listener: Callable[[Any, World, SatisfactionParams, State, Observation], View]
+    items: Callable[[AnyWorld], jax.Array]
+    listener: Callable[[Any, AnyWorld, SatisfactionParams, AnyState, Observation], View]
     weights: tuple[float, ...]
 
 
-def _observed_items(world: World) -> Float32[Array, "V F"]:
+def _observed_items(world: AnyWorld) -> Float32[Array, "V F"]:
     of = world.items
     fame_V = of.log_popularity - of.log_popularity.mean()
     long_V = jnp.log(of.minutes) - jnp.log(of.minutes).mean()
@@ -63,7 +64,7 @@ def _observed_items(world: World) -> Float32[Array, "V F"]:
     return jnp.concatenate([of.content, jnp.stack(columns, axis=1)], axis=1)
 
 
-def _observed(base: Any, world: World, params: SatisfactionParams, state: State, seen: Observation) -> View:
+def _observed(base: Any, world: AnyWorld, params: SatisfactionParams, state: AnyState, seen: Observation) -> View:
     of, recent = world.items, seen.recent
     is_event_R = recent.item >= 0
     content_RxF = of.content[recent.item] * is_event_R[:, None]
@@ -142,16 +143,16 @@ class Learnt(NamedTuple):
     base: Any
 
 
-def learnt(net: Any, base: Any, world: World, look: Look, cfg: CandidateScorerConfig) -> Learnt:
+def learnt(net: Any, base: Any, world: AnyWorld, look: Look, cfg: CandidateScorerConfig) -> Learnt:
     """A network, ready to score this world's candidates."""
     return Learnt(net, candidate_scorer.item_vectors(net, look.items(world), cfg), base)
 
 
 def scores(
     of: Learnt,
-    world: World,
+    world: AnyWorld,
     params: SatisfactionParams,
-    state: State,
+    state: AnyState,
     seen: Observation,
     look: Look,
     cfg: CandidateScorerConfig,
@@ -170,7 +171,7 @@ def on_top_of(inner: Look, cfg: CandidateScorerConfig, weight: float) -> Look:
         weight: what its expectation weighs in scores at first.
     """
 
-    def listener(base: Learnt, world: World, params: SatisfactionParams, state: State, seen: Observation) -> View:
+    def listener(base: Learnt, world: AnyWorld, params: SatisfactionParams, state: AnyState, seen: Observation) -> View:
         view, found = scores(base, world, params, state, seen, inner, cfg)
         expected_N = found.value + found.candidates
         return View(view.listener, jnp.column_stack([view.candidates, expected_N]))
