@@ -22,7 +22,7 @@ def with_listeners(world: World, listeners: Int32[np.ndarray, "L"]) -> World:
     """
     count = world.listeners.hour.shape[0]
     require(
-        len(listeners) > 0 and listeners.min() >= 0 and listeners.max() < count,
+        len(listeners) > 0 and bool(np.all((listeners >= 0) & (listeners < count))),
         f"listeners are {listeners}, but must be some of 0 to {count - 1}, the listeners of the world; name others",
     )
     return world._replace(listeners=jax.tree.map(lambda x: x[listeners], world.listeners))
