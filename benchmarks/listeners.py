@@ -27,6 +27,7 @@ from urep_jax.simulation.satisfaction.rollout import Walk, go_on, start
 from urep_jax.simulation.streaming import StreamingParams
 
 PARAMS = SatisfactionParams()
+CASES = ("world", "policy", "dqn", "ppo")
 
 
 def main() -> None:
@@ -37,15 +38,17 @@ def main() -> None:
     parser.add_argument("--tracks", type=int, default=2500, help="of the catalogue, beside 160 shows")
     parser.add_argument("--steps", type=int, default=64, help="of each listener in a round")
     parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--cases", nargs="+", choices=CASES, default=CASES)
     args = parser.parse_args()
     streaming = StreamingParams(num_users=args.listeners, num_tracks=args.tracks)
     world = make_world(streaming, 0, offer=anything(args.candidates))
-    cases = {
-        "world": _walking(world, args.listeners, args.steps, policies.random, ()),
-        "policy": _policy(world, args.listeners, args.steps),
-        "dqn": _learning(world, dqn.update, dqn.DqnConfig(listeners=args.listeners, steps=args.steps)),
-        "ppo": _learning(world, ppo.update, ppo.PpoConfig(listeners=args.listeners, steps=args.steps)),
+    makers = {
+        "world": lambda: _walking(world, args.listeners, args.steps, policies.random, ()),
+        "policy": lambda: _policy(world, args.listeners, args.steps),
+        "dqn": lambda: _learning(world, dqn.update, dqn.DqnConfig(listeners=args.listeners, steps=args.steps)),
+        "ppo": lambda: _learning(world, ppo.update, ppo.PpoConfig(listeners=args.listeners, steps=args.steps)),
     }
+    cases = {name: makers[name]() for name in args.cases}
     compile_s = {name: _seconds(once) for name, once in cases.items()}
     seconds: dict[str, list[float]] = {name: [] for name in cases}
     for _ in range(args.rounds):
