@@ -271,7 +271,7 @@ def step(
         minutes=minutes,
         session_over=is_over,
         days_away=days,
-        hours=jnp.where(terminated, here, jnp.minimum(hours, end - state.hours)),
+        hours=jnp.where(terminated, here, jnp.minimum(hours, jnp.maximum(end - state.hours, 0.0))),
         satisfaction=jnp.float32(jnp.nan),
         intent=jnp.int32(NOTHING),
         probability=jnp.float32(1),
