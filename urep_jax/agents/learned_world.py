@@ -39,8 +39,9 @@ from urep_jax.models import response_model
 from urep_jax.models.response_model import ResponseConfig
 from urep_jax.simulation.satisfaction.environment import NOTHING, RECENT, Info, Observation, Recent
 from urep_jax.simulation.satisfaction.logs import Log
-from urep_jax.simulation.satisfaction.mechanisms import DAYS_PER_WEEK, HOURS_PER_DAY, faded
+from urep_jax.simulation.satisfaction.mechanisms import HOURS_PER_DAY, faded
 from urep_jax.simulation.satisfaction.params import SatisfactionParams
+from urep_jax.simulation.satisfaction.passing import passed
 from urep_jax.simulation.satisfaction.rollout import Environment
 from urep_jax.simulation.satisfaction.world import Items, World
 
@@ -235,33 +236,31 @@ def step(
     terminated = is_over & ~jnp.isfinite(pause)
     days = jnp.where(is_over, jnp.minimum(pause, world.model.days[-1]), 0.0)
 
-    here = minutes / 60
-    end = HOURS_PER_DAY * DAYS_PER_WEEK * params.weeks
-    hours = here + HOURS_PER_DAY * days
-    now = state.hours + hours
-    truncated = ~terminated & ((now >= end) | (state.items + 1 >= params.most_items))
-    comes_back = is_over & ~terminated & (now < end)
-    thumb = (feedback == Feedback.UP).astype(jnp.float32) - (feedback == Feedback.DOWN)
-    back = 2.0 ** (-days / params.reward_return_days)
-    reward = (
-        params.reward_minutes * minutes
-        + params.reward_up * thumb
-        + params.reward_return * jnp.where(comes_back, back, 0.0)
+    took = passed(
+        params,
+        hours=state.hours,
+        items=state.items,
+        heard=minutes,
+        minutes=minutes,
+        feedback=feedback,
+        is_over=is_over,
+        days=days,
+        terminated=terminated,
     )
 
     session, hour = _session(keys["session"], world, state.listener, days)
-    event = Recent(item, feedback, ratio, state.hours + here)
-    outcome = Outcome(feedback, ratio, is_over, comes_back, days)
+    event = Recent(item, feedback, ratio, state.hours + took.here)
+    outcome = Outcome(feedback, ratio, is_over, took.comes_back, days)
     later = LearnedState(
         listener=state.listener,
         history=remember(state.history, asked, outcome, world.known),
         vectors=vectors,
-        times=faded(params, state.times.at[item].add(ratio), hours),
+        times=faded(params, state.times.at[item].add(ratio), took.hours),
         session=jax.tree.map(lambda new, old: jnp.where(is_over, new, old), session, state.session),
-        hour=jnp.where(is_over, hour, (state.hour + here) % HOURS_PER_DAY),
+        hour=jnp.where(is_over, hour, (state.hour + took.here) % HOURS_PER_DAY),
         place=jnp.where(is_over, 0, state.place + 1),
         items=state.items + 1,
-        hours=now,
+        hours=state.hours + took.hours,
         recent=jax.tree.map(lambda x, new: jnp.append(x[1:], new.astype(x.dtype)), state.recent, event),
     )
     info = Info(
@@ -271,12 +270,12 @@ def step(
         minutes=minutes,
         session_over=is_over,
         days_away=days,
-        hours=jnp.where(terminated, here, jnp.minimum(hours, jnp.maximum(end - state.hours, 0.0))),
+        hours=took.within,
         satisfaction=jnp.float32(jnp.nan),
         intent=jnp.int32(NOTHING),
         probability=jnp.float32(1),
     )
-    return observe(later, world), later, reward, terminated, truncated, info
+    return observe(later, world), later, took.reward, terminated, took.truncated, info
 
 
 def asked_now(state: LearnedState, item: Int32[Array, ""]) -> Asked:

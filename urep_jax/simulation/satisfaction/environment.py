@@ -24,7 +24,6 @@ from jaxtyping import Array, Bool, Float32, Int32
 from urep_jax.core.types import Feedback
 from urep_jax.simulation.satisfaction.draws import Draws, category, draw, exponential, gumbel, normal, whole
 from urep_jax.simulation.satisfaction.mechanisms import (
-    DAYS_PER_WEEK,
     HOURS_PER_DAY,
     chance_to_leave,
     days_away,
@@ -42,6 +41,7 @@ from urep_jax.simulation.satisfaction.mechanisms import (
     satisfaction_of,
 )
 from urep_jax.simulation.satisfaction.params import SatisfactionParams
+from urep_jax.simulation.satisfaction.passing import passed
 from urep_jax.simulation.satisfaction.world import World
 from urep_jax.simulation.streaming.params import DEVICES
 from urep_jax.simulation.taste import unit
@@ -292,33 +292,31 @@ def step(
     pause = days_away(params, satisfaction, world.listeners.pause[who], exponential(drawn.away))
     days = jnp.where(is_over, pause, 0.0)
     terminated = is_over & (drawn.leave < chance_to_leave(params, satisfaction))
-    here = ratio * of.minutes[item] / 60
-    end = HOURS_PER_DAY * DAYS_PER_WEEK * params.weeks
-    hours = here + HOURS_PER_DAY * days
-    now = state.hours + hours
-    truncated = ~terminated & ((now >= end) | (state.items + 1 >= params.most_items))
-    comes_back = is_over & ~terminated & (now < end)
-    thumb = (feedback == Feedback.UP).astype(jnp.float32) - (feedback == Feedback.DOWN)
-    back = 2.0 ** (-days / params.reward_return_days)
-    reward = (
-        params.reward_minutes * minutes
-        + params.reward_up * thumb
-        + params.reward_return * jnp.where(comes_back, back, 0.0)
+    took = passed(
+        params,
+        hours=state.hours,
+        items=state.items,
+        heard=ratio * of.minutes[item],
+        minutes=minutes,
+        feedback=feedback,
+        is_over=is_over,
+        days=days,
+        terminated=terminated,
     )
 
     session, hour = _session(drawn, world, params, who, days)
-    event = Recent(item, feedback, ratio, state.hours + here)
+    event = Recent(item, feedback, ratio, state.hours + took.here)
     after = State(
         listener=who,
         exposure=exposure,
-        satiation=recovered(params, satiation_G, hours),
-        times=faded(params, times_V, hours),
+        satiation=recovered(params, satiation_G, took.hours),
+        times=faded(params, times_V, took.hours),
         patience=jnp.where(is_over, 1.0, patience),
         session=jax.tree.map(lambda new, old: jnp.where(is_over, new, old), session, state.session),
-        hour=jnp.where(is_over, hour, (state.hour + here) % HOURS_PER_DAY),
+        hour=jnp.where(is_over, hour, (state.hour + took.here) % HOURS_PER_DAY),
         place=jnp.where(is_over, 0, state.place + 1),
         items=state.items + 1,
-        hours=now,
+        hours=state.hours + took.hours,
         recent=jax.tree.map(lambda x, new: jnp.append(x[1:], new.astype(x.dtype)), state.recent, event),
     )
     info = Info(
@@ -328,12 +326,12 @@ def step(
         minutes=minutes,
         session_over=is_over,
         days_away=days,
-        hours=jnp.where(terminated, here, jnp.minimum(hours, jnp.maximum(end - state.hours, 0.0))),
+        hours=took.within,
         satisfaction=satisfaction,
         intent=state.session.intent,
         probability=jax.nn.softmax(utility_S)[taken],
     )
-    return observe(after, world), after, reward, terminated, truncated, info
+    return observe(after, world), after, took.reward, terminated, took.truncated, info
 
 
 def _session(
