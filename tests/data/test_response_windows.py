@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from tests.agents.small_world import STYLES, small_log, small_world
-from urep_jax.core.types import Feedback
-from urep_jax.data.listening_history import KINDS, RATES, Features, features, known_items, no_history, remember
+from urep_jax.core.types import RESPONSES, Feedback
+from urep_jax.data.listening_history import RATES, Features, features, known_items, no_history, remember
 from urep_jax.data.response_windows import ResponseWindows, asked_and_outcome, told_once, window_features
 from urep_jax.simulation.satisfaction.logs import Log
 
@@ -75,7 +75,7 @@ def test_what_is_remembered_is_a_fading_mean() -> None:
     history = no_history(ITEMS, STYLES)
     for place in range(4):
         history = keep(history, *jax.tree.map(lambda x, at=place: x[at], (asked, outcome)))
-    kind_4x4 = np.asarray(outcome.feedback)[:, None] == np.array(KINDS)
+    kind_4x4 = np.asarray(outcome.feedback)[:, None] == np.array(RESPONSES)
     for rate, kinds in zip(RATES, np.asarray(history.kinds), strict=True):
         np.testing.assert_allclose(kinds, (1 - rate) * rate ** np.arange(3, -1, -1) @ kind_4x4, rtol=1e-4, atol=1e-6)
     assert float(history.items) == 4

@@ -8,8 +8,8 @@ import optax
 from tests.agents.small_world import ITEMS as NUM_ITEMS
 from tests.agents.small_world import STYLES, small_world
 from urep_jax.core.hazards import chance_within
-from urep_jax.core.types import Feedback
-from urep_jax.data.listening_history import KINDS, known_items
+from urep_jax.core.types import RESPONSES, Feedback
+from urep_jax.data.listening_history import known_items
 from urep_jax.data.response_windows import ResponseWindows, told_once, window_features
 from urep_jax.evaluation.response_calibration import response_calibration
 from urep_jax.models.response_model import ResponseConfig
@@ -44,7 +44,7 @@ def constant_log(seed: int) -> Log:
         listener=np.arange(USERS, dtype=np.int32) % 12,
         is_there=there,
         item=item.astype(np.int32),
-        feedback=np.where(there, np.array(KINDS)[kind], 0).astype(np.int32),
+        feedback=np.where(there, np.array(RESPONSES)[kind], 0).astype(np.int32),
         ratio=ratio.astype(np.float32),
         began=began.astype(np.float32),
         hours=hours.astype(np.float32),

@@ -23,9 +23,8 @@ import numpy as np
 from jaxtyping import Array, Bool, Float32, Int32
 
 from urep_jax.core.hazards import time_of
-from urep_jax.core.types import Feedback
+from urep_jax.core.types import RESPONSES, Feedback
 from urep_jax.data.listening_history import (
-    KINDS,
     Asked,
     History,
     KnownItems,
@@ -224,7 +223,7 @@ def step(
     response = response_model.respond(world.response, hidden, world.model)
 
     kind = jax.random.categorical(keys["feedback"], response.feedback)
-    feedback = jnp.array(KINDS, jnp.int32)[kind]
+    feedback = jnp.array(RESPONSES, jnp.int32)[kind]
     is_left = (feedback == Feedback.SKIP) | (feedback == Feedback.DOWN)
     share = jax.random.uniform(keys["ratio"]) ** jnp.exp(-response.log_power)
     ratio = jnp.where(is_left, share, 1.0)

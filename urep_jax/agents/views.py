@@ -10,7 +10,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float32
 
-from urep_jax.core.types import Feedback
+from urep_jax.core.types import RESPONSES
 from urep_jax.models import candidate_scorer
 from urep_jax.models.candidate_scorer import CandidateScorerConfig, Scores
 from urep_jax.simulation.satisfaction.environment import Observation, State, utility
@@ -19,8 +19,6 @@ from urep_jax.simulation.satisfaction.params import SatisfactionParams
 from urep_jax.simulation.satisfaction.rollout import AnyState, AnyWorld
 from urep_jax.simulation.satisfaction.world import World
 from urep_jax.simulation.streaming.params import DEVICES
-
-KINDS = (Feedback.PLAY, Feedback.UP, Feedback.SKIP, Feedback.DOWN)
 
 FAMILIAR = 3.0
 """Times heard that count as one in what is seen of a candidate."""
@@ -69,7 +67,7 @@ def _observed(base: Any, world: AnyWorld, params: SatisfactionParams, state: Any
     is_event_R = recent.item >= 0
     content_RxF = of.content[recent.item] * is_event_R[:, None]
     style_RxG = jax.nn.one_hot(jnp.where(is_event_R, of.style[recent.item], -1), world.styles.shape[0])
-    kind_RxJ = (recent.feedback[:, None] == jnp.array(KINDS)) & is_event_R[:, None]
+    kind_RxJ = (recent.feedback[:, None] == jnp.array(RESPONSES)) & is_event_R[:, None]
     ago_R = jnp.arange(recent.item.shape[0] - 1, -1, -1)
     means, shares = [], []
     for fading in FADING:

@@ -65,6 +65,9 @@ class Feedback(enum.IntEnum):
 FEEDBACK_WORDS = tuple(f.name.lower() for f in Feedback if f is not Feedback.NONE)
 """The words that a log may hold in its `feedback` column."""
 
+RESPONSES = (Feedback.PLAY, Feedback.UP, Feedback.SKIP, Feedback.DOWN)
+"""What a listener can do with a track, in the order of the logits and shares that are of them."""
+
 LISTENED = (Feedback.PLAY, Feedback.UP)
 """What says that a track was listened to: skips and downs don't."""
 

@@ -11,13 +11,10 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float32, Int32
 
-from urep_jax.core.types import Feedback
+from urep_jax.core.types import RESPONSES
 from urep_jax.simulation.satisfaction.mechanisms import HOURS_PER_DAY
 from urep_jax.simulation.satisfaction.world import Items
 from urep_jax.simulation.streaming.params import DEVICES
-
-KINDS = (Feedback.PLAY, Feedback.UP, Feedback.SKIP, Feedback.DOWN)
-"""Feedback in the order of every array of four."""
 
 RATES = (0.8, 0.95, 0.99)
 """Share of a mean that outlasts one more item: of the last few, of a session or two, and of weeks."""
@@ -92,14 +89,14 @@ class History(NamedTuple):
         heard: mean of the numbers of what was heard, weighted by how much of it was, at each of `RATES`.
         left: of what was left early; it fades as one listens, like `heard`, so that the two can be compared.
         lefts: how much was left early beside what was heard: likewise, of ones.
-        kinds: share of each of `KINDS`.
+        kinds: share of each of `RESPONSES`.
         styles: how much of each style was heard lately, at each of `STYLE_RATES`.
         pause: mean of log(1 + days) away.
         length: mean of log(1 + items) of a session.
         items: that were offered.
         sessions: that are over.
         here: of this session, items that were left early, items that were not, and those left in a row just now.
-        last: what came of the latest item: one of `KINDS`, and the share heard.
+        last: what came of the latest item: one of `RESPONSES`, and the share heard.
         ended: when that was over, in hours.
     """
 
@@ -146,14 +143,14 @@ def no_history(items: KnownItems, num_styles: int) -> History:
         heard=jnp.zeros((rates, width)),
         left=jnp.zeros((rates, width)),
         lefts=jnp.zeros(rates),
-        kinds=jnp.zeros((rates, len(KINDS))),
+        kinds=jnp.zeros((rates, len(RESPONSES))),
         styles=jnp.zeros((len(STYLE_RATES), num_styles)),
         pause=zero,
         length=zero,
         items=zero,
         sessions=zero,
         here=jnp.zeros(3),
-        last=jnp.zeros(len(KINDS) + 1),
+        last=jnp.zeros(len(RESPONSES) + 1),
         ended=zero,
     )
 
@@ -211,7 +208,7 @@ def remember(history: History, asked: Asked, outcome: Outcome, items: KnownItems
         items: what is known of all items.
     """
     x_F, minutes = items.numbers[asked.item], outcome.ratio * items.minutes[asked.item]
-    kind_4 = (outcome.feedback == jnp.array(KINDS)).astype(jnp.float32)
+    kind_4 = (outcome.feedback == jnp.array(RESPONSES)).astype(jnp.float32)
     is_left = kind_4[2] + kind_4[3]
     rate_Jx1 = jnp.array(RATES)[:, None]
     # A longer item counts for more, but not in proportion.

@@ -8,8 +8,8 @@ import jax.numpy as jnp
 import numpy as np
 
 from urep_jax.core.hazards import chance_within
-from urep_jax.core.types import Feedback
-from urep_jax.data.listening_history import KINDS, KnownItems
+from urep_jax.core.types import RESPONSES, Feedback
+from urep_jax.data.listening_history import KnownItems
 from urep_jax.data.response_windows import ResponseWindows, Windows, told_once
 from urep_jax.metrics.calibration import Calibration, equal_mass_edges
 from urep_jax.models.response_model import ResponseConfig
@@ -65,7 +65,7 @@ def _chances(
     chance_BxRx4 = jax.nn.softmax(response.feedback)
     chances = {
         kind.word: (chance_BxRx4[..., place], of.feedback == kind, asked)
-        for place, kind in enumerate(KINDS)
+        for place, kind in enumerate(RESPONSES)
         if kind is not Feedback.PLAY
     }
     chances["session_over"] = (jax.nn.sigmoid(after.session_over), of.session_over, asked)

@@ -22,7 +22,8 @@ import jax.numpy as jnp
 from flax import linen as nn
 from jaxtyping import Array, Bool, Float32, Int32
 
-from urep_jax.data.listening_history import KINDS, Features
+from urep_jax.core.types import RESPONSES
+from urep_jax.data.listening_history import Features
 from urep_jax.models.layers import Block
 
 Params = Any
@@ -82,7 +83,7 @@ class Response(NamedTuple):
     """What a listener does with the item.
 
     Attributes:
-        feedback: logits of `listening_history.KINDS`.
+        feedback: logits of `RESPONSES`.
         log_power: log of the power a of the share that is heard of what is left early: `P(share < x) = x^a`.
     """
 
@@ -141,7 +142,7 @@ class _Respond(nn.Module):
 
     @nn.compact
     def __call__(self, h_D: jax.Array) -> jax.Array:
-        return _head(h_D, self.cfg.hidden, len(KINDS) + 1)
+        return _head(h_D, self.cfg.hidden, len(RESPONSES) + 1)
 
 
 class _Follow(nn.Module):
@@ -156,7 +157,7 @@ def init(key: jax.Array, cfg: ResponseConfig) -> Params:
     """Fresh parameters."""
     keys = jax.random.split(key, 4)
     of = Features(jnp.zeros(cfg.listener), jnp.zeros(cfg.item), jnp.zeros(cfg.relation))
-    h_D, outcome = jnp.zeros(cfg.width), jnp.zeros(len(KINDS) + 2)
+    h_D, outcome = jnp.zeros(cfg.width), jnp.zeros(len(RESPONSES) + 2)
     window = jnp.zeros((1, cfg.window, cfg.width)), jnp.ones((1, cfg.window), bool)
     return {
         "embed": _Embed(cfg).init(keys[0], of)["params"],
@@ -209,7 +210,7 @@ def follow(
         minutes: its length.
         cfg: as given to `init`.
     """
-    is_kind = (feedback[..., None] == jnp.array(KINDS)).astype(jnp.float32)
+    is_kind = (feedback[..., None] == jnp.array(RESPONSES)).astype(jnp.float32)
     outcome = jnp.concatenate([is_kind, ratio[..., None], jnp.log1p(ratio * minutes)[..., None]], axis=-1)
     said = jnp.asarray(_Follow(cfg).apply({"params": params["follow"]}, hidden, outcome))
     return After(said[..., 0], said[..., 1:])

@@ -8,8 +8,8 @@ import jax.numpy as jnp
 import optax
 from jaxtyping import Array, Float
 
-from urep_jax.core.types import Feedback
-from urep_jax.data.listening_history import KINDS, KnownItems
+from urep_jax.core.types import RESPONSES, Feedback
+from urep_jax.data.listening_history import KnownItems
 from urep_jax.data.response_windows import Windows, window_features
 from urep_jax.losses.share_heard import share_heard
 from urep_jax.losses.time_until import time_until
@@ -68,7 +68,7 @@ def response_losses(
         model: size of the model.
     """
     of, is_there = batch.outcome, batch.is_there
-    kind_BxR = jnp.argmax(of.feedback[..., None] == jnp.array(KINDS), axis=-1)
+    kind_BxR = jnp.argmax(of.feedback[..., None] == jnp.array(RESPONSES), axis=-1)
     is_left_BxR = (of.feedback == Feedback.SKIP) | (of.feedback == Feedback.DOWN)
     over_BxR = of.session_over.astype(jnp.float32)
 

@@ -18,9 +18,9 @@ from tests.simulation.satisfaction.worlds import (
     walked,
     world,
 )
-from urep_jax.core.types import Feedback
+from urep_jax.core.types import RESPONSES, Feedback
 from urep_jax.simulation.satisfaction import mechanisms, observe, step, utility
-from urep_jax.simulation.satisfaction.environment import FEEDBACK, NOTHING, RECENT
+from urep_jax.simulation.satisfaction.environment import NOTHING, RECENT
 
 KEYS = jax.random.split(jax.random.key(11), 2048)
 
@@ -139,7 +139,7 @@ def test_choice_and_feedback_are_multinomial_logits():
         assert abs(taken.mean() - expected) < 5 * math.sqrt(expected * (1 - expected) / len(item))
         np.testing.assert_allclose(told[taken], expected, rtol=1e-4)
         logits = np.asarray(mechanisms.feedback_logits(DEFAULT, jnp.asarray(at)), np.float64)
-        for kind, chance in zip(FEEDBACK, np.exp(logits) / np.exp(logits).sum(), strict=True):
+        for kind, chance in zip(RESPONSES, np.exp(logits) / np.exp(logits).sum(), strict=True):
             error = math.sqrt(chance * (1 - chance) / max(taken.sum(), 1))
             assert abs((feedback[taken] == kind).mean() - chance) < 5 * error + 1e-9, kind
 

@@ -21,7 +21,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float32, Int32
 
-from urep_jax.core.types import Feedback
+from urep_jax.core.types import RESPONSES, Feedback
 from urep_jax.simulation.satisfaction.draws import Draws, category, draw, exponential, gumbel, normal, whole
 from urep_jax.simulation.satisfaction.mechanisms import (
     HOURS_PER_DAY,
@@ -51,9 +51,6 @@ RECENT = 24
 
 NOTHING = -1
 """In place of an item, where nothing was heard yet."""
-
-FEEDBACK = (Feedback.PLAY, Feedback.UP, Feedback.SKIP, Feedback.DOWN)
-"""What `feedback_logits` are of."""
 
 MAIN_DEVICE = 0.7
 """Share of sessions on the main device, as in the streaming world; the others fall on any."""
@@ -272,7 +269,7 @@ def step(
     item = slate_S[taken]
 
     kind = category(drawn.feedback, feedback_logits(params, utility_S[taken]))
-    feedback = jnp.array(FEEDBACK, jnp.int32)[kind]
+    feedback = jnp.array(RESPONSES, jnp.int32)[kind]
     is_left = (feedback == Feedback.SKIP) | (feedback == Feedback.DOWN)
     # Most of what is left is left early.
     ratio = jnp.where(is_left, drawn.ratio**2, 1.0)
