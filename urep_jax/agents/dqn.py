@@ -22,9 +22,8 @@ from urep_jax.agents.learning import (
     Report,
     learn,
     mean_over,
-    values_after,
+    returns_of,
 )
-from urep_jax.agents.returns import discounts, lambda_returns
 from urep_jax.agents.views import Look, View, learnt, scores
 from urep_jax.models import candidate_scorer
 from urep_jax.simulation.satisfaction.environment import Observation
@@ -94,11 +93,7 @@ def update(
 
     walk, taken = go_on(walking, walk, choose, world, params, cfg.steps, environment)
     last_B = jax.vmap(lambda state: scored(state, environment.observe(state, world))[1].max())(walk.state)
-    discount_TxB = discounts(taken.info.hours, cfg.horizon_days) * ~taken.terminated
-    is_end_TxB = taken.terminated | taken.truncated
-    return_TxB = lambda_returns(
-        taken.reward / cfg.reward_unit, discount_TxB, values_after(taken.kept.best, last_B), is_end_TxB, cfg.trace
-    )
+    return_TxB = returns_of(taken, taken.kept.best, last_B, cfg)
 
     def loss(net: Params, part: tuple[_Kept, jax.Array, jax.Array]) -> jax.Array:
         kept, return_B, is_there_B = part

@@ -9,11 +9,12 @@ import jax.numpy as jnp
 import optax
 from jaxtyping import Array, Float32, Int32
 
+from urep_jax.agents.returns import discounts, lambda_returns
 from urep_jax.agents.views import Look
 from urep_jax.models import candidate_scorer
 from urep_jax.models.candidate_scorer import CandidateScorerConfig
 from urep_jax.simulation.satisfaction.params import SatisfactionParams
-from urep_jax.simulation.satisfaction.rollout import TRUE, AnyWorld, Environment, Walk, start
+from urep_jax.simulation.satisfaction.rollout import TRUE, AnyWorld, Environment, Trajectory, Walk, start
 
 Params = Any
 
@@ -59,7 +60,7 @@ class Learner(NamedTuple):
 
 
 class Report(NamedTuple):
-    """What an update only reports: mean reward of a step, loss, and share of the candidates' spread that was chosen."""
+    """What an update only reports: the mean reward of a step, and the mean loss."""
 
     reward: Float32[Array, ""]
     loss: Float32[Array, ""]
@@ -147,9 +148,24 @@ def learn(
     return net, opt_state, values.mean()
 
 
-def values_after(value_TxB: jax.Array, last_B: jax.Array) -> jax.Array:
-    """The value of the state that each step leads to, from those of the states that steps begin in."""
-    return jnp.concatenate([value_TxB[1:], last_B[None]])
+def returns_of(
+    taken: Trajectory, value: Float32[Array, "T B"], last: Float32[Array, "B"], cfg: LearningConfig
+) -> Float32[Array, "T B"]:
+    """The lambda-returns of steps, in units of `cfg.reward_unit`.
+
+    Args:
+        taken: the steps.
+        value: of the state that each begins in, in these units.
+        last: value of the state that the last one leads to.
+        cfg: how the agent learns.
+    """
+    return lambda_returns(
+        taken.reward / cfg.reward_unit,
+        discounts(taken.info.hours, cfg.horizon_days) * ~taken.terminated,
+        jnp.concatenate([value[1:], last[None]]),
+        taken.terminated | taken.truncated,
+        cfg.trace,
+    )
 
 
 def mean_over(value_TxB: jax.Array, is_there_TxB: jax.Array) -> jax.Array:

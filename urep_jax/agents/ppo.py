@@ -19,9 +19,8 @@ from urep_jax.agents.learning import (
     Report,
     learn,
     mean_over,
-    values_after,
+    returns_of,
 )
-from urep_jax.agents.returns import discounts, lambda_returns
 from urep_jax.agents.views import Look, View, learnt, scores
 from urep_jax.models import candidate_scorer
 from urep_jax.simulation.satisfaction.environment import Observation
@@ -91,11 +90,7 @@ def update(
         return scores(now, world, params, state, environment.observe(state, world), look, cfg.network)[1].value
 
     last_B = jax.vmap(value_of)(walk.state)
-    discount_TxB = discounts(taken.info.hours, cfg.horizon_days) * ~taken.terminated
-    is_end_TxB = taken.terminated | taken.truncated
-    return_TxB = lambda_returns(
-        taken.reward / cfg.reward_unit, discount_TxB, values_after(taken.kept.value, last_B), is_end_TxB, cfg.trace
-    )
+    return_TxB = returns_of(taken, taken.kept.value, last_B, cfg)
     raw_TxB = (return_TxB - taken.kept.value) * taken.is_there
     centred_TxB = raw_TxB - mean_over(raw_TxB, taken.is_there)
     spread = jnp.sqrt(mean_over(centred_TxB**2, taken.is_there))
