@@ -21,6 +21,7 @@ from benchmarks.machine import describe
 from urep_jax.agents import dqn, policies, ppo
 from urep_jax.agents.learning import Learner, LearningConfig, begin
 from urep_jax.agents.views import OBSERVED, learnt
+from urep_jax.evaluation.long_term import Act
 from urep_jax.simulation.satisfaction import SatisfactionParams, World, make_world
 from urep_jax.simulation.satisfaction.candidates import anything
 from urep_jax.simulation.satisfaction.rollout import Walk, go_on, start
@@ -80,7 +81,7 @@ def _walk(world: World, listeners: int) -> Walk:
 _start = jax.jit(start)
 
 
-def _walking(world: World, listeners: int, steps: int, act: policies.Act, of: Any) -> Callable[[], Any]:
+def _walking(world: World, listeners: int, steps: int, act: Act, of: Any) -> Callable[[], Any]:
     walk = _walk(world, listeners)
 
     @jax.jit

@@ -11,6 +11,7 @@ from experiments.long_term_satisfaction.settings import Settings
 from experiments.long_term_satisfaction.training import Gym
 from urep_jax.agents import dqn, planner, policies, ppo
 from urep_jax.agents.views import OBSERVED, TRUE, on_top_of
+from urep_jax.evaluation.long_term import Act
 
 
 class Agent(NamedTuple):
@@ -21,7 +22,7 @@ class Agent(NamedTuple):
         learnt: what it has learnt, by world.
     """
 
-    act: policies.Act
+    act: Act
     learnt: Callable[[int], Any]
 
 

@@ -14,7 +14,7 @@ from urep_jax.agents.dqn import DqnConfig
 from urep_jax.agents.learning import Learner, LearningConfig, begin, set_out
 from urep_jax.agents.ppo import PpoConfig
 from urep_jax.agents.views import OBSERVED, TRUE, Look, learnt
-from urep_jax.evaluation.long_term import follow, outcome
+from urep_jax.evaluation.long_term import Act, follow, outcome
 from urep_jax.simulation.satisfaction.params import SatisfactionParams
 from urep_jax.simulation.satisfaction.world import World
 
@@ -65,7 +65,7 @@ def test_who_is_done_teaches_nothing(update: Any, cfg: Any) -> None:
     assert jax.tree.all(jax.tree.map(lambda x: bool(jnp.isfinite(x).all()), learner.params))
 
 
-def trained(update: Any, cfg: Any, look: Look, params: Any) -> tuple[policies.Act, Any]:
+def trained(update: Any, cfg: Any, look: Look, params: Any) -> tuple[Act, Any]:
     """Train in the small world, all updates in one program."""
     key = jax.random.key(5)
 
@@ -80,7 +80,7 @@ def trained(update: Any, cfg: Any, look: Look, params: Any) -> tuple[policies.Ac
     return policies.best(policies.scorer(look, cfg.network)), learnt(net, (), WORLD, look, cfg.network)
 
 
-def satisfied(act: policies.Act, of: Any) -> float:
+def satisfied(act: Act, of: Any) -> float:
     episodes = follow(jax.random.key(9), WORLD, PARAMS, act, of, np.arange(40, dtype=np.int32))
     return float(outcome(episodes, WORLD, PARAMS).total_satisfaction.mean())
 

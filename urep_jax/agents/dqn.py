@@ -26,9 +26,9 @@ from urep_jax.agents.learning import (
 )
 from urep_jax.agents.views import Look, View, learnt, scores
 from urep_jax.models import candidate_scorer
-from urep_jax.simulation.satisfaction.environment import Observation
+from urep_jax.simulation.satisfaction.environment import AnyState, AnyWorld, Observation
 from urep_jax.simulation.satisfaction.params import SatisfactionParams
-from urep_jax.simulation.satisfaction.rollout import TRUE, AnyState, AnyWorld, Environment, go_on, start_again
+from urep_jax.simulation.satisfaction.rollout import TRUE, Environment, go_on, start_again
 
 
 @dataclasses.dataclass(frozen=True)

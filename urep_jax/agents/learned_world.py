@@ -36,7 +36,7 @@ from urep_jax.data.listening_history import (
 )
 from urep_jax.models import response_model
 from urep_jax.models.response_model import ResponseConfig
-from urep_jax.simulation.satisfaction.environment import NOTHING, RECENT, Info, Observation, Recent
+from urep_jax.simulation.satisfaction.environment import NOTHING, RECENT, Info, Observation, Recent, observe
 from urep_jax.simulation.satisfaction.logs import Log
 from urep_jax.simulation.satisfaction.mechanisms import HOURS_PER_DAY, faded
 from urep_jax.simulation.satisfaction.params import SatisfactionParams
@@ -177,22 +177,6 @@ def reset(
         recent=Recent(jnp.full(RECENT, NOTHING, jnp.int32), jnp.zeros(RECENT, jnp.int32), nothing, nothing),
     )
     return observe(state, world), state
-
-
-def observe(state: LearnedState, world: LearnedWorld) -> Observation:
-    """What a service sees of a listener; as `environment.observe`."""
-    candidates_N = world.pools[state.session.pool]
-    return Observation(
-        vector=world.listeners.vector[state.listener],
-        candidates=candidates_N,
-        heard=state.times[candidates_N],
-        recent=state.recent,
-        hour=state.hour,
-        device=state.session.device,
-        place=state.place,
-        days_since=state.session.days_since,
-        hours=state.hours,
-    )
 
 
 def step(

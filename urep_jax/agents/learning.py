@@ -13,8 +13,9 @@ from urep_jax.agents.returns import discounts, lambda_returns
 from urep_jax.agents.views import Look
 from urep_jax.models import candidate_scorer
 from urep_jax.models.candidate_scorer import CandidateScorerConfig
+from urep_jax.simulation.satisfaction.environment import AnyWorld
 from urep_jax.simulation.satisfaction.params import SatisfactionParams
-from urep_jax.simulation.satisfaction.rollout import TRUE, AnyWorld, Environment, Trajectory, Walk, start
+from urep_jax.simulation.satisfaction.rollout import TRUE, Environment, Trajectory, Walk, start
 
 Params = Any
 

@@ -8,16 +8,10 @@ import jax.numpy as jnp
 
 from urep_jax.agents.views import Learnt, Look, scores
 from urep_jax.core.types import LISTENED
+from urep_jax.evaluation.long_term import Act
 from urep_jax.models.candidate_scorer import CandidateScorerConfig
-from urep_jax.simulation.satisfaction.environment import Observation
+from urep_jax.simulation.satisfaction.environment import AnyState, AnyWorld, Observation
 from urep_jax.simulation.satisfaction.params import SatisfactionParams
-from urep_jax.simulation.satisfaction.rollout import AnyState, AnyWorld
-
-Act = Callable[[Any, AnyWorld, SatisfactionParams, jax.Array, AnyState, Observation], jax.Array]
-"""`act(learnt, world, params, key, state, observation)`: the place among the candidates of what is offered.
-
-What doesn't look into `state`, `world.hidden` or `params` could be a service; what does is an oracle.
-"""
 
 RECENTLY = 12
 """Events in which `rotate` looks for a style."""

@@ -13,10 +13,9 @@ from jaxtyping import Array, Float32
 from urep_jax.core.types import RESPONSES
 from urep_jax.models import candidate_scorer
 from urep_jax.models.candidate_scorer import CandidateScorerConfig, Scores
-from urep_jax.simulation.satisfaction.environment import Observation, State, utility
+from urep_jax.simulation.satisfaction.environment import AnyState, AnyWorld, Observation, State, utility
 from urep_jax.simulation.satisfaction.mechanisms import HOURS_PER_DAY, doses, repeat_gain, satisfaction_of
 from urep_jax.simulation.satisfaction.params import SatisfactionParams
-from urep_jax.simulation.satisfaction.rollout import AnyState, AnyWorld
 from urep_jax.simulation.satisfaction.world import World
 from urep_jax.simulation.streaming.params import DEVICES
 

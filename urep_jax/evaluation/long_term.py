@@ -15,7 +15,7 @@ import numpy as np
 from jaxtyping import Bool, Float32, Int32
 
 from urep_jax.core.types import Feedback
-from urep_jax.simulation.satisfaction.environment import Info, Observation, State
+from urep_jax.simulation.satisfaction.environment import AnyState, AnyWorld, Info, Observation
 from urep_jax.simulation.satisfaction.mechanisms import DAYS_PER_WEEK, HOURS_PER_DAY
 from urep_jax.simulation.satisfaction.params import SatisfactionParams
 from urep_jax.simulation.satisfaction.rollout import Walk, go_on, start
@@ -32,7 +32,11 @@ TAIL = 0.8
 
 DAYS_PER_MONTH = 30.0
 
-Act = Callable[[Any, World, SatisfactionParams, jax.Array, State, Observation], jax.Array]
+Act = Callable[[Any, AnyWorld, SatisfactionParams, jax.Array, AnyState, Observation], jax.Array]
+"""`act(learnt, world, params, key, state, observation)`: the place among the candidates of what is offered.
+
+What doesn't look into `state`, `world.hidden` or `params` could be a service; what does is an oracle.
+"""
 
 
 class Episodes(NamedTuple):

@@ -15,7 +15,7 @@ truncated and info.
 Sources: RecSim's long-term satisfaction (Ie et al. 2019), SARDINE (Deffayet et al. 2023), KuaiSim (Zhao et al. 2023).
 """
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -57,6 +57,13 @@ MAIN_DEVICE = 0.7
 
 HOUR_SPREAD = 3.0
 """Standard deviation in hours of when sessions begin, about the listener's own hour. No number is published."""
+
+
+AnyWorld = Any
+"""A pytree with the `items`, `listeners` and `pools` of a `World`."""
+
+AnyState = Any
+"""What is carried of a listener in such a world, with what `observe` reads of it."""
 
 
 class Recent(NamedTuple):
@@ -213,8 +220,13 @@ def reset(
     return observe(state, world), state
 
 
-def observe(state: State, world: World) -> Observation:
-    """What a service sees of a listener."""
+def observe(state: AnyState, world: AnyWorld) -> Observation:
+    """What a service sees of a listener.
+
+    Args:
+        state: a `State`, or what stands in for one: of its session the pool, the device and the days since are read.
+        world: a `World`, or what stands in for it.
+    """
     candidates_N = world.pools[state.session.pool]
     return Observation(
         vector=world.listeners.vector[state.listener],

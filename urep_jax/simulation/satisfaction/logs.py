@@ -15,20 +15,10 @@ import numpy as np
 from jaxtyping import Array, Bool, Float32, Int, Int32
 
 from urep_jax.core.types import SECONDS_PER_DAY, Feedback
-from urep_jax.simulation.satisfaction.environment import Observation
+from urep_jax.simulation.satisfaction.environment import AnyState, AnyWorld, Observation
 from urep_jax.simulation.satisfaction.mechanisms import DAYS_PER_WEEK, HOURS_PER_DAY
 from urep_jax.simulation.satisfaction.params import SatisfactionParams
-from urep_jax.simulation.satisfaction.rollout import (
-    TRUE,
-    AnyState,
-    AnyWorld,
-    Choose,
-    Environment,
-    Trajectory,
-    Walk,
-    go_on,
-    start,
-)
+from urep_jax.simulation.satisfaction.rollout import TRUE, Choose, Environment, Trajectory, Walk, go_on, start
 from urep_jax.simulation.streaming.params import DEVICES
 
 CHUNK = 64

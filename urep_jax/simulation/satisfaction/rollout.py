@@ -10,16 +10,10 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float32, Int32
 
-from urep_jax.simulation.satisfaction.environment import Info, Observation, observe, reset, step
+from urep_jax.simulation.satisfaction.environment import AnyState, AnyWorld, Info, Observation, observe, reset, step
 from urep_jax.simulation.satisfaction.params import SatisfactionParams
 
 Tree = TypeVar("Tree")
-AnyWorld = Any
-"""What the functions of an `Environment` read: a pytree with the `items`, `listeners` and `pools` of a `World`."""
-
-AnyState = Any
-"""What they carry of a listener."""
-
 Choose = Callable[[jax.Array, AnyState, Observation], tuple[jax.Array, Any]]
 """`choose(key, state, observation)` for one listener: the action, and what else is to be kept of the choice.
 
