@@ -73,7 +73,9 @@ def test_a_return_counts_where_it_could_be_seen() -> None:
 
 def test_the_diet_is_of_minutes_and_discovery_of_plays() -> None:
     minutes_V, is_good_V = np.asarray(WORLD.items.minutes), np.asarray(WORLD.hidden.nourishment) > 0
-    good, empty = int(np.flatnonzero(is_good_V)[0]), int(np.flatnonzero(~is_good_V)[0])
+    style_V = np.asarray(WORLD.items.style)
+    good = int(np.flatnonzero(is_good_V)[0])
+    empty = int(np.flatnonzero(~is_good_V & (style_V != style_V[good]))[0])
     show = int(np.flatnonzero(WORLD.items.is_show)[0])
     items = [[good, good], [empty, show], [good, 0]]
     ratio = [[1.0, 1.0], [0.5, 0.1], [1.0, 1.0]]
@@ -85,10 +87,8 @@ def test_the_diet_is_of_minutes_and_discovery_of_plays() -> None:
     assert found.shows[1] == pytest.approx(0.1 * minutes_V[show] / (minutes_V[good] + 0.1 * minutes_V[show]))
     months = 14 / 30
     np.testing.assert_allclose(found.new_artists, [1 / months, 1 / months], err_msg="skipped artists aren't met")
-    style_V = np.asarray(WORLD.items.style)
-    if style_V[good] != style_V[empty]:
-        share = np.array([2 * minutes_V[good], 0.5 * minutes_V[empty]]) / heard
-        assert found.styles[0] == pytest.approx(np.exp(-(share * np.log(share)).sum()))
+    share = np.array([2 * minutes_V[good], 0.5 * minutes_V[empty]]) / heard
+    assert found.styles[0] == pytest.approx(np.exp(-(share * np.log(share)).sum()))
 
 
 def test_small_artists_are_half_of_those_who_have_items() -> None:
