@@ -73,7 +73,7 @@ def _planned(settings: Settings, gym: Gym) -> Callable[[int], planner.Rule]:
     def of(number: int) -> planner.Rule:
         world = jax.tree.map(lambda x: x[number], gym.worlds)
         # Others than those who are judged, where there are any.
-        listeners = np.arange(settings.streaming.num_users, dtype=np.int32)[-settings.listeners :]
+        listeners = np.arange(settings.known_listeners, dtype=np.int32)[-settings.listeners :]
         return planner.plan(jax.random.fold_in(gym.keys[number], 1), world, gym.params, listeners)
 
     return of

@@ -3,7 +3,6 @@
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
-import jax
 import numpy as np
 from rich.console import Console
 from rich.progress import track
@@ -11,9 +10,9 @@ from scipy import stats
 
 from experiments.long_term_satisfaction.agents import Agent
 from experiments.long_term_satisfaction.settings import Settings
+from experiments.long_term_satisfaction.worlds import Place, Worlds
 from urep_jax.core.streams import stream
 from urep_jax.evaluation.long_term import Outcome, follow, outcome
-from urep_jax.simulation.satisfaction.world import World
 
 MEASURES = (
     *("total_satisfaction", "return_rate", "stays", "reward", "minutes", "nourishing", "styles", "tail", "shows"),
@@ -42,32 +41,44 @@ class Judged(NamedTuple):
         return np.stack([getattr(one, measure).mean(0) for one in self.outcomes])
 
 
+ALSO_NEW = ("myopic", "dqn", "ppo", "oracle")
+"""Agents that are judged with what is new as well: what they have learnt might not hold there."""
+
+
 def judge(
-    agents: Mapping[str, Sequence[Agent]], worlds: World, settings: Settings, console: Console
-) -> dict[str, Judged]:
+    agents: Mapping[str, Sequence[Agent]], worlds: Worlds, settings: Settings, console: Console
+) -> dict[str, dict[str, Judged]]:
     """Follow the same listeners, with the same draws, with every agent.
 
     Of several candidates for an agent the one counts that satisfies most over all worlds.
 
     Args:
         agents: by name.
-        worlds: with a leading axis.
+        worlds: of the run.
         settings: the run's.
         console: where progress is shown.
+
+    Returns:
+        What became of them, by the name of the circumstances and that of the agent.
     """
-    listeners = np.arange(settings.listeners, dtype=np.int32)
-    found = {}
+
+    def followed(name: str, which: int, agent: Agent, places: Sequence[Place]) -> Judged:
+        outcomes = []
+        for number, place in enumerate(track(places, f"judging {name}", console=console, transient=True)):
+            key = stream(settings.seeds[number], "judge")
+            learnt = agent.learnt(number)
+            episodes = follow(key, place.world, settings.params, agent.act, learnt, place.listeners)
+            outcomes.append(outcome(episodes, place.world, settings.params))
+        return Judged(tuple(outcomes), which)
+
+    found: dict[str, dict[str, Judged]] = {circumstances: {} for circumstances in worlds.judging}
     for name, candidates in agents.items():
-        tried = []
-        for which, agent in enumerate(candidates):
-            outcomes = []
-            for number, seed in enumerate(track(settings.seeds, f"judging {name}", console=console, transient=True)):
-                world = jax.tree.map(lambda x, number=number: x[number], worlds)
-                key = stream(seed, "judge")
-                episodes = follow(key, world, settings.params, agent.act, agent.learnt(number), listeners)
-                outcomes.append(outcome(episodes, world, settings.params))
-            tried.append(Judged(tuple(outcomes), which))
-        found[name] = max(tried, key=lambda one: one.by_world("total_satisfaction").mean())
+        tried = [followed(name, which, agent, worlds.judging["known"]) for which, agent in enumerate(candidates)]
+        best = max(tried, key=lambda one: one.by_world("total_satisfaction").mean())
+        found["known"][name] = best
+        for circumstances, places in worlds.judging.items():
+            if circumstances != "known" and name in ALSO_NEW:
+                found[circumstances][name] = followed(name, best.which, candidates[best.which], places)
     return found
 
 
@@ -79,8 +90,11 @@ def half_interval(by_world: np.ndarray) -> float:
     return float(stats.t.ppf(0.975, count - 1) * by_world.std(ddof=1) / count**0.5)
 
 
-def metrics_of(judged: Mapping[str, Judged]) -> dict[str, float]:
-    """What `metrics.json` holds: each measure of each agent, and how far the agents are ahead of `myopic`."""
+def metrics_of(judged: Mapping[str, Mapping[str, Judged]]) -> dict[str, float]:
+    """What `metrics.json` holds: each measure of each agent, and how far the agents are ahead of `myopic`.
+
+    What is of other circumstances than `known` has their name before its own.
+    """
     metrics = {}
 
     def note(name: str, by_world: np.ndarray) -> None:
@@ -88,16 +102,21 @@ def metrics_of(judged: Mapping[str, Judged]) -> dict[str, float]:
         if len(by_world) > 1:
             metrics[f"{name}_ci95"] = half_interval(by_world)
 
-    for measure in MEASURES:
-        for agent, one in judged.items():
-            note(f"{measure}/{agent}", one.by_world(measure))
-    if "myopic" in judged:
-        myopic = judged["myopic"].by_world("total_satisfaction")
-        for agent, one in judged.items():
-            if agent != "myopic":
-                note(f"over_myopic/{agent}", one.by_world("total_satisfaction") - myopic)
-        if "oracle" in judged:
-            margin = (judged["oracle"].by_world("total_satisfaction") - myopic).mean()
-            for agent in set(judged) & {"dqn", "ppo"}:
-                metrics[f"share_of_margin/{agent}"] = metrics[f"over_myopic/{agent}"] / float(margin)
+    for circumstances, of_agents in judged.items():
+        before = "" if circumstances == "known" else f"{circumstances}/"
+        for measure in MEASURES if circumstances == "known" else MEASURES[:1]:
+            for agent, one in of_agents.items():
+                note(f"{before}{measure}/{agent}", one.by_world(measure))
+        if "myopic" not in of_agents:
+            continue
+        ahead = {
+            agent: one.by_world("total_satisfaction") - of_agents["myopic"].by_world("total_satisfaction")
+            for agent, one in of_agents.items()
+            if agent != "myopic"
+        }
+        for agent, by_world in ahead.items():
+            note(f"{before}over_myopic/{agent}", by_world)
+        for agent in set(ahead) & {"dqn", "ppo"}:
+            if "oracle" in ahead:
+                metrics[f"{before}share_of_margin/{agent}"] = float(ahead[agent].mean() / ahead["oracle"].mean())
     return metrics

@@ -30,10 +30,13 @@ def terminal_tables(cfg: DictConfig, metrics: Mapping[str, float]) -> list[Table
     caption = f"of {cfg.satisfaction.weeks:g} weeks; ± is half a 95 % interval, by {cfg.worlds} worlds"
     if cfg.worlds == 1:
         caption = f"of {cfg.satisfaction.weeks:g} weeks, in one world"
-    return [
+    tables = [
         simple_table(_rows(cfg, metrics, LASTING), "long-term satisfaction", caption),
         simple_table(_rows(cfg, metrics, DIET), "diet and discovery", "of minutes; tail and small artists of plays"),
     ]
+    if len(new := _new_rows(metrics)) > 1:
+        tables.append(simple_table(new, "what is new to the agents: satisfaction, weeks", caption))
+    return tables
 
 
 def page(cfg: DictConfig, metrics: Mapping[str, float]) -> str:
@@ -62,6 +65,10 @@ followed with each agent for {cfg.satisfaction.weeks:g} weeks.
 
 ![what wins at first, and what wins later](figures/ups.png)
 
+## What is new to the agents
+
+{markdown_table(_new_rows(metrics))}
+
 ## Diet and discovery
 
 {markdown_table(_rows(cfg, metrics, DIET))}
@@ -74,8 +81,28 @@ from the moment that somebody leaves for good. Back in 2 days is the share of se
 days; stay, the share of listeners who haven't left for good. The reward is what agents are told of. Nourishing and
 shows are shares of the minutes that are heard; styles, the effective number of them; tail, the share of plays of the
 80 % least popular items; new artists, how many a listener meets in 30 days; small artists, the share of plays of the
-less popular half of the artists. ± is half a 95 % interval by worlds.
+less popular half of the artists. Listeners whom agents haven't met are others than those with whom they trained; in a
+changed catalogue {cfg.judge.new_items:.0%} of the items are new to them. ± is half a 95 % interval by worlds.
 """
+
+
+NEW = {
+    "new_listeners": "listeners whom they haven't met",
+    "new_items": "a changed catalogue",
+}
+"""What a person is told of circumstances that agents haven't trained in."""
+
+
+def _new_rows(metrics: Mapping[str, float]) -> list[list[str]]:
+    there = [name for name in NEW if any(key.startswith(f"{name}/") for key in metrics)]
+    rows = [["", *(title for name in there for title in (NEW[name], "over myopic"))]]
+    for agent in ("myopic", "dqn", "ppo", "oracle"):
+        if any(f"{name}/total_satisfaction/{agent}" in metrics for name in there):
+            measures = [
+                f"{name}/{measure}/{agent}" for name in there for measure in ("total_satisfaction", "over_myopic")
+            ]
+            rows.append([agent, *(_cell(metrics, measure, 2) for measure in measures)])
+    return rows
 
 
 def _rows(cfg: DictConfig, metrics: Mapping[str, float], measures: Mapping[str, tuple[str, int]]) -> list[list[str]]:

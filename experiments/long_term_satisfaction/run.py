@@ -1,10 +1,8 @@
 """System C: make worlds, train agents in them, follow listeners with each, draw and report."""
 
-import jax
 import jax.numpy as jnp
 from omegaconf import DictConfig
 from rich.console import Console
-from rich.progress import track
 
 from experiments.folder import RunFolder
 from experiments.long_term_satisfaction.agents import make_agents
@@ -13,28 +11,24 @@ from experiments.long_term_satisfaction.judged import judge, metrics_of
 from experiments.long_term_satisfaction.page import page
 from experiments.long_term_satisfaction.settings import Settings
 from experiments.long_term_satisfaction.training import Gym
+from experiments.long_term_satisfaction.worlds import make_worlds
 from urep_jax.core.streams import stream
-from urep_jax.simulation.satisfaction.making import make_world
 
 
 def run(cfg: DictConfig, folder: RunFolder, console: Console) -> dict[str, float]:
     """Train, judge and report; returns what `metrics.json` holds."""
     settings = Settings.from_config(cfg)
-    made = [
-        make_world(settings.streaming, seed, settings.items, settings.offer)
-        for seed in track(settings.seeds, "making worlds", console=console, transient=True)
-    ]
-    worlds = jax.tree.map(lambda *x: jnp.stack(x), *made)
-    num_items, num_candidates = worlds.items.style.shape[1], worlds.pools.shape[2]
+    worlds = make_worlds(settings, console)
+    num_items, num_candidates = worlds.training.items.style.shape[1], worlds.training.pools.shape[2]
     console.print(
-        f"{len(made)} world{'s' * (len(made) != 1)} of {settings.streaming.num_users:,} listeners and {num_items:,} "
+        f"{cfg.worlds} world{'s' * (cfg.worlds != 1)} of {settings.streaming.num_users:,} listeners and {num_items:,} "
         f"items, of which {num_candidates:,} are candidates in a session; {cfg.satisfaction.weeks:g} weeks"
     )
     keys = jnp.stack([stream(seed, "agents") for seed in settings.seeds])
-    gym = Gym(keys, worlds, settings.params, folder.path, console)
+    gym = Gym(keys, worlds.training, settings.params, folder.path, console)
     judged = judge(make_agents(settings, gym), worlds, settings, console)
     metrics = metrics_of(judged)
-    draw(folder, judged)
+    draw(folder, judged["known"])
     folder.write_report(page(cfg, metrics))
     folder.write_metrics(metrics)
     return metrics

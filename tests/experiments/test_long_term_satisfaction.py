@@ -17,7 +17,7 @@ TINY = (
     *(f"learn.{name}.updates=4" for name in ("myopic", "dqn", "ppo", "oracle")),
     *(f"learn.{name}.listeners=8" for name in ("myopic", "dqn", "ppo", "oracle")),
     *(f"learn.{name}.steps=8" for name in ("myopic", "dqn", "ppo", "oracle")),
-    "judge.listeners=16",
+    *("judge.listeners=16", "judge.new_listeners=8"),
 )
 
 
@@ -35,6 +35,9 @@ def test_the_whole_experiment_and_what_it_leaves_behind(command: Command, tmp_pa
         metrics["total_satisfaction/oracle"] - metrics["total_satisfaction/myopic"]
     )
     assert metrics["total_satisfaction/oracle"] > metrics["total_satisfaction/random"]
+    for circumstances in ("new_listeners", "new_items"):
+        for agent in ("myopic", "dqn", "ppo", "oracle"):
+            assert 0 <= metrics[f"{circumstances}/total_satisfaction/{agent}"] <= 1
     report = (folder / "report.md").read_text()
     assert all(f"| {agent} |" in report for agent in agents)
     for name in ("satisfaction", "ups"):
@@ -73,10 +76,12 @@ def test_a_run_that_was_stopped_goes_on_to_the_same_end(
     [
         (("data=movielens_1m",), "data is movielens_1m, but .* simulated; take data=streaming"),
         (("agents=[random,greedy]",), "agents names 'greedy', but there are: random, popular, myopic"),
-        (("judge.listeners=41",), "judge.listeners is 41, but must lie between 1 and 40"),
+        (("judge.listeners=41",), "judge.listeners is 41, but must lie between 1 and 32"),
+        (("judge.new_items=1.0",), "judge.new_items is 1.0, but must lie between 0 and 0.9"),
+        (("judge.new_listeners=40",), "judge.new_listeners is 40, but must lie between 0 and 39"),
         (("worlds=0",), "worlds is 0, but must be at least 1"),
         (("satisfaction.memory=1.5",), "memory is 1.5, but must lie between 0 and"),
-        (("candidates.count=0",), "count is 0, but candidates are 1 to 98"),
+        (("candidates.count=0",), "count is 0, but candidates are 1 to"),
     ],
 )
 def test_what_is_wrong_is_told(command: Command, arguments: tuple[str, ...], message: str) -> None:
