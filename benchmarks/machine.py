@@ -3,7 +3,10 @@
 import importlib.metadata
 import os
 import platform
+from collections import Counter
 from pathlib import Path
+
+import jax
 
 _PACKAGES = (
     "jax",
@@ -23,11 +26,13 @@ def describe() -> dict[str, object]:
     """The machine in words and numbers, for the head of a benchmark's JSON.
 
     Returns:
-        `cpu`, `cores` (that this process may use), `ram_gib`, `system`, `python` and `packages` (version by name).
+        `cpu`, `cores` (that this process may use), `devices` (what JAX computes on, by kind), `ram_gib`, `system`,
+        `python` and `packages` (version by name).
     """
     return {
         "cpu": _cpu_model(),
         "cores": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
+        "devices": dict(Counter(device.device_kind for device in jax.devices())),
         "ram_gib": round(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30, 1),
         "system": platform.platform(),
         "python": platform.python_version(),

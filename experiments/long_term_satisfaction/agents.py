@@ -39,7 +39,7 @@ def make_agents(settings: Settings, gym: Gym) -> dict[str, list[Agent]]:
         gym, params=dataclasses.replace(gym.params, reward_minutes=0.0, reward_up=1.0, reward_return=0.0)
     )
     myopic_score = policies.scorer(OBSERVED, settings.myopic.network)
-    no_base = np.zeros(len(settings.seeds))
+    no_base = [()] * len(settings.seeds)
     if set(settings.agents) & {"myopic", "rotate", "dqn", "ppo"}:
         base = at_once.train("myopic", dqn.update, OBSERVED, no_base, settings.myopic)
     for name in settings.agents:
@@ -48,32 +48,27 @@ def make_agents(settings: Settings, gym: Gym) -> dict[str, list[Agent]]:
         elif name == "popular":
             made[name] = [Agent(policies.popular, lambda world: ())]
         elif name == "myopic":
-            made[name] = [Agent(policies.best(myopic_score), _of(base))]
+            made[name] = [Agent(policies.best(myopic_score), base.__getitem__)]
         elif name == "rotate":
-            made[name] = [Agent(policies.rotate(myopic_score), _of(base))]
+            made[name] = [Agent(policies.rotate(myopic_score), base.__getitem__)]
         elif name == "oracle":
             found = gym.train("oracle", ppo.update, TRUE, no_base, settings.oracle)
             made[name] = [
-                Agent(policies.best(policies.scorer(TRUE, settings.oracle.network)), _of(found)),
+                Agent(policies.best(policies.scorer(TRUE, settings.oracle.network)), found.__getitem__),
                 Agent(planner.act, _planned(settings, gym)),
             ]
         else:
             update, cfg = (dqn.update, settings.dqn) if name == "dqn" else (ppo.update, settings.ppo)
             look = on_top_of(OBSERVED, settings.myopic.network, settings.base_weight if name == "ppo" else 0.0)
             found = gym.train(name, update, look, base, cfg)
-            made[name] = [Agent(policies.best(policies.scorer(look, cfg.network)), _of(found))]
+            made[name] = [Agent(policies.best(policies.scorer(look, cfg.network)), found.__getitem__)]
     return made
-
-
-def _of(stacked: Any) -> Callable[[int], Any]:
-    return lambda world: jax.tree.map(lambda x: x[world], stacked)
 
 
 def _planned(settings: Settings, gym: Gym) -> Callable[[int], planner.Rule]:
     def of(number: int) -> planner.Rule:
-        world = jax.tree.map(lambda x: x[number], gym.worlds)
         # Others than those who are judged, where there are any.
         listeners = np.arange(settings.known_listeners, dtype=np.int32)[-settings.listeners :]
-        return planner.plan(jax.random.fold_in(gym.keys[number], 1), world, gym.params, listeners)
+        return planner.plan(jax.random.fold_in(gym.keys[number], 1), gym.worlds[number], gym.params, listeners)
 
     return of

@@ -5,11 +5,11 @@ from typing import NamedTuple
 
 import numpy as np
 from rich.console import Console
-from rich.progress import track
 from scipy import stats
 
 from experiments.long_term_satisfaction.agents import Agent
 from experiments.long_term_satisfaction.settings import Settings
+from experiments.long_term_satisfaction.side_by_side import each
 from experiments.long_term_satisfaction.worlds import Place, Worlds
 from urep_jax.core.streams import stream
 from urep_jax.evaluation.long_term import Outcome, follow, outcome
@@ -63,13 +63,14 @@ def judge(
     """
 
     def followed(name: str, which: int, agent: Agent, places: Sequence[Place]) -> Judged:
-        outcomes = []
-        for number, place in enumerate(track(places, f"judging {name}", console=console, transient=True)):
-            key = stream(settings.seeds[number], "judge")
+        def one(number: int) -> Outcome:
+            key, place = stream(settings.seeds[number], "judge"), places[number]
             learnt = agent.learnt(number)
             episodes = follow(key, place.world, settings.params, agent.act, learnt, place.listeners)
-            outcomes.append(outcome(episodes, place.world, settings.params))
-        return Judged(tuple(outcomes), which)
+            return outcome(episodes, place.world, settings.params)
+
+        with console.status(f"judging {name}"):
+            return Judged(tuple(each(one, len(places))), which)
 
     found: dict[str, dict[str, Judged]] = {circumstances: {} for circumstances in worlds.judging}
     for name, candidates in agents.items():

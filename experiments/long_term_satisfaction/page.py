@@ -8,19 +8,19 @@ from rich.table import Table
 from experiments.tables import markdown_table, short, simple_table
 
 LASTING = {
-    "total_satisfaction": ("satisfaction, weeks", 2),
+    "total_satisfaction": ("satisfied weeks", 2),
     "over_myopic": ("over myopic", 2),
-    "return_rate": ("back in 2 days", 3),
-    "stays": ("stay", 3),
+    "return_rate": ("back in 2 days", 2),
+    "stays": ("stay", 2),
     "reward": ("reward", 0),
 }
 DIET = {
-    "nourishing": ("nourishing", 3),
+    "nourishing": ("nourishing", 2),
     "styles": ("styles", 1),
-    "tail": ("tail", 3),
-    "shows": ("shows", 3),
-    "new_artists": ("new artists a month", 1),
-    "small_artists": ("small artists", 3),
+    "tail": ("tail", 2),
+    "shows": ("shows", 2),
+    "new_artists": ("new artists", 1),
+    "small_artists": ("small ones", 2),
 }
 """What a person is told of each measure, and the digits that it is told with."""
 
@@ -80,15 +80,15 @@ of a listener's satisfaction, 0 to 1, so that a listener who is satisfied throug
 from the moment that somebody leaves for good. Back in 2 days is the share of sessions that another follows within two
 days; stay, the share of listeners who haven't left for good. The reward is what agents are told of. Nourishing and
 shows are shares of the minutes that are heard; styles, the effective number of them; tail, the share of plays of the
-80 % least popular items; new artists, how many a listener meets in 30 days; small artists, the share of plays of the
-less popular half of the artists. Listeners whom agents haven't met are others than those with whom they trained; in a
-changed catalogue {cfg.judge.new_items:.0%} of the items are new to them. ± is half a 95 % interval by worlds.
+80 % least popular items; new artists, how many a listener meets in 30 days; small ones, the share of plays of the less
+popular half of the artists. New listeners are others than those with whom agents trained; with new items,
+{cfg.judge.new_items:.0%} of the catalogue is new to them. ± is half a 95 % interval by worlds.
 """
 
 
 NEW = {
-    "new_listeners": "listeners whom they haven't met",
-    "new_items": "a changed catalogue",
+    "new_listeners": "new listeners",
+    "new_items": "new items",
 }
 """What a person is told of circumstances that agents haven't trained in."""
 

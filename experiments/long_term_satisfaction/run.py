@@ -1,6 +1,5 @@
 """System C: make worlds, train agents in them, follow listeners with each, draw and report."""
 
-import jax.numpy as jnp
 from omegaconf import DictConfig
 from rich.console import Console
 
@@ -19,12 +18,12 @@ def run(cfg: DictConfig, folder: RunFolder, console: Console) -> dict[str, float
     """Train, judge and report; returns what `metrics.json` holds."""
     settings = Settings.from_config(cfg)
     worlds = make_worlds(settings, console)
-    num_items, num_candidates = worlds.training.items.style.shape[1], worlds.training.pools.shape[2]
+    num_items, num_candidates = worlds.training[0].items.style.shape[0], worlds.training[0].pools.shape[1]
     console.print(
         f"{cfg.worlds} world{'s' * (cfg.worlds != 1)} of {settings.streaming.num_users:,} listeners and {num_items:,} "
         f"items, of which {num_candidates:,} are candidates in a session; {cfg.satisfaction.weeks:g} weeks"
     )
-    keys = jnp.stack([stream(seed, "agents") for seed in settings.seeds])
+    keys = [stream(seed, "agents") for seed in settings.seeds]
     gym = Gym(keys, worlds.training, settings.params, folder.path, console)
     judged = judge(make_agents(settings, gym), worlds, settings, console)
     metrics = metrics_of(judged)

@@ -2,13 +2,11 @@
 
 from typing import NamedTuple
 
-import jax
-import jax.numpy as jnp
 import numpy as np
 from rich.console import Console
-from rich.progress import track
 
 from experiments.long_term_satisfaction.settings import Settings
+from experiments.long_term_satisfaction.side_by_side import at_home, each
 from urep_jax.core.streams import stream
 from urep_jax.simulation.satisfaction.changes import some_are_new, with_items, with_listeners
 from urep_jax.simulation.satisfaction.making import make_world
@@ -31,11 +29,11 @@ class Worlds(NamedTuple):
     """All worlds of a run.
 
     Attributes:
-        training: where agents train, with a leading axis S.
+        training: where agents train.
         judging: by name of the circumstances, the places of each seed; `known` is where agents have trained.
     """
 
-    training: World
+    training: tuple[World, ...]
     judging: dict[str, tuple[Place, ...]]
 
 
@@ -50,23 +48,25 @@ def make_worlds(settings: Settings, console: Console) -> Worlds:
         settings: the run's.
         console: where progress is shown.
     """
-    training: list[World] = []
-    judging: dict[str, list[Place]] = {}
-    for seed in track(settings.seeds, "making worlds", console=console, transient=True):
+
+    def make(number: int) -> tuple[World, dict[str, Place]]:
+        seed = settings.seeds[number]
         whole = make_world(settings.streaming, seed, settings.items, settings.offer)
         key = stream(seed, "changes")
         before_V, after_V = some_are_new(key, whole.items.style.shape[0], settings.new_items)
         before = with_items(stream(seed, "before"), whole, before_V, settings.offer)
         known = with_listeners(before, np.arange(settings.known_listeners, dtype=np.int32))
         followed = np.arange(settings.listeners, dtype=np.int32)
-        training.append(known)
-        judging.setdefault("known", []).append(Place(known, followed))
+        places = {"known": Place(known, followed)}
         if settings.new_listeners:
             new = np.arange(settings.known_listeners, settings.streaming.num_users, dtype=np.int32)
-            judging.setdefault("new_listeners", []).append(Place(before, new))
+            places["new_listeners"] = Place(before, new)
         if settings.new_items:
             after = with_items(stream(seed, "after"), whole, after_V, settings.offer)
-            judging.setdefault("new_items", []).append(Place(after, followed[: settings.new_listeners or None]))
-    return Worlds(
-        jax.tree.map(lambda *x: jnp.stack(x), *training), {name: tuple(places) for name, places in judging.items()}
-    )
+            places["new_items"] = Place(after, followed[: settings.new_listeners or None])
+        homes = {name: Place(at_home(number, place.world), place.listeners) for name, place in places.items()}
+        return homes["known"].world, homes
+
+    with console.status("making worlds"):
+        training, places = zip(*each(make, len(settings.seeds)), strict=True)
+    return Worlds(training, {name: tuple(of[name] for of in places) for name in places[0]})

@@ -2,6 +2,9 @@
 
     Q(s, i) = value(s) + score(s, i),   minimise (Q(s_t, i_t) - G_t)^2,   G_t the lambda-return of max_i Q(s, i)
 
+Returns differ far more by chance than by one item, so that it learns best from returns that are mostly the network's
+own: a `trace` of 0.3, where policy optimisation has 0.95.
+
 Many listeners side by side stand in for a replay, and normalised layers for a target network: Gallici et al. (2024),
 "Simplifying deep temporal difference learning" (PQN). An action has numbers, not an output of its own: Dulac-Arnold et
 al. (2015), and Spotify's action-head DQN (Tomasi et al. 2023, arXiv 2310.09123). With no horizon it learns the expected
@@ -26,6 +29,8 @@ from urep_jax.agents.learning import (
 )
 from urep_jax.agents.views import Look, View, learnt, scores
 from urep_jax.models import candidate_scorer
+from urep_jax.models.candidate_scorer import Scores
+from urep_jax.simulation.satisfaction.draws import whole
 from urep_jax.simulation.satisfaction.environment import AnyState, AnyWorld, Observation
 from urep_jax.simulation.satisfaction.params import SatisfactionParams
 from urep_jax.simulation.satisfaction.rollout import TRUE, Environment, go_on, start_again
@@ -40,7 +45,7 @@ class DqnConfig(LearningConfig):
         exploring: share of the updates in which it falls from 1 to that.
     """
 
-    explore: float = 0.05
+    explore: float = 0.1
     exploring: float = 0.3
 
 
@@ -80,25 +85,27 @@ def update(
     share = learner.update / (cfg.exploring * cfg.updates)
     explore = jnp.maximum(1 - (1 - cfg.explore) * share, cfg.explore)
 
-    def scored(state: AnyState, seen: Observation) -> tuple[View, jax.Array]:
-        view, found = scores(now, world, params, state, seen, look, cfg.network)
-        return view, found.value + found.candidates
+    def scored(state: AnyState, seen: Observation) -> tuple[View, Scores]:
+        return scores(now, world, params, state, seen, look, cfg.network)
 
     def choose(key: jax.Array, state: AnyState, seen: Observation) -> tuple[jax.Array, _Kept]:
-        view, q_N = scored(state, seen)
-        if_random, which = jax.random.split(key)
-        random = jax.random.randint(which, (), 0, q_N.shape[0])
-        action = jnp.where(jax.random.uniform(if_random) < explore, random, jnp.argmax(q_N))
-        return action, _Kept(view.listener, view.candidates[action], seen.candidates[action], q_N.max())
+        view, found = scored(state, seen)
+        if_random, which = jax.random.uniform(key, (2,))
+        action = jnp.where(if_random < explore, whole(which, len(seen.candidates)), jnp.argmax(found.candidates))
+        return action, _Kept(view.listener, view.candidates[action], seen.candidates[action], _best(found))
 
     walk, taken = go_on(walking, walk, choose, world, params, cfg.steps, environment)
-    last_B = jax.vmap(lambda state: scored(state, environment.observe(state, world))[1].max())(walk.state)
+    last_B = jax.vmap(lambda state: _best(scored(state, environment.observe(state, world))[1]))(walk.state)
     return_TxB = returns_of(taken, taken.kept.best, last_B, cfg)
 
     def loss(net: Params, part: tuple[_Kept, jax.Array, jax.Array]) -> jax.Array:
         kept, return_B, is_there_B = part
         vectors_BxW = candidate_scorer.item_vectors(net, items_VxF[kept.item], cfg.network)
-        found = candidate_scorer.apply(net, kept.listener, vectors_BxW[:, None], kept.relation[:, None], cfg.network)
+        found = jax.vmap(
+            lambda listener_X, vector_W, relation_M: candidate_scorer.apply(
+                net, listener_X, vector_W[None], jnp.zeros(1, jnp.int32), relation_M[None], cfg.network
+            )
+        )(kept.listener, vectors_BxW, kept.relation)
         error_B = found.value + found.candidates[:, 0] - return_B
         return mean_over(error_B**2, is_there_B)
 
@@ -106,3 +113,7 @@ def update(
     net, opt_state, value = learn(learner.params, learner.opt_state, loss, batch, learning, cfg)
     report = Report(mean_over(taken.reward, taken.is_there), value)
     return Learner(learner.update + 1, net, opt_state, walk), report
+
+
+def _best(found: Scores) -> jax.Array:
+    return found.value + found.candidates.max()

@@ -23,6 +23,7 @@ from urep_jax.agents.learning import (
 )
 from urep_jax.agents.views import Look, View, learnt, scores
 from urep_jax.models import candidate_scorer
+from urep_jax.simulation.satisfaction.draws import category
 from urep_jax.simulation.satisfaction.environment import AnyState, AnyWorld, Observation
 from urep_jax.simulation.satisfaction.params import SatisfactionParams
 from urep_jax.simulation.satisfaction.rollout import TRUE, Environment, go_on, start_again
@@ -80,7 +81,7 @@ def update(
 
     def choose(key: jax.Array, state: AnyState, seen: Observation) -> tuple[jax.Array, _Kept]:
         view, found = scores(now, world, params, state, seen, look, cfg.network)
-        action = jax.random.categorical(key, found.candidates)
+        action = category(jax.random.uniform(key), found.candidates)
         log_probability = jax.nn.log_softmax(found.candidates)[action]
         return action, _Kept(view, seen.candidates, action, log_probability, found.value)
 
@@ -99,8 +100,12 @@ def update(
 
     def loss(net: Params, part: tuple[_Kept, jax.Array, jax.Array, jax.Array]) -> jax.Array:
         kept, return_B, advantage_B, is_there_B = part
-        vectors_BxNxW = candidate_scorer.item_vectors(net, items_VxF, cfg.network)[kept.candidates]
-        found = candidate_scorer.apply(net, kept.view.listener, vectors_BxNxW, kept.view.candidates, cfg.network)
+        vectors_VxW = candidate_scorer.item_vectors(net, items_VxF, cfg.network)
+        found = jax.vmap(
+            lambda view, candidates_N: candidate_scorer.apply(
+                net, view.listener, vectors_VxW, candidates_N, view.candidates, cfg.network
+            )
+        )(kept.view, kept.candidates)
         log_BxN = jax.nn.log_softmax(found.candidates)
         log_B = jnp.take_along_axis(log_BxN, kept.action[:, None], axis=1)[:, 0]
         ratio_B = jnp.exp(log_B - kept.log_probability)

@@ -10,6 +10,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float32
 
+from urep_jax.core.products import products_of_rows
 from urep_jax.core.types import RESPONSES
 from urep_jax.models import candidate_scorer
 from urep_jax.models.candidate_scorer import CandidateScorerConfig, Scores
@@ -86,7 +87,7 @@ def _observed(base: Any, world: AnyWorld, params: SatisfactionParams, state: Any
     # Nearness is what generalises to listeners and items that were never met.
     played_F, up_F, skipped_F, down_F = means[-1]
     near_3xF = jnp.stack([seen.vector, played_F + 2 * up_F, skipped_F + down_F])
-    near_Nx3 = of.content[seen.candidates] @ near_3xF.T / of.content.shape[1] ** 0.5
+    near_Nx3 = products_of_rows(of.content, seen.candidates, near_3xF) / of.content.shape[1] ** 0.5
     heard_N = jnp.minimum(seen.heard / FAMILIAR, 3.0)
     tired_N = tired_G[of.style[seen.candidates]]
     return View(listener_X, jnp.column_stack([near_Nx3, heard_N, heard_N**2, tired_N]))
@@ -156,7 +157,7 @@ def scores(
 ) -> tuple[View, Scores]:
     """What is seen of one listener, and what a network says of it and of the candidates."""
     view = look.listener(of.base, world, params, state, seen)
-    return view, candidate_scorer.apply(of.net, view.listener, of.vectors[seen.candidates], view.candidates, cfg)
+    return view, candidate_scorer.apply(of.net, view.listener, of.vectors, seen.candidates, view.candidates, cfg)
 
 
 def on_top_of(inner: Look, cfg: CandidateScorerConfig, weight: float) -> Look:

@@ -13,7 +13,9 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 from flax import linen as nn
-from jaxtyping import Array, Float32
+from jaxtyping import Array, Float32, Int32
+
+from urep_jax.core.products import products_of_rows
 
 Params = Any
 
@@ -42,8 +44,8 @@ class CandidateScorerConfig:
 class Scores(NamedTuple):
     """What the network says of one listener: a score for each candidate, and the value of the state."""
 
-    candidates: Float32[Array, "*B N"]
-    value: Float32[Array, "*B"]
+    candidates: Float32[Array, "N"]
+    value: Float32[Array, ""]
 
 
 class _Listener(nn.Module):
@@ -96,21 +98,22 @@ def item_vectors(params: Params, items: Float32[Array, "V F"], cfg: CandidateSco
 
 def apply(
     params: Params,
-    listener: Float32[Array, "*B X"],
-    vectors: Float32[Array, "*B N W"],
-    relations: Float32[Array, "*B N M"],
+    listener: Float32[Array, "X"],
+    vectors: Float32[Array, "V W"],
+    candidates: Int32[Array, "N"],
+    relations: Float32[Array, "N M"],
     cfg: CandidateScorerConfig,
 ) -> Scores:
-    """Score candidates.
+    """Score the candidates of one listener; `vmap` it for many, who share the vectors.
 
     Args:
         params: from `init`.
         listener: numbers of the listener.
-        vectors: of the candidates, from `item_vectors`.
+        vectors: of items, from `item_vectors`.
+        candidates: rows of these.
         relations: how each candidate stands to the listener now.
         cfg: the network's sizes.
     """
     network = _Listener(cfg, (0.0,) * relations.shape[-1])
-    wanted, related, value = jax.tree.map(jnp.asarray, network.apply({"params": params["listener"]}, listener))
-    scores = jnp.einsum("...nw,...w->...n", vectors, wanted) + jnp.einsum("...nm,...m->...n", relations, related)
-    return Scores(scores, value)
+    wanted_W, related_M, value = jax.tree.map(jnp.asarray, network.apply({"params": params["listener"]}, listener))
+    return Scores(products_of_rows(vectors, candidates, wanted_W[None])[:, 0] + relations @ related_M, value)

@@ -1,0 +1,37 @@
+"""Worlds side by side: one for each device, or for each core of a CPU."""
+
+import os
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, TypeVar
+
+import jax
+
+T = TypeVar("T")
+Tree = TypeVar("Tree")
+
+
+def each(work: Callable[[int], T], count: int, *, is_compiled: bool = False) -> list[T]:
+    """`work(0)` to `work(count - 1)`, each in a thread: compiled programs let other threads run.
+
+    Args:
+        work: what is done for a world.
+        count: worlds.
+        is_compiled: whether its programs have been compiled before; else the first world is alone with that.
+    """
+    devices = jax.devices()
+    at_once = _cores() if devices[0].platform == "cpu" else len(devices)
+    first = [] if is_compiled else [work(0)]
+    with ThreadPoolExecutor(at_once) as pool:
+        return first + list(pool.map(work, range(len(first), count)))
+
+
+def at_home(number: int, tree: Tree) -> Tree:
+    """What is of a world, on the device that does its work."""
+    devices = jax.devices()
+    home: Any = devices[number % len(devices)]
+    return jax.device_put(tree, home)
+
+
+def _cores() -> int:
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
