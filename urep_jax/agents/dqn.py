@@ -1,9 +1,13 @@
 """Q-learning with a network that scores (state, track) pairs: the score is the return that is expected of the track.
 
-    Q(s, i) = value(s) + score(s, i),   minimise (Q(s_t, i_t) - G_t)^2,   G_t the lambda-return of max_i Q(s, i)
+    Q(s, i) = value(s) + score(s, i),   minimise (Q(s_t, i_t) - G_t)^2,
+    G_t the lambda-return of (1 - epsilon) max_i Q(s, i) + epsilon mean_i Q(s, i)
 
-Returns differ far more by chance than by one item, so that it learns best from returns that are mostly the network's
-own: a `trace` of 0.3, where policy optimisation has 0.95.
+with epsilon the share of random choices while it learns. Returns differ far more by chance than by one item. So the
+best of many noisy scores is too good, and more so where what comes of random choices is counted as if the best had been
+chosen: what is followed is what is expected (expected Sarsa: van Seijen et al. 2009, "A theoretical and empirical
+analysis of expected Sarsa"). And it learns best from returns that are mostly the network's own: a `trace` of 0.3, where
+policy optimisation has 0.95.
 
 Many listeners side by side stand in for a replay, and normalised layers for a target network: Gallici et al. (2024),
 "Simplifying deep temporal difference learning" (PQN). An action has numbers, not an output of its own: Dulac-Arnold et
@@ -41,7 +45,7 @@ class DqnConfig(LearningConfig):
     """Of Q-learning.
 
     Attributes:
-        explore: share of random choices at the end.
+        explore: epsilon, the share of random choices at the end.
         exploring: share of the updates in which it falls from 1 to that.
     """
 
@@ -53,7 +57,7 @@ class _Kept(NamedTuple):
     listener: Float32[Array, "X"]
     relation: Float32[Array, "M"]
     item: Int32[Array, ""]
-    best: Float32[Array, ""]
+    expected: Float32[Array, ""]
 
 
 def update(
@@ -88,15 +92,19 @@ def update(
     def scored(state: AnyState, seen: Observation) -> tuple[View, Scores]:
         return scores(now, world, params, state, seen, look, cfg.network)
 
+    def expected(found: Scores) -> jax.Array:
+        of = found.candidates
+        return found.value + (1 - explore) * of.max() + explore * of.mean()
+
     def choose(key: jax.Array, state: AnyState, seen: Observation) -> tuple[jax.Array, _Kept]:
         view, found = scored(state, seen)
         if_random, which = jax.random.uniform(key, (2,))
         action = jnp.where(if_random < explore, whole(which, len(seen.candidates)), jnp.argmax(found.candidates))
-        return action, _Kept(view.listener, view.candidates[action], seen.candidates[action], _best(found))
+        return action, _Kept(view.listener, view.candidates[action], seen.candidates[action], expected(found))
 
     walk, taken = go_on(walking, walk, choose, world, params, cfg.steps, environment)
-    last_B = jax.vmap(lambda state: _best(scored(state, environment.observe(state, world))[1]))(walk.state)
-    return_TxB = returns_of(taken, taken.kept.best, last_B, cfg)
+    last_B = jax.vmap(lambda state: expected(scored(state, environment.observe(state, world))[1]))(walk.state)
+    return_TxB = returns_of(taken, taken.kept.expected, last_B, cfg)
 
     def loss(net: Params, part: tuple[_Kept, jax.Array, jax.Array]) -> jax.Array:
         kept, return_B, is_there_B = part
@@ -113,7 +121,3 @@ def update(
     net, opt_state, value = learn(learner.params, learner.opt_state, loss, batch, learning, cfg)
     report = Report(mean_over(taken.reward, taken.is_there), value)
     return Learner(learner.update + 1, net, opt_state, walk), report
-
-
-def _best(found: Scores) -> jax.Array:
-    return found.value + found.candidates.max()

@@ -34,8 +34,7 @@ def lambda_returns(
         is_end: whether the next step is of another episode, or isn't there.
         trace: share of the return that is sampled, 0 to 1: TD(lambda)'s lambda.
 
-    Source: Sutton and Barto (2018), chapter 12; with the best score in place of v, Q(lambda) of Peng and Williams
-    (1996), as in Gallici et al. (2024).
+    Source: Sutton and Barto (2018), chapter 12.
     """
 
     def back(after_B: jax.Array, step: tuple[jax.Array, ...]) -> tuple[jax.Array, jax.Array]:
