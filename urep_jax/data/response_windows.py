@@ -72,12 +72,9 @@ class ResponseWindows(RowBatches[Windows]):
 
         events = log._replace(listener=np.zeros(log.item.shape, np.int32))
         self._log = Log(*(pad(x) for x in events))
-        asked, outcome = asked_and_outcome(self._log)
         starts = padded // stride - window // stride
-        self._history = jax.device_get(
-            _histories(asked, outcome, self._log.is_there, items, num_styles, stride, starts)
-        )
-        self._asked, self._outcome = jax.device_get((asked, outcome))
+        self._history = jax.device_get(histories(self._log, items, num_styles, stride, starts))
+        self._asked, self._outcome = jax.device_get(asked_and_outcome(self._log))
         self._row_N, self._start_N = np.nonzero(self._log.is_there[:, : starts * stride : stride])
         self._stride = stride
         who = np.asarray(log.listener)
@@ -107,6 +104,26 @@ def asked_and_outcome(log: Log) -> tuple[Asked, Outcome]:
     return jax.tree.map(jnp.asarray, (asked, outcome))
 
 
+def histories(log: Log, items: KnownItems, num_styles: int, stride: int, starts: int) -> History:
+    """What is remembered before events 0, `stride`, 2 `stride`, ... of each listener: arrays of starts x listeners.
+
+    Args:
+        log: whose events.
+        items: what is known of items.
+        num_styles: styles that items may be of.
+        stride: events from one to the next.
+        starts: how many of them.
+    """
+    length = starts * stride
+
+    def cut(x: Any) -> np.ndarray:
+        x_UxT = np.asarray(x)[:, :length]
+        return np.pad(x_UxT, ((0, 0), (0, length - x_UxT.shape[1])))
+
+    events = Log(*(cut(x) for x in log._replace(listener=log.item)))
+    return _histories(*asked_and_outcome(events), events.is_there, items, num_styles, stride)
+
+
 def told_once(of: Windows) -> Bool[Array, "B R"]:
     """Which events to look at, so that each of a log is looked at once: in the window with the most before it."""
     R = of.is_there.shape[1]
@@ -127,15 +144,12 @@ def window_features(of: Windows, items: KnownItems) -> Any:
     return jax.vmap(one)(of.history, of.vector, of.asked, of.outcome, of.is_there)
 
 
-@partial(jax.jit, static_argnames=("num_styles", "stride", "starts"))
+@partial(jax.jit, static_argnames=("num_styles", "stride"))
 def _histories(
-    asked: Asked, outcome: Outcome, is_there: Any, items: KnownItems, num_styles: int, stride: int, starts: int
+    asked: Asked, outcome: Outcome, is_there: Any, items: KnownItems, num_styles: int, stride: int
 ) -> History:
-    """What is remembered at the beginning of each window: arrays of starts x listeners."""
-
     def cut(x_UxT: Any) -> jax.Array:
-        x_UxT = jnp.asarray(x_UxT)[:, : starts * stride]
-        return jnp.moveaxis(x_UxT.reshape(x_UxT.shape[0], starts, stride), 0, 2)
+        return jnp.moveaxis(jnp.reshape(x_UxT, (x_UxT.shape[0], -1, stride)), 0, 2)
 
     def event(history: History, of: tuple[Asked, Outcome, jax.Array]) -> tuple[History, None]:
         after = jax.vmap(lambda h, a, o: remember(h, a, o, items))(history, of[0], of[1])
