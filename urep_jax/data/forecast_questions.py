@@ -11,8 +11,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pyarrow as pa
-from jaxtyping import Array, Bool, Float32, Int32, Int64
+from jaxtyping import Array, Bool, Float32, Int, Int32, Int64
 
+from urep_jax.core.types import LISTENED
 from urep_jax.data.epochs import RowBatches
 from urep_jax.data.listening_history import Asked, History, KnownItems
 from urep_jax.data.response_windows import histories
@@ -125,18 +126,17 @@ class ForecastQuestions(RowBatches[Questions]):
                 f"nobody was offered anything from {horizon.earliest:g} to {horizon.latest:g} hours after one of their "
                 f"every {STRIDE} events, so nothing can be asked; give a log of more listeners or weeks"
             )
-        self._log, self._vectors = log, np.asarray(vectors)
+        self.log, self._vectors = log, np.asarray(vectors)
         T = log.item.shape[1]
         self.event_NxM = np.minimum(first_N[:, None] + np.arange(MOST_ITEMS), T - 1)
         self.is_there_NxM = np.arange(MOST_ITEMS) < count_N[:, None]
         self._heard_NxM = heard_until(log, self.places, self.event_NxM, horizon.hours, repeat_days)
-        # Sixty hours of a few hundred numbers each fit in memory for thousands of listeners.
         self._history = jax.device_get(histories(log, items, num_styles, STRIDE, 1 + (T - 1) // STRIDE))
         super().__init__(row_N, pa.array([str(one) for one in np.asarray(log.listener)]), batch_size, seed)
 
     def batch(self, row: Int64[np.ndarray, "B"], is_row: Bool[np.ndarray, "B"]) -> Questions:
         """These questions; of those that are none, no item counts."""
-        log, user_B, moment_B = self._log, self.places.row[row], self.places.moment[row]
+        log, user_B, moment_B = self.log, self.places.row[row], self.places.moment[row]
         event_BxM, first_B = self.event_NxM[row], self.places.first[row]
 
         def same_for_all(x_B: Any, dtype: type) -> np.ndarray:
@@ -159,6 +159,11 @@ class ForecastQuestions(RowBatches[Questions]):
             feedback=log.feedback[user_B[:, None], event_BxM],
             is_there=self.is_there_NxM[row] & is_row[:, None],
         )
+
+
+def is_wanted(feedback: Int[np.ndarray, "*N"]) -> Bool[np.ndarray, "*N"]:
+    """Whether an item was heard to its end or thumbed up, by its feedback's code; it was skipped or downed if not."""
+    return np.isin(feedback, LISTENED)
 
 
 def places_of(log: Log, horizon: Horizon) -> Places:

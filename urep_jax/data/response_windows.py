@@ -82,8 +82,7 @@ class ResponseWindows(RowBatches[Windows]):
 
     def batch(self, row: Int64[np.ndarray, "B"], is_row: Bool[np.ndarray, "B"]) -> Windows:
         """These windows; of those that are none, no event counts."""
-        user_B, start_B = self._row_N[row], self._start_N[row]
-        place_BxR = start_B[:, None] * self._stride + np.arange(self.window)
+        start_B, (user_B, place_BxR) = self._start_N[row], self._places(row)
 
         def cut(x: np.ndarray) -> np.ndarray:
             return x[user_B[:, None], place_BxR]
@@ -95,6 +94,14 @@ class ResponseWindows(RowBatches[Windows]):
             outcome=jax.tree.map(cut, self._outcome),
             is_there=cut(self._log.is_there) & is_row[:, None],
         )
+
+
+    def events_of(self, step: int) -> tuple[Int64[np.ndarray, "B"], Int64[np.ndarray, "B R"]]:
+        """Which events of the log batch `step` holds: their rows of it, and places in these."""
+        return self._places(self.rows(step))
+
+    def _places(self, row_B: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        return self._row_N[row_B], self._start_N[row_B][:, None] * self._stride + np.arange(self.window)
 
 
 def asked_and_outcome(log: Log) -> tuple[Asked, Outcome]:
