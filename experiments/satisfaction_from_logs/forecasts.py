@@ -11,9 +11,10 @@ from rich.console import Console
 from experiments.satisfaction_from_logs.learning import Learnt, learn
 from experiments.satisfaction_from_logs.logged import TESTS, Logged, Part
 from experiments.satisfaction_from_logs.settings import Settings
-from urep_jax.baselines.wanted_later import last_session, wanted_rate
+from urep_jax.baselines.wanted_later import last_session
 from urep_jax.data.epochs import InTurn
-from urep_jax.data.forecast_questions import HORIZONS, ForecastQuestions, Questions
+from urep_jax.data.forecast_questions import HORIZONS, ForecastQuestions, Questions, remembered, wanted_rate, with_rates
+from urep_jax.data.listening_history import KnownItems
 from urep_jax.evaluation.by_user import ByUser
 from urep_jax.evaluation.forecasts import as_strangers, forecast_auc, scored
 from urep_jax.evaluation.paired import paired_difference
@@ -32,8 +33,16 @@ AUC = Mapping[str, Mapping[str, ByUser]]
 
 
 class Asked(NamedTuple):
-    """The questions about each part of the logs, by horizon, in the order of `HORIZONS`."""
+    """The questions about each part of the logs, by horizon, in the order of `HORIZONS`.
 
+    Attributes:
+        items: what is known of items: as in all logs, and how often each was wanted in what is learnt from.
+        train: what is learnt from.
+        validation: what says when to stop.
+        tests: what is judged on, by `TESTS`.
+    """
+
+    items: KnownItems
     train: tuple[ForecastQuestions, ...]
     validation: tuple[ForecastQuestions, ...]
     tests: dict[str, tuple[ForecastQuestions, ...]]
@@ -46,13 +55,16 @@ def ask(logged: Logged, settings: Settings) -> Asked:
         logged: the logs.
         settings: the run's.
     """
+    items = with_rates(logged.items, logged.train.log)
 
     def of(part: Part) -> tuple[ForecastQuestions, ...]:
         repeat_days, batch_size = float(settings.params.repeat_days), settings.forecast.batch_size
-        given = part.log, part.vectors, logged.items, logged.num_styles
+        given = part.log, part.vectors, remembered(part.log, items, logged.num_styles)
         return tuple(ForecastQuestions(*given, one, repeat_days, batch_size, logged.seed) for one in HORIZONS)
 
-    return Asked(of(logged.train), of(logged.validation), {test: of(part) for test, part in logged.tests.items()})
+    return Asked(
+        items, of(logged.train), of(logged.validation), {test: of(part) for test, part in logged.tests.items()}
+    )
 
 
 def learn_forecasts(logged: Logged, asked: Asked, settings: Settings, folder: Path, console: Console) -> Learnt:
@@ -66,9 +78,9 @@ def learn_forecasts(logged: Logged, asked: Asked, settings: Settings, folder: Pa
         console: where progress is shown.
     """
     how = settings.forecast
-    widths = jax.eval_shape(lambda batch: question_features(batch, logged.items), asked.train[0][0])
+    widths = jax.eval_shape(lambda batch: question_features(batch, asked.items), asked.train[0][0])
     model = how.sized(*(part.shape[-1] for part in widths))
-    objective, train = forecast_objective(model, logged.items), InTurn(asked.train)
+    objective, train = forecast_objective(model, asked.items), InTurn(asked.train)
     return learn(objective, model, train, asked.validation, how, logged.seed, folder, "forecasts", console)
 
 
@@ -80,7 +92,7 @@ def judge_forecasts(logged: Logged, asked: Asked, learnt: Learnt) -> dict[str, A
         asked: about them.
         learnt: from `learn_forecasts`.
     """
-    chance = jax.jit(lambda batch: chance_wanted(learnt.params, batch, logged.items, learnt.model))
+    chance = jax.jit(lambda batch: chance_wanted(learnt.params, batch, asked.items, learnt.model))
 
     def said(batch: Questions) -> np.ndarray:
         return np.asarray(chance(batch))

@@ -1,7 +1,7 @@
 """Learning a model from logs: watched, and gone on with where an earlier call stopped."""
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -9,10 +9,10 @@ import jax
 import numpy as np
 from rich.console import Console
 
-from experiments.satisfaction_from_logs.logged import Logged
+from experiments.satisfaction_from_logs.logged import TRAIN, VALIDATION, Logged
 from experiments.satisfaction_from_logs.settings import Learning, Settings
 from experiments.watch import WatchedFit
-from urep_jax.data.response_windows import window_features
+from urep_jax.data.response_windows import ResponseWindows, window_features
 from urep_jax.models.response_model import ResponseConfig
 from urep_jax.training.fit import Batches, FitConfig
 from urep_jax.training.objective import Objective
@@ -32,20 +32,34 @@ class Learnt(NamedTuple):
     model: ResponseConfig
 
 
-def learn_responses(logged: Logged, settings: Settings, folder: Path, console: Console) -> Learnt:
-    """The response model of a world's listeners, by likelihood.
+def windows_of(logged: Logged, settings: Settings) -> dict[str, ResponseWindows]:
+    """All of a world's logs as windows that the response model reads, by the part's name.
 
     Args:
         logged: the logs.
         settings: the run's.
+    """
+    how, styles = settings.response, logged.num_styles
+    window = how.sized(1, 1, 1).window
+    return {
+        name: ResponseWindows(part.log, part.vectors, logged.items, styles, window, how.batch_size, logged.seed)
+        for name, part in logged.parts.items()
+    }
+
+
+def learn_responses(
+    logged: Logged, windows: Mapping[str, ResponseWindows], settings: Settings, folder: Path, console: Console
+) -> Learnt:
+    """The response model of a world's listeners, by likelihood.
+
+    Args:
+        logged: the logs.
+        windows: of these.
+        settings: the run's.
         folder: where its checkpoints and history go.
         console: where progress is shown.
     """
-    how = settings.response
-    window = how.sized(1, 1, 1).window
-    train, validation = (
-        logged.windows(part, window, how.batch_size) for part in (logged.train, logged.validation)
-    )
+    how, train, validation = settings.response, windows[TRAIN], windows[VALIDATION]
     widths = jax.eval_shape(lambda batch: window_features(batch, logged.items), train[0])
     model = how.sized(*(part.shape[-1] for part in widths))
     objective = response_objective(model, logged.items)

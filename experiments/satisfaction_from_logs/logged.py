@@ -10,11 +10,11 @@ from experiments.satisfaction_from_logs.settings import Settings
 from urep_jax.agents.softmax_policies import SoftmaxPolicies, draw_policies, in_turn, more_of_the_same
 from urep_jax.core.streams import numpy_stream, stream
 from urep_jax.data.listening_history import KnownItems, known_items
-from urep_jax.data.response_windows import ResponseWindows
 from urep_jax.simulation.satisfaction.logs import Log, Unseen, write_log
 from urep_jax.simulation.satisfaction.making import make_world
 from urep_jax.simulation.satisfaction.world import World
 
+TRAIN, VALIDATION = "train", "validation"
 NEW_LISTENERS, NEW_POLICY = "new listeners", "new policy"
 TESTS = (NEW_LISTENERS, NEW_POLICY)
 """What is judged on: listeners of whom nothing was learnt, offered what policies offer that were learnt from, and
@@ -62,9 +62,10 @@ class Logged(NamedTuple):
         """Styles that items may be of."""
         return int(self.world.styles.shape[0])
 
-    def windows(self, part: Part, window: int, batch_size: int) -> ResponseWindows:
-        """A part of the logs as windows that the response model reads."""
-        return ResponseWindows(part.log, part.vectors, self.items, self.num_styles, window, batch_size, self.seed)
+    @property
+    def parts(self) -> dict[str, Part]:
+        """All of the logs, by name."""
+        return {TRAIN: self.train, VALIDATION: self.validation, **self.tests}
 
 
 def write(seed: int, settings: Settings) -> Logged:

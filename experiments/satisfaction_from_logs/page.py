@@ -48,12 +48,15 @@ def page(cfg: DictConfig, metrics: Mapping[str, float]) -> str:
         f"{markdown_table(_ahead(metrics, test))}"
         for test in TESTS
     )
+    off = {test: metrics[f"{_place('satisfaction', test)}/returns/ece_of_right_chances"] for test in TESTS}
+    chance = ", ".join(f"{short(value, 3)} ({test})" for test, value in off.items())
+    logs = cfg.logs
     return f"""# What logs tell of satisfaction, and of what will be wanted
 
-{_worlds(cfg).capitalize()}, {cfg.logs.listeners:,} listeners of each to learn from, logged for
-{cfg.satisfaction.weeks:g} weeks: {metrics["events"]:,.0f} events. Each is offered what another of {cfg.logs.policies}
-policies chooses each week. What was learnt is judged on {cfg.logs.tested:,} new listeners under these policies, and on as
-many under a new policy, which offers more of the same.
+{_worlds(cfg).capitalize()}, with {logs.listeners:,} listeners to learn from, logged for {cfg.satisfaction.weeks:g}
+weeks: {metrics["events"]:,.0f} events. Each listener is offered what one of {logs.policies} policies chooses, another
+one each week. What was learnt is judged on {logs.tested:,} new listeners under these policies, and on as many others
+under a new policy, which offers more of the same.
 
 ## How satisfied is a listener?
 
@@ -61,11 +64,15 @@ many under a new policy, which offers more of the same.
 
 ![how right the chances are](figures/reliability.png)
 
-Satisfaction is hidden, and judges alone. Of the ends of sessions each score says how satisfied the listener is. *Between
-listeners* is the rank correlation of listeners' means, *within a listener* that over one listener's ends of sessions. The
-survey asked at {cfg.survey:.1%} of the ends ({metrics["answers"]:,.0f} answers); its model is told off against
-satisfaction, that of returns, which says who is back within two days, against returns: the *error* is the expected
-calibration error in {satisfaction.BINS} bins. A constant says the survey's mean of everybody.
+Each score says at the end of every session how satisfied the listener is. Satisfaction itself is hidden, and only
+judges. *Between listeners* is the rank correlation of listeners' means, *within a listener* that over the ends of one
+listener's sessions; ± is half a 95 % interval by listeners.
+
+The *survey* asked at {cfg.survey:.1%} of the ends of sessions whether they are satisfied: {metrics["answers"]:,.0f}
+answers. Its model gives the chance of a yes, which is compared with satisfaction. The model of *returns* gives the
+chance that another session begins within two days, which is compared with what happened. *Error* is the expected
+calibration error in {satisfaction.BINS} bins. Of so many returns even right chances would seem to be off by
+{chance}. The constant says of everybody what the survey said in the mean.
 
 ## What will be wanted?
 
@@ -73,14 +80,18 @@ calibration error in {satisfaction.BINS} bins. A constant says the survey's mean
 
 ![forecasts by horizon](figures/forecasts.png)
 
-Asked at every eighth event about what was offered ten minutes (5 to 20), a day (12 to 36 hours, the nearest session) and a
-week (6 to 8 days, likewise) later. AUC: the share of pairs of an item that was heard to its end or thumbed up and one that
-was skipped or downed, of those offered then, that a score orders rightly, pooled by listener. *Of a stranger*: the model
-asked with somebody else's history, a control. *Popularity* is the share of an item's offers in which it was wanted;
-*last session*, how near it is to what was wanted in the last session, less what wasn't. No service knows the last two rows:
-*true utility* is what the item is worth at the moment when it is offered, mood and all that was heard until then included,
-and so the most that can be reached; *lasting taste* is the part of it that never changes. ± is half a 95 % interval by
-listeners.
+At every eighth event it is asked what will be wanted of what is offered ten minutes later (5 to 20), a day later (in
+the nearest session of 12 to 36 hours later) and a week later (likewise, 6 to 8 days). AUC is the share of pairs of an
+item that was heard to its end or thumbed up, and one that was skipped or downed, that a score orders rightly; pairs are
+of one moment and pooled by listener. The lead of the model is a mean over listeners, with half its 95 % interval.
+
+The model reads the history until the moment, the hour of the later time, and items; *of a stranger*, it is given
+somebody else's history, a control. *Popularity* is the share of an item's offers in which it was wanted. *Last session*
+is how near an item is to what was wanted in the last session, less what wasn't. The new policy offers what is near to
+the listener's vector and to what was heard of late, so that these tell less of what it offers apart.
+
+The last two rows no service knows. The *true utility* is what an item is worth when it is offered, mood and all that
+was heard until then included: the most that can be reached. *Lasting taste* is the part of it that never changes.
 """
 
 

@@ -6,7 +6,7 @@ from rich.console import Console
 from experiments.folder import RunFolder
 from experiments.satisfaction_from_logs import forecasts, satisfaction
 from experiments.satisfaction_from_logs.drawn import draw
-from experiments.satisfaction_from_logs.learning import learn_responses
+from experiments.satisfaction_from_logs.learning import learn_responses, windows_of
 from experiments.satisfaction_from_logs.logged import write
 from experiments.satisfaction_from_logs.page import page
 from experiments.satisfaction_from_logs.settings import Settings
@@ -21,13 +21,16 @@ def run(cfg: DictConfig, folder: RunFolder, console: Console) -> dict[str, float
         with console.status(f"logging world {seed}"):
             logged = write(seed, settings)
         events += int(logged.train.log.is_there.sum())
+        log = logged.train.log
         console.print(
-            f"world {seed}: {settings.listeners:,} listeners to learn from, {int(logged.train.log.is_there.sum()):,} "
-            f"events, {int(logged.train.log.session_over.sum()):,} ends of sessions"
+            f"world {seed}: {settings.listeners:,} listeners, {int(log.is_there.sum()):,} events, "
+            f"{int(log.session_over.sum()):,} sessions to learn from"
         )
-        responses = learn_responses(logged, settings, here / "responses", console)
+        with console.status("reading logs"):
+            windows = windows_of(logged, settings)
+        responses = learn_responses(logged, windows, settings, here / "responses", console)
         with console.status("judging satisfaction"):
-            of_world, answered = satisfaction.ask_of_satisfaction(logged, responses, settings)
+            of_world, answered = satisfaction.ask_of_satisfaction(logged, windows, responses, settings)
         told.append(of_world)
         answers += answered
         with console.status("asking what is wanted later"):

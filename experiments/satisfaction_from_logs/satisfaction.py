@@ -6,10 +6,11 @@ from typing import NamedTuple
 import numpy as np
 
 from experiments.satisfaction_from_logs.learning import Learnt
-from experiments.satisfaction_from_logs.logged import TESTS, Logged, Part
+from experiments.satisfaction_from_logs.logged import TESTS, TRAIN, Logged, Part
 from experiments.satisfaction_from_logs.settings import Settings
 from urep_jax.baselines.present_satisfaction import minutes_of_a_week, ups_less_skips
 from urep_jax.core.streams import numpy_stream
+from urep_jax.data.response_windows import ResponseWindows
 from urep_jax.evaluation.by_user import ByUser
 from urep_jax.evaluation.response_calibration import response_calibration
 from urep_jax.evaluation.satisfaction_ranks import Between, between_listeners, mean_of, within_listeners
@@ -41,25 +42,35 @@ class Told(NamedTuple):
     calibration: dict[str, Calibration]
 
 
-def ask_of_satisfaction(logged: Logged, learnt: Learnt, settings: Settings) -> tuple[dict[str, Told], int]:
+def ask_of_satisfaction(
+    logged: Logged, windows: Mapping[str, ResponseWindows], learnt: Learnt, settings: Settings
+) -> tuple[dict[str, Told], int]:
     """What each score tells of satisfaction, by `TESTS`; and how many answers the survey had.
 
     Args:
         logged: the logs.
+        windows: of these.
         learnt: the response model.
         settings: the run's.
     """
-    how, train = settings.response, logged.train
+    train = logged.train
     answers = survey(numpy_stream(logged.seed, "survey"), train.log, train.unseen, settings.survey)
-    windows = logged.windows(train, learnt.model.window, how.batch_size)
-    model = fit_survey(session_ends(learnt.params, windows, logged.items, learnt.model), answers)
+    model = fit_survey(session_ends(learnt.params, windows[TRAIN], logged.items, learnt.model), answers)
     yes = float(answers.is_satisfied.mean())
-    told = {name: _judge(logged, logged.tests[name], learnt, model, yes, settings) for name in TESTS}
+    days = DAYS_PER_WEEK * float(settings.params.weeks)
+    told = {name: _judge(logged, logged.tests[name], windows[name], learnt, model, yes, days) for name in TESTS}
     return told, len(answers.row)
 
 
-def _judge(logged: Logged, part: Part, learnt: Learnt, model: SurveyModel, yes: float, settings: Settings) -> Told:
-    windows = logged.windows(part, learnt.model.window, settings.response.batch_size)
+def _judge(
+    logged: Logged,
+    part: Part,
+    windows: ResponseWindows,
+    learnt: Learnt,
+    model: SurveyModel,
+    yes: float,
+    days: float,
+) -> Told:
     ends = session_ends(learnt.params, windows, logged.items, learnt.model)
     at = ends.row, ends.event
     satisfaction_N = part.unseen.satisfaction[at].astype(np.float64)
@@ -70,7 +81,6 @@ def _judge(logged: Logged, part: Part, learnt: Learnt, model: SurveyModel, yes: 
         "minutes_of_a_week": minutes_of_a_week(part.log, np.asarray(logged.items.minutes))[at],
         CONSTANT: np.full(len(ends.row), yes),
     }
-    days = DAYS_PER_WEEK * float(settings.params.weeks)
     heads = response_calibration(learnt.params, windows, logged.items, learnt.model, days, BINS)
     by_satisfaction = {
         name: Calibration.from_batch(score[name], satisfaction_N, equal_mass_edges(score[name], BINS))
@@ -97,7 +107,15 @@ def metrics_of(worlds: Sequence[Mapping[str, Told]]) -> dict[str, float]:
             metrics[f"{place}/{name}/within_ci95"] = within.ci95()
         for name in (SURVEY, RETURNS, CONSTANT):
             metrics[f"{place}/{name}/ece"] = float(np.mean([one.calibration[name].compute() for one in told]))
+        chance = [_of_right_chances(one.calibration[RETURNS]) for one in told]
+        metrics[f"{place}/{RETURNS}/ece_of_right_chances"] = float(np.mean(chance))
     return metrics
+
+
+def _of_right_chances(state: Calibration) -> float:
+    """The calibration error that is to be expected of right chances (see `Calibration.compute`)."""
+    count, share = state.count.sum(), state.happened.sum() / state.count.sum()
+    return float(np.sqrt(2 * BINS * share * (1 - share) / (np.pi * count)))
 
 
 def merged(worlds: Sequence[Mapping[str, Told]], test: str, name: str) -> Calibration:

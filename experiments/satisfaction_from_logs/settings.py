@@ -89,11 +89,13 @@ class Settings:
         there, needed = self.streaming.num_users, self.listeners + 2 * self.tested
         if needed > there:
             raise ValueError(
-                f"logs.listeners is {self.listeners} and logs.tested {self.tested}, which takes {needed} listeners, but "
-                f"a world has {there}; lower them, or raise data.source.params.num_users"
+                f"logs.listeners is {self.listeners} and logs.tested {self.tested}, which takes {needed} listeners, "
+                f"but a world has {there}; lower them, or raise data.source.params.num_users"
             )
         if not self.strength >= 0:
             raise ValueError(f"logs.strength is {self.strength}, but must be at least 0")
+        if (window := self.response.sized(1, 1, 1).window) < 2:
+            raise ValueError(f"learn.response.window is {window}, but must be at least 2")
         if not 0 < self.survey <= 1:
             raise ValueError(f"survey is {self.survey}, but must lie above 0 and be at most 1")
 
@@ -113,12 +115,12 @@ class Settings:
         if cfg.worlds < 1:
             raise ValueError(f"worlds is {cfg.worlds}, but must be at least 1")
 
-        def learning(name: str) -> Learning:
+        def learning(name: str, **fixed: int) -> Learning:
             given = OmegaConf.to_container(cfg.learn[name])
             assert isinstance(given, dict)
             how = {str(key): given.pop(key) for key in ("epochs", "batch_size", "learning_rate")}
             try:
-                return Learning(**how, model={str(key): value for key, value in given.items()})
+                return Learning(**how, model={str(key): value for key, value in given.items()} | fixed)
             except ValueError as error:
                 raise ValueError(f"learn.{name}: {error}") from error
 
@@ -135,5 +137,6 @@ class Settings:
             most_events=cfg.logs.most_events,
             survey=cfg.survey,
             response=learning("response"),
-            forecast=learning("forecast"),
+            # What is remembered of a history is all that is read of it.
+            forecast=learning("forecast", blocks=0, heads=1, window=1),
         )

@@ -1,4 +1,4 @@
-"""Policies that a service tries out side by side, each a softmax of weights of its own, so that logs tell of diverse diets.
+"""Policies that a service tries out side by side, each a softmax of weights of its own.
 
     logit of candidate i = <weights, what is seen of i> + <towards, content of i>
 

@@ -1,29 +1,10 @@
-"""What forecasts of what is wanted later have to beat: popularity, and more of the last session."""
+"""What forecasts of what is wanted later have to beat, beside popularity: more of the last session."""
 
 import numpy as np
 from jaxtyping import Float32, Float64, Int
 
 from urep_jax.data.forecast_questions import is_wanted
 from urep_jax.simulation.satisfaction.logs import Log
-
-PSEUDO_COUNT = 10.0
-"""Events that the mean of all items counts as."""
-
-
-def wanted_rate(log: Log, num_items: int) -> Float64[np.ndarray, "V"]:
-    """The share of each item's offers in which it was wanted, `(wanted_v + a mean) / (offers_v + a)`.
-
-    It is the mean of a Beta posterior whose prior is worth a = `PSEUDO_COUNT` events at the rate of all items.
-
-    Args:
-        log: that is counted.
-        num_items: V.
-    """
-    item_N = log.item[log.is_there]
-    offers_V = np.bincount(item_N, minlength=num_items)
-    wanted_V = np.bincount(item_N, weights=is_wanted(log.feedback[log.is_there]), minlength=num_items)
-    mean = wanted_V.sum() / max(offers_V.sum(), 1)
-    return (wanted_V + PSEUDO_COUNT * mean) / (offers_V + PSEUDO_COUNT)
 
 
 def last_session(

@@ -11,7 +11,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pyarrow as pa
-from jaxtyping import Array, Bool, Float32, Int, Int32, Int64
+from jaxtyping import Array, Bool, Float32, Float64, Int, Int32, Int64
 
 from urep_jax.core.types import LISTENED
 from urep_jax.data.epochs import RowBatches
@@ -25,6 +25,9 @@ STRIDE = 8
 
 MOST_ITEMS = 16
 """Items that a question asks about at most; the first ones, where more were offered."""
+
+PSEUDO_COUNT = 10.0
+"""Events that the mean of all items counts as, in how often an item was wanted."""
 
 UNKNOWN = -1
 """In place of a device."""
@@ -97,8 +100,7 @@ class ForecastQuestions(RowBatches[Questions]):
     Args:
         log: whose events.
         vectors: what is known of the log's listeners beforehand, a row for each of its rows.
-        items: what is known of items.
-        num_styles: styles that items may be of.
+        moments: what is remembered at its moments, from `remembered`.
         horizon: how far ahead.
         repeat_days: days in which a hearing fades to a half in `Log.heard`.
         batch_size: questions of a batch.
@@ -112,15 +114,14 @@ class ForecastQuestions(RowBatches[Questions]):
         self,
         log: Log,
         vectors: Float32[np.ndarray, "U Z"],
-        items: KnownItems,
-        num_styles: int,
+        moments: History,
         horizon: Horizon,
         repeat_days: float,
         batch_size: int,
         seed: int,
     ) -> None:
         self.horizon, self.places = horizon, places_of(log, horizon)
-        row_N, moment_N, first_N, count_N = self.places
+        row_N, _, first_N, count_N = self.places
         if not len(row_N):
             raise ValueError(
                 f"nobody was offered anything from {horizon.earliest:g} to {horizon.latest:g} hours after one of their "
@@ -131,7 +132,7 @@ class ForecastQuestions(RowBatches[Questions]):
         self.event_NxM = np.minimum(first_N[:, None] + np.arange(MOST_ITEMS), T - 1)
         self.is_there_NxM = np.arange(MOST_ITEMS) < count_N[:, None]
         self._heard_NxM = heard_until(log, self.places, self.event_NxM, horizon.hours, repeat_days)
-        self._history = jax.device_get(histories(log, items, num_styles, STRIDE, 1 + (T - 1) // STRIDE))
+        self._moments = moments
         super().__init__(row_N, pa.array([str(one) for one in np.asarray(log.listener)]), batch_size, seed)
 
     def batch(self, row: Int64[np.ndarray, "B"], is_row: Bool[np.ndarray, "B"]) -> Questions:
@@ -145,7 +146,7 @@ class ForecastQuestions(RowBatches[Questions]):
         zeros_B = np.zeros(len(row))
         device_B = log.device[user_B, moment_B - 1] if self.horizon.is_soon else zeros_B + UNKNOWN
         return Questions(
-            history=jax.tree.map(lambda x: x[moment_B // STRIDE, user_B], self._history),
+            history=jax.tree.map(lambda x: x[moment_B // STRIDE, user_B], self._moments),
             vector=self._vectors[user_B],
             asked=Asked(
                 item=log.item[user_B[:, None], event_BxM],
@@ -161,9 +162,49 @@ class ForecastQuestions(RowBatches[Questions]):
         )
 
 
+def remembered(log: Log, items: KnownItems, num_styles: int) -> History:
+    """What is remembered at the moments of a log, arrays of moments x listeners: the same for all horizons.
+
+    Args:
+        log: whose events.
+        items: what is known of items.
+        num_styles: styles that items may be of.
+    """
+    moments: History = jax.device_get(histories(log, items, num_styles, STRIDE, 1 + (log.item.shape[1] - 1) // STRIDE))
+    return moments
+
+
 def is_wanted(feedback: Int[np.ndarray, "*N"]) -> Bool[np.ndarray, "*N"]:
     """Whether an item was heard to its end or thumbed up, by its feedback's code; it was skipped or downed if not."""
     return np.isin(feedback, LISTENED)
+
+
+def wanted_rate(log: Log, num_items: int) -> Float64[np.ndarray, "V"]:
+    """The share of each item's offers in which it was wanted, `(wanted_v + a mean) / (offers_v + a)`.
+
+    It is the mean of a Beta posterior whose prior is worth a = `PSEUDO_COUNT` events at the rate of all items.
+
+    Args:
+        log: that is counted.
+        num_items: V.
+    """
+    item_N = log.item[log.is_there]
+    offers_V = np.bincount(item_N, minlength=num_items)
+    wanted_V = np.bincount(item_N, weights=is_wanted(log.feedback[log.is_there]), minlength=num_items)
+    mean = wanted_V.sum() / max(offers_V.sum(), 1)
+    return (wanted_V + PSEUDO_COUNT * mean) / (offers_V + PSEUDO_COUNT)
+
+
+def with_rates(items: KnownItems, log: Log) -> KnownItems:
+    """The same items, of which it is known besides how often each was wanted: `wanted_rate`, with variance 1.
+
+    Args:
+        items: what is known of them.
+        log: that is counted: one that is learnt from.
+    """
+    rate_V = wanted_rate(log, len(items.minutes))
+    column_V = (rate_V - rate_V.mean()) / max(rate_V.std(), 1e-6)
+    return items._replace(numbers=jnp.concatenate([items.numbers, jnp.asarray(column_V, jnp.float32)[:, None]], 1))
 
 
 def places_of(log: Log, horizon: Horizon) -> Places:

@@ -95,7 +95,6 @@ class ResponseWindows(RowBatches[Windows]):
             is_there=cut(self._log.is_there) & is_row[:, None],
         )
 
-
     def events_of(self, step: int) -> tuple[Int64[np.ndarray, "B"], Int64[np.ndarray, "B R"]]:
         """Which events of the log batch `step` holds: their rows of it, and places in these."""
         return self._places(self.rows(step))

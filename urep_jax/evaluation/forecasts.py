@@ -22,9 +22,7 @@ def forecast_auc(scores: Float[np.ndarray, "N M"], questions: ForecastQuestions)
     row_N, is_there_NxM = questions.places.row, questions.is_there_NxM
     wanted_NxM = is_wanted(questions.log.feedback[row_N[:, None], questions.event_NxM])
     question_NxM = np.broadcast_to(np.arange(len(row_N))[:, None], is_there_NxM.shape)
-    by_question = pair_auc(
-        scores[is_there_NxM], wanted_NxM[is_there_NxM], question_NxM[is_there_NxM], len(row_N)
-    )
+    by_question = pair_auc(scores[is_there_NxM], wanted_NxM[is_there_NxM], question_NxM[is_there_NxM], len(row_N))
     return ByUser.from_cases(by_question, row_N)
 
 

@@ -34,6 +34,8 @@ _WEIGHT_SPREAD = 0.1
 """Standard deviation of the weights of numbers of variance 1, as far as is known without an answer: a prior. Some
 hundred answers can't tell as many weights apart."""
 
+_SURE = 1e-4
+
 
 class SessionEnds(NamedTuple):
     """The ends of a log's sessions, by listener and time.
@@ -138,6 +140,8 @@ def _at_ends(
     minutes_BxR = items.minutes[batch.asked.item]
     after = response_model.follow(params, hidden_BxRxD, of.feedback, of.ratio, minutes_BxR, model)
     back_BxR = chance_within(after.log_hazard, SOON, model.days)
+    # Of what is as good as sure the odds have no end.
+    odds_BxR = jax.scipy.special.logit(jnp.clip(back_BxR, _SURE, 1 - _SURE))
     is_kind = (of.feedback[..., None] == jnp.array(RESPONSES)).astype(jnp.float32)
-    told = (hidden_BxRxD, is_kind, of.ratio[..., None], jax.scipy.special.logit(back_BxR)[..., None])
+    told = (hidden_BxRxD, is_kind, of.ratio[..., None], odds_BxR[..., None])
     return jnp.concatenate(told, axis=-1), back_BxR, told_once(batch) & of.session_over
