@@ -6,9 +6,11 @@ from typing import Any
 from omegaconf import DictConfig, OmegaConf
 
 from experiments.data import made, refuse_split
+from urep_jax.data.forecast_questions import HORIZONS
 from urep_jax.models.response_model import ResponseConfig
 from urep_jax.simulation.satisfaction.candidates import Offer
 from urep_jax.simulation.satisfaction.making import ItemParams
+from urep_jax.simulation.satisfaction.mechanisms import DAYS_PER_WEEK, HOURS_PER_DAY
 from urep_jax.simulation.satisfaction.params import SatisfactionParams
 from urep_jax.simulation.streaming.params import StreamingParams
 
@@ -94,6 +96,12 @@ class Settings:
             )
         if not self.strength >= 0:
             raise ValueError(f"logs.strength is {self.strength}, but must be at least 0")
+        furthest = max(horizon.latest for horizon in HORIZONS) / HOURS_PER_DAY / DAYS_PER_WEEK
+        if self.params.weeks <= furthest:
+            raise ValueError(
+                f"satisfaction.weeks is {self.params.weeks:g}, but to ask what is wanted a week later takes more than "
+                f"{furthest:.2g}; raise it"
+            )
         if (window := self.response.sized(1, 1, 1).window) < 2:
             raise ValueError(f"learn.response.window is {window}, but must be at least 2")
         if not 0 < self.survey <= 1:
