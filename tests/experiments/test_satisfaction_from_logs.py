@@ -59,7 +59,7 @@ def test_the_whole_experiment_and_what_it_leaves_behind(command: Command, tmp_pa
         (("survey=0",), "survey is 0, but must lie above 0 and be at most 1"),
         (
             ("satisfaction.weeks=1.0",),
-            "satisfaction.weeks is 1, but to ask what is wanted a week later takes more than 1.1",
+            "satisfaction.weeks is 1, but to ask what is wanted a week later takes more",
         ),
         (("learn.response.window=1",), "learn.response.window is 1, but must be at least 2"),
         (("learn.forecast.width=0",), "learn.forecast: width is 0, but must be at least 1"),
