@@ -53,7 +53,7 @@ def page(cfg: DictConfig, metrics: Mapping[str, float]) -> str:
     logs = cfg.logs
     return f"""# What logs tell of satisfaction, and of what will be wanted
 
-{_worlds(cfg).capitalize()}, with {logs.listeners:,} listeners to learn from, logged for {cfg.satisfaction.weeks:g}
+{_worlds(cfg).capitalize()}, with {logs.listeners:,} listeners each to learn from, logged for {cfg.satisfaction.weeks:g}
 weeks: {metrics["events"]:,.0f} events. Each listener is offered what one of {logs.policies} policies chooses, another
 one each week. What was learnt is judged on {logs.tested:,} new listeners under these policies, and on as many others
 under a new policy, which offers more of the same.

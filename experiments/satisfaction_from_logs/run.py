@@ -20,18 +20,15 @@ def run(cfg: DictConfig, folder: RunFolder, console: Console) -> dict[str, float
         here = folder.path / "models" / f"world_{seed}"
         with console.status(f"logging world {seed}"):
             logged = write(seed, settings)
-        events += int(logged.train.log.is_there.sum())
-        log = logged.train.log
-        console.print(
-            f"world {seed}: {settings.listeners:,} listeners, {int(log.is_there.sum()):,} events, "
-            f"{int(log.session_over.sum()):,} sessions to learn from"
-        )
+        of_world = sum(int(part.log.is_there.sum()) for part in (logged.train, logged.validation))
+        console.print(f"world {seed}: {settings.listeners:,} listeners to learn from, {of_world:,} events")
         with console.status("reading logs"):
             windows = windows_of(logged, settings)
         responses = learn_responses(logged, windows, settings, here / "responses", console)
         with console.status("judging satisfaction"):
-            of_world, answered = satisfaction.ask_of_satisfaction(logged, windows, responses, settings)
-        told.append(of_world)
+            found, answered = satisfaction.ask_of_satisfaction(logged, windows, responses, settings)
+        told.append(found)
+        events += of_world
         answers += answered
         with console.status("asking what is wanted later"):
             asked = forecasts.ask(logged, settings)
