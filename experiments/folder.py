@@ -29,8 +29,8 @@ _ONLY_TESTED = ("baselines", "metrics", "evaluation.tasks")
 TRAINED = "trained.yaml"
 """In a folder where models have grown, the config that they were trained with; elsewhere that is the run's own."""
 _WORK = (
-    *("checkpoints", "encoders", "agents", "recommendations", "candidates.parquet", "ranking", "users", "items"),
-    *("export", "metrics.json"),
+    *("checkpoints", "encoders", "agents", "models", "recommendations", "candidates.parquet", "ranking", "users"),
+    *("items", "export", "metrics.json"),
 )
 
 
@@ -44,6 +44,7 @@ class RunFolder:
     | `data.json` | which log it is, by a digest of all that it holds; or which audio files |
     | `checkpoints/` | Orbax checkpoints: the latest, and the best |
     | `agents/` | the latest snapshot of each agent that learns |
+    | `models/` | the models of each world, with their checkpoints and histories |
     | `history.jsonl` | one line for each epoch, while it trains |
     | `events.out.tfevents.*` | the same for TensorBoard |
     | `metrics.json` | the results |

@@ -78,6 +78,7 @@ def test_it_is_walked_and_logged_as_the_true_world_is_and_compiled_once() -> Non
         walk, steps = walking(jax.random.key(number), walk, world)
     assert traces == 1
     assert np.isnan(steps.info.satisfaction).all()
+    assert np.isnan(steps.info.utility).all()
     assert int(walk.state.items.max()) == 24
 
 

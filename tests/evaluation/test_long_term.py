@@ -35,6 +35,7 @@ def episodes(**columns: list[list[float]]) -> Episodes:
         satisfaction=column("satisfaction", np.float32),
         intent=column("intent", np.int32),
         probability=column("probability", np.float32, 1.0),
+        utility=column("utility", np.float32),
     )
     is_there = np.array([[True, True], [True, True], [True, False]])
     terminated = np.array([[False, False], [False, True], [False, False]])

@@ -3,7 +3,7 @@
 A response model (`models.response_model`) stands in for listeners. It draws what is done with an item, how much of it
 is heard, whether the session ends, and the days until the next; what a listener is like comes from the log: the vector
 that a service has, and the moments at which sessions began, one of which is drawn for each new session. Nothing hidden
-is read, and nothing hidden comes out: `Info.satisfaction` is NaN.
+is read, and nothing hidden comes out: `Info.satisfaction` and `Info.utility` are NaN.
 
 Who stays away past the last of `ResponseConfig.days` counts as gone for good, as services count it: `terminated`.
 
@@ -257,6 +257,7 @@ def step(
         satisfaction=jnp.float32(jnp.nan),
         intent=jnp.int32(NOTHING),
         probability=jnp.float32(1),
+        utility=jnp.float32(jnp.nan),
     )
     return observe(later, world), later, took.reward, terminated, took.truncated, info
 

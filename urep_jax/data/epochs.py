@@ -1,7 +1,7 @@
 """The order in which a training visits rows, the batches that it makes of them, and the Grain iterator over these."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Generic, TypeVar
 
 import grain
@@ -81,11 +81,48 @@ class RowBatches(ABC, Generic[BatchT]):
         ids: list[str] = self._user_ids.take(user_B[np.sort(first)]).to_pylist()
         return ids
 
+    def rows(self, step: int) -> Int64[np.ndarray, "B"]:
+        """The rows of batch `step`; those that fill it up repeat the first."""
+        members = self.epochs.members(step)
+        return np.pad(members, (0, self.batch_size - len(members)), constant_values=members[0])
+
     def __getitem__(self, step: int) -> BatchT:
         """Batch number `step`, counted from 0 over all epochs."""
-        members, size = self.epochs.members(step), self.epochs.batch_size
-        row_B = np.pad(members, (0, size - len(members)), constant_values=members[0])
-        return self.batch(row_B, np.arange(size) < len(members))
+        is_row_B = np.arange(self.batch_size) < len(self.epochs.members(step))
+        return self.batch(self.rows(step), is_row_B)
+
+    def iterate(self, num_steps: int) -> grain.DatasetIterator:
+        """A Grain iterator over the first `num_steps` batches; its state is the step, checkpointed with the model."""
+        return in_order(self.__getitem__, num_steps)
+
+
+class InTurn(Generic[BatchT]):
+    """The batches of several trainings on rows, one of each after the other, so that one model learns from all.
+
+    An epoch is over when each row of the one with the most batches was visited; those with fewer go round again.
+
+    Args:
+        several: batches of the same shapes, of one size.
+    """
+
+    def __init__(self, several: Sequence[RowBatches[BatchT]]) -> None:
+        self.several = tuple(several)
+        self.batch_size = self.several[0].batch_size
+
+    @property
+    def steps_per_epoch(self) -> int:
+        """Batches of one epoch."""
+        return len(self.several) * max(one.steps_per_epoch for one in self.several)
+
+    def sequence_ids(self, step: int) -> list[str]:
+        """The source's ids of the users in batch `step`, each once, for messages."""
+        round_, which = divmod(step, len(self.several))
+        return self.several[which].sequence_ids(round_)
+
+    def __getitem__(self, step: int) -> BatchT:
+        """Batch number `step`, counted from 0 over all epochs."""
+        round_, which = divmod(step, len(self.several))
+        return self.several[which][round_]
 
     def iterate(self, num_steps: int) -> grain.DatasetIterator:
         """A Grain iterator over the first `num_steps` batches; its state is the step, checkpointed with the model."""

@@ -72,12 +72,9 @@ class ResponseWindows(RowBatches[Windows]):
 
         events = log._replace(listener=np.zeros(log.item.shape, np.int32))
         self._log = Log(*(pad(x) for x in events))
-        asked, outcome = asked_and_outcome(self._log)
         starts = padded // stride - window // stride
-        self._history = jax.device_get(
-            _histories(asked, outcome, self._log.is_there, items, num_styles, stride, starts)
-        )
-        self._asked, self._outcome = jax.device_get((asked, outcome))
+        self._history = jax.device_get(histories(self._log, items, num_styles, stride, starts))
+        self._asked, self._outcome = jax.device_get(asked_and_outcome(self._log))
         self._row_N, self._start_N = np.nonzero(self._log.is_there[:, : starts * stride : stride])
         self._stride = stride
         who = np.asarray(log.listener)
@@ -85,8 +82,7 @@ class ResponseWindows(RowBatches[Windows]):
 
     def batch(self, row: Int64[np.ndarray, "B"], is_row: Bool[np.ndarray, "B"]) -> Windows:
         """These windows; of those that are none, no event counts."""
-        user_B, start_B = self._row_N[row], self._start_N[row]
-        place_BxR = start_B[:, None] * self._stride + np.arange(self.window)
+        start_B, (user_B, place_BxR) = self._start_N[row], self._places(row)
 
         def cut(x: np.ndarray) -> np.ndarray:
             return x[user_B[:, None], place_BxR]
@@ -99,12 +95,39 @@ class ResponseWindows(RowBatches[Windows]):
             is_there=cut(self._log.is_there) & is_row[:, None],
         )
 
+    def events_of(self, step: int) -> tuple[Int64[np.ndarray, "B"], Int64[np.ndarray, "B R"]]:
+        """Which events of the log batch `step` holds: their rows of it, and places in these."""
+        return self._places(self.rows(step))
+
+    def _places(self, row_B: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        return self._row_N[row_B], self._start_N[row_B][:, None] * self._stride + np.arange(self.window)
+
 
 def asked_and_outcome(log: Log) -> tuple[Asked, Outcome]:
     """What a log has of each event before and after its outcome."""
     asked = Asked(log.item, log.heard, log.began, log.hour, log.device, log.place, log.days_since)
     outcome = Outcome(log.feedback, log.ratio, log.session_over, log.came_back, log.days_away)
     return jax.tree.map(jnp.asarray, (asked, outcome))
+
+
+def histories(log: Log, items: KnownItems, num_styles: int, stride: int, starts: int) -> History:
+    """What is remembered before events 0, `stride`, 2 `stride`, ... of each listener: arrays of starts x listeners.
+
+    Args:
+        log: whose events.
+        items: what is known of items.
+        num_styles: styles that items may be of.
+        stride: events from one to the next.
+        starts: how many of them.
+    """
+    length = starts * stride
+
+    def cut(x: Any) -> np.ndarray:
+        x_UxT = np.asarray(x)[:, :length]
+        return np.pad(x_UxT, ((0, 0), (0, length - x_UxT.shape[1])))
+
+    events = Log(*(cut(x) for x in log._replace(listener=log.item)))
+    return _histories(*asked_and_outcome(events), events.is_there, items, num_styles, stride)
 
 
 def told_once(of: Windows) -> Bool[Array, "B R"]:
@@ -127,15 +150,12 @@ def window_features(of: Windows, items: KnownItems) -> Any:
     return jax.vmap(one)(of.history, of.vector, of.asked, of.outcome, of.is_there)
 
 
-@partial(jax.jit, static_argnames=("num_styles", "stride", "starts"))
+@partial(jax.jit, static_argnames=("num_styles", "stride"))
 def _histories(
-    asked: Asked, outcome: Outcome, is_there: Any, items: KnownItems, num_styles: int, stride: int, starts: int
+    asked: Asked, outcome: Outcome, is_there: Any, items: KnownItems, num_styles: int, stride: int
 ) -> History:
-    """What is remembered at the beginning of each window: arrays of starts x listeners."""
-
     def cut(x_UxT: Any) -> jax.Array:
-        x_UxT = jnp.asarray(x_UxT)[:, : starts * stride]
-        return jnp.moveaxis(x_UxT.reshape(x_UxT.shape[0], starts, stride), 0, 2)
+        return jnp.moveaxis(jnp.reshape(x_UxT, (x_UxT.shape[0], -1, stride)), 0, 2)
 
     def event(history: History, of: tuple[Asked, Outcome, jax.Array]) -> tuple[History, None]:
         after = jax.vmap(lambda h, a, o: remember(h, a, o, items))(history, of[0], of[1])

@@ -42,14 +42,14 @@ class Calibration:
     def from_batch(
         cls,
         chance: Float[np.ndarray, "N"],
-        happened: Bool[np.ndarray, "N"],
+        happened: Bool[np.ndarray, "N"] | Float[np.ndarray, "N"],
         edges: Float[np.ndarray, "E"],
     ) -> "Calibration":
         """The state of one batch.
 
         Args:
             chance: that was said of each, 0 to 1.
-            happened: whether it did.
+            happened: whether it did, or the chance with which it does where that is known.
             edges: inner edges of the bins, rising; the same for all batches.
         """
         bins = len(edges) + 1

@@ -161,7 +161,7 @@ def init(key: jax.Array, cfg: ResponseConfig) -> Params:
     window = jnp.zeros((1, cfg.window, cfg.width)), jnp.ones((1, cfg.window), bool)
     return {
         "embed": _Embed(cfg).init(keys[0], of)["params"],
-        "encode": _Encode(cfg).init(keys[1], *window)["params"],
+        "encode": _Encode(cfg).init(keys[1], *window).get("params", {}),  # of no blocks there are none
         "respond": _Respond(cfg).init(keys[2], h_D)["params"],
         "follow": _Follow(cfg).init(keys[3], h_D, outcome)["params"],
     }

@@ -46,14 +46,19 @@ def predict(params: Params, batch: Windows, items: KnownItems, model: ResponseCo
         items: what is known of items.
         model: size of the model.
     """
-    vectors_BxRxD = response_model.embed(params, window_features(batch, items), model)
-    hidden_BxRxD = response_model.encode(params, vectors_BxRxD, batch.is_there, model)
+    hidden_BxRxD = hidden_of(params, batch, items, model)
     minutes_BxR = items.minutes[batch.asked.item]
     done, ratio = batch.outcome.feedback, batch.outcome.ratio
     return (
         response_model.respond(params, hidden_BxRxD, model),
         response_model.follow(params, hidden_BxRxD, done, ratio, minutes_BxR, model),
     )
+
+
+def hidden_of(params: Params, batch: Windows, items: KnownItems, model: ResponseConfig) -> Float[Array, "B R D"]:
+    """What the model makes of each event, for its heads; arguments as of `predict`."""
+    vectors_BxRxD = response_model.embed(params, window_features(batch, items), model)
+    return response_model.encode(params, vectors_BxRxD, batch.is_there, model)
 
 
 def response_losses(

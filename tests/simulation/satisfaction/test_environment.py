@@ -127,8 +127,9 @@ def test_choice_and_feedback_are_multinomial_logits():
     """Shares of 20,480 draws, each within five standard errors."""
     keys, slate = jax.random.split(jax.random.key(12), 20_480), jnp.array([3, 8, 1, 15, 0, 11])
     infos = [step_many(some, midway(), slate, world(), DEFAULT)[-1] for some in keys.reshape(10, 2048)]
-    item, feedback, told = (
-        np.concatenate([getattr(info, name) for info in infos]) for name in ("item", "feedback", "probability")
+    item, feedback, told, of_it = (
+        np.concatenate([getattr(info, name) for info in infos])
+        for name in ("item", "feedback", "probability", "utility")
     )
     items = world().pools[midway().session.pool][slate]
     worth = np.asarray(utility(midway(), items, world(), DEFAULT), np.float64)
@@ -138,6 +139,7 @@ def test_choice_and_feedback_are_multinomial_logits():
         taken = item == one
         assert abs(taken.mean() - expected) < 5 * math.sqrt(expected * (1 - expected) / len(item))
         np.testing.assert_allclose(told[taken], expected, rtol=1e-4)
+        np.testing.assert_allclose(of_it[taken], at, atol=1e-4)
         logits = np.asarray(mechanisms.feedback_logits(DEFAULT, jnp.asarray(at)), np.float64)
         for kind, chance in zip(RESPONSES, np.exp(logits) / np.exp(logits).sum(), strict=True):
             error = math.sqrt(chance * (1 - chance) / max(taken.sum(), 1))

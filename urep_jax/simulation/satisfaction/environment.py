@@ -170,6 +170,7 @@ class Info(NamedTuple):
         satisfaction: after the item, 0 to 1.
         intent: of the session.
         probability: with which the listener took the item of those offered.
+        utility: of the item, before it was heard.
     """
 
     item: Int32[Array, "*B"]
@@ -182,6 +183,7 @@ class Info(NamedTuple):
     satisfaction: Float32[Array, "*B"]
     intent: Int32[Array, "*B"]
     probability: Float32[Array, "*B"]
+    utility: Float32[Array, "*B"]
 
 
 def reset(
@@ -339,6 +341,7 @@ def step(
         satisfaction=satisfaction,
         intent=state.session.intent,
         probability=jax.nn.softmax(utility_S)[taken],
+        utility=utility_S[taken],
     )
     return observe(after, world), after, took.reward, terminated, took.truncated, info
 

@@ -79,11 +79,13 @@ class Unseen(NamedTuple):
         satisfaction: after each event; NaN in a world that is learned.
         left: whether the listener left for good.
         reward: of each event.
+        utility: of each item when it was offered; NaN in a world that is learned.
     """
 
     satisfaction: Float32[AnyArray, "U T"]
     left: Bool[AnyArray, "U"]
     reward: Float32[AnyArray, "U T"]
+    utility: Float32[AnyArray, "U T"]
 
 
 class _Seen(NamedTuple):
@@ -239,4 +241,4 @@ def _logged(of: Trajectory, who_U: np.ndarray, minutes_V: np.ndarray, params: Sa
         days_away=np.where(over, np.where(came_back, info.days_away, until_end), 0).astype(np.float32),
         probability=seen.probability,
     )
-    return log, Unseen(info.satisfaction, of.terminated.any(1), of.reward)
+    return log, Unseen(info.satisfaction, of.terminated.any(1), of.reward, info.utility)

@@ -1,0 +1,75 @@
+"""Figures of what is learnt from logs of satisfaction."""
+
+from collections.abc import Mapping, Sequence
+
+import matplotlib.pyplot as plt
+import numpy as np
+
+from experiments import figures
+from experiments.figures import INK, KINDS, QUIET, STYLE
+from experiments.folder import RunFolder
+from experiments.satisfaction_from_logs import satisfaction
+from experiments.satisfaction_from_logs.forecasts import SCORES
+from experiments.satisfaction_from_logs.logged import TESTS
+from experiments.satisfaction_from_logs.page import FORECASTS, HORIZON_TITLES
+from experiments.satisfaction_from_logs.satisfaction import Told
+from urep_jax.data.forecast_questions import HORIZONS
+
+
+def draw(folder: RunFolder, told: Sequence[Mapping[str, Told]], metrics: Mapping[str, float]) -> None:
+    """Reliability of what is said of satisfaction, and forecasts by horizon, with the numbers behind them.
+
+    Args:
+        folder: of the run.
+        told: of satisfaction, by world.
+        metrics: the run's.
+    """
+    _reliability(folder, told)
+    _by_horizon(folder, metrics)
+
+
+def _reliability(folder: RunFolder, told: Sequence[Mapping[str, Told]]) -> None:
+    panels = {
+        satisfaction.SURVEY: ("said by the survey's model", "satisfaction (hidden)"),
+        satisfaction.RETURNS: ("said chance to be back in 2 days", "share that was back"),
+    }
+    rows = []
+    with plt.rc_context(STYLE):
+        figure, places = plt.subplots(1, 2, figsize=(7, 3.5), layout="constrained")
+        for axes, (name, (said, was)) in zip(places, panels.items(), strict=True):
+            axes.plot([0, 1], [0, 1], color=QUIET, lw=1, ls="--", zorder=0)
+            for test, color in zip(TESTS, KINDS, strict=False):
+                state = satisfaction.merged(told, test, name)
+                said_G, was_G = state.curve()
+                axes.plot(said_G, was_G, color=color, marker="o", ms=3, lw=1.2, label=test)
+                rows += [[name, test, *row] for row in zip(said_G, was_G, state.count, strict=True)]
+            axes.set(xlabel=said, ylabel=was, xlim=(0, 1), ylim=(0, 1), aspect="equal")
+        places[0].legend(loc="upper left")
+        figures.save(figure, folder.figures / "reliability.png")
+    folder.write_table("reliability.csv", ["model", "log", "said", "was", "count"], rows)
+
+
+def _by_horizon(folder: RunFolder, metrics: Mapping[str, float]) -> None:
+    rows = []
+    with plt.rc_context(STYLE):
+        figure, places = plt.subplots(1, 2, figsize=(8, 3.5), layout="constrained", sharey=True)
+        x_H = np.arange(len(HORIZONS))
+        for axes, test in zip(places, TESTS, strict=True):
+            axes.axhline(0.5, color=QUIET, lw=1, ls="--", zorder=0)
+            for n, name in enumerate(SCORES):
+                stems = [f"forecast/{test.replace(' ', '_')}/{horizon.name}/{name}" for horizon in HORIZONS]
+                auc_H, half_H = (np.array([metrics[stem + end] for stem in stems]) for end in ("", "_ci95"))
+                # Side by side, so that no interval hides another.
+                place_H = x_H + 0.04 * (n - (len(SCORES) - 1) / 2)
+                is_hidden = name in ("taste", "truth")
+                color, line = (INK, ":" if name == "taste" else "--") if is_hidden else (KINDS[n], "-")
+                look = {"color": color, "ls": line, "marker": "o", "ms": 3, "lw": 2.0 if name == "model" else 1.1}
+                axes.errorbar(place_H, auc_H, np.nan_to_num(half_H), label=FORECASTS[name], **look)
+                rows += [[test, name, h.name, a, b] for h, a, b in zip(HORIZONS, auc_H, half_H, strict=True)]
+            axes.set_xticks(x_H, [HORIZON_TITLES[horizon.name] for horizon in HORIZONS])
+            axes.set(title=test, xlabel="ahead")
+        places[0].set_ylabel("AUC, wanted against left")
+        handles, labels = places[0].get_legend_handles_labels()
+        figure.legend(handles, labels, loc="outside right upper")
+        figures.save(figure, folder.figures / "forecasts.png")
+    folder.write_table("forecasts.csv", ["log", "score", "horizon", "auc", "half interval"], rows)

@@ -1,0 +1,107 @@
+"""The logs that everything is learnt from and judged on: many policies tried out side by side, and one that is new."""
+
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from experiments.satisfaction_from_logs.settings import Settings
+from urep_jax.agents.softmax_policies import SoftmaxPolicies, draw_policies, in_turn, more_of_the_same
+from urep_jax.core.streams import numpy_stream, stream
+from urep_jax.data.listening_history import KnownItems, known_items
+from urep_jax.simulation.satisfaction.logs import Log, Unseen, write_log
+from urep_jax.simulation.satisfaction.making import make_world
+from urep_jax.simulation.satisfaction.world import World
+
+TRAIN, VALIDATION = "train", "validation"
+NEW_LISTENERS, NEW_POLICY = "new listeners", "new policy"
+TESTS = (NEW_LISTENERS, NEW_POLICY)
+"""What is judged on: listeners of whom nothing was learnt, offered what policies offer that were learnt from, and
+likewise what one offers that wasn't."""
+
+_VALIDATED = 8
+"""One in so many of the listeners that are learnt from says when to stop."""
+
+
+class Part(NamedTuple):
+    """Some listeners' log.
+
+    Attributes:
+        log: what a service sees.
+        unseen: what it doesn't.
+        vectors: what it knows of each listener beforehand.
+    """
+
+    log: Log
+    unseen: Unseen
+    vectors: np.ndarray
+
+
+class Logged(NamedTuple):
+    """A world, and the logs of it.
+
+    Attributes:
+        seed: of the world, and of all that is drawn in it.
+        world: the world.
+        items: what a service knows of what can be played.
+        train: what is learnt from.
+        validation: what says when to stop.
+        tests: what is judged on, by `TESTS`.
+    """
+
+    seed: int
+    world: World
+    items: KnownItems
+    train: Part
+    validation: Part
+    tests: dict[str, Part]
+
+    @property
+    def num_styles(self) -> int:
+        """Styles that items may be of."""
+        return int(self.world.styles.shape[0])
+
+    @property
+    def parts(self) -> dict[str, Part]:
+        """All of the logs, by name."""
+        return {TRAIN: self.train, VALIDATION: self.validation, **self.tests}
+
+
+def write(seed: int, settings: Settings) -> Logged:
+    """Make a world and log its listeners, each under another policy each week; some under the new one throughout.
+
+    Args:
+        seed: of the world.
+        settings: the run's.
+    """
+    world = make_world(settings.streaming, seed, settings.items, settings.offer)
+    content = world.items.content.shape[1]
+    tried = draw_policies(stream(seed, "logs.policies"), settings.policies, content, settings.strength)
+    policies = SoftmaxPolicies(*map(jnp.concatenate, zip(tried, more_of_the_same(content), strict=True)))
+    weeks = int(np.ceil(float(settings.params.weeks)))
+    rng = numpy_stream(seed, "logs.which")
+    which_UxW = rng.integers(0, settings.policies, (settings.streaming.num_users, weeks)).astype(np.int32)
+    bounds = np.cumsum([0, settings.listeners, settings.tested, settings.tested])
+    which_UxW[bounds[2] : bounds[3]] = settings.policies
+    choose = in_turn(world, policies, jnp.asarray(which_UxW))
+    listeners = np.arange(bounds[3], dtype=np.int32)
+    log, unseen = write_log(stream(seed, "logs"), world, settings.params, choose, listeners, settings.most_events)
+    vectors = np.asarray(world.listeners.vector)
+
+    def part(first: int, last: int) -> Part:
+        def cut(of: Any) -> Any:
+            return jax.tree.map(lambda x: np.asarray(x)[first:last], of)
+
+        return Part(cut(log), cut(unseen), vectors[first:last])
+
+    validated = settings.listeners - max(1, settings.listeners // _VALIDATED)
+    tests = {name: part(bounds[n + 1], bounds[n + 2]) for n, name in enumerate(TESTS)}
+    return Logged(
+        seed,
+        world,
+        known_items(world.items),
+        train=part(0, validated),
+        validation=part(validated, settings.listeners),
+        tests=tests,
+    )

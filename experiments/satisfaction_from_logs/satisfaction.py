@@ -1,0 +1,126 @@
+"""The first question: how satisfied is a listener now, as far as a service can tell from its logs?"""
+
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from experiments.satisfaction_from_logs.learning import Learnt
+from experiments.satisfaction_from_logs.logged import TESTS, TRAIN, Logged, Part
+from experiments.satisfaction_from_logs.settings import Settings
+from urep_jax.baselines.present_satisfaction import minutes_of_a_week, ups_less_skips
+from urep_jax.core.streams import numpy_stream
+from urep_jax.data.response_windows import ResponseWindows
+from urep_jax.evaluation.by_user import ByUser
+from urep_jax.evaluation.response_calibration import response_calibration
+from urep_jax.evaluation.satisfaction_ranks import Between, between_listeners, mean_of, within_listeners
+from urep_jax.metrics.calibration import Calibration, equal_mass_edges
+from urep_jax.metrics.mean import Mean
+from urep_jax.simulation.satisfaction.mechanisms import DAYS_PER_WEEK
+from urep_jax.simulation.satisfaction.survey import survey
+from urep_jax.training.satisfaction import SOON, SurveyModel, chance_of_yes, fit_survey, session_ends
+
+SURVEY, RETURNS, CONSTANT = "survey", "returns", "constant"
+SCORES = (SURVEY, RETURNS, "ups_less_skips", "minutes_of_a_week", CONSTANT)
+"""What is compared: two models, and what is commonly taken for satisfaction."""
+
+BINS = 15
+"""Of equal mass, in which chances are compared with what happened."""
+
+
+class Told(NamedTuple):
+    """What was found out on one log.
+
+    Attributes:
+        between: how each score ranks listeners.
+        within: how it ranks each listener's moments.
+        calibration: of the chances: of the survey and the constant, with satisfaction; of returns, with returns.
+    """
+
+    between: dict[str, Between]
+    within: dict[str, ByUser]
+    calibration: dict[str, Calibration]
+
+
+def ask_of_satisfaction(
+    logged: Logged, windows: Mapping[str, ResponseWindows], learnt: Learnt, settings: Settings
+) -> tuple[dict[str, Told], int]:
+    """What each score tells of satisfaction, by `TESTS`; and how many answers the survey had.
+
+    Args:
+        logged: the logs.
+        windows: of these.
+        learnt: the response model.
+        settings: the run's.
+    """
+    train = logged.train
+    answers = survey(numpy_stream(logged.seed, "survey"), train.log, train.unseen, settings.survey)
+    model = fit_survey(session_ends(learnt.params, windows[TRAIN], logged.items, learnt.model), answers)
+    yes = float(answers.is_satisfied.mean())
+    days = DAYS_PER_WEEK * float(settings.params.weeks)
+    told = {name: _judge(logged, logged.tests[name], windows[name], learnt, model, yes, days) for name in TESTS}
+    return told, len(answers.row)
+
+
+def _judge(
+    logged: Logged,
+    part: Part,
+    windows: ResponseWindows,
+    learnt: Learnt,
+    model: SurveyModel,
+    yes: float,
+    days: float,
+) -> Told:
+    ends = session_ends(learnt.params, windows, logged.items, learnt.model)
+    at = ends.row, ends.event
+    satisfaction_N = part.unseen.satisfaction[at].astype(np.float64)
+    score: dict[str, np.ndarray] = {
+        SURVEY: chance_of_yes(model, ends),
+        RETURNS: ends.back,
+        "ups_less_skips": ups_less_skips(part.log)[at],
+        "minutes_of_a_week": minutes_of_a_week(part.log, np.asarray(logged.items.minutes))[at],
+        CONSTANT: np.full(len(ends.row), yes),
+    }
+    heads = response_calibration(learnt.params, windows, logged.items, learnt.model, days, BINS)
+    by_satisfaction = {
+        name: Calibration.from_batch(score[name], satisfaction_N, equal_mass_edges(score[name], BINS))
+        for name in (SURVEY, CONSTANT)
+    }
+    return Told(
+        between={name: between_listeners(one, satisfaction_N, ends.row) for name, one in score.items()},
+        within={name: within_listeners(one, satisfaction_N, ends.row) for name, one in score.items()},
+        calibration=by_satisfaction | {RETURNS: heads[f"back_within_{SOON:g}"]},
+    )
+
+
+def metrics_of(worlds: Sequence[Mapping[str, Told]]) -> dict[str, float]:
+    """What `metrics.json` says of it: means over worlds, and half a 95 % interval of them by listeners."""
+    metrics: dict[str, float] = {}
+    for test in TESTS:
+        told = [world[test] for world in worlds]
+        place = f"satisfaction/{test.replace(' ', '_')}"
+        for name in SCORES:
+            mean, half = mean_of([one.between[name] for one in told])
+            within = Mean.from_batch(np.concatenate([one.within[name].values for one in told]))
+            metrics[f"{place}/{name}/between"], metrics[f"{place}/{name}/between_ci95"] = mean, half
+            metrics[f"{place}/{name}/within"] = within.compute()
+            metrics[f"{place}/{name}/within_ci95"] = within.ci95()
+        for name in (SURVEY, RETURNS, CONSTANT):
+            metrics[f"{place}/{name}/ece"] = float(np.mean([one.calibration[name].compute() for one in told]))
+        chance = [_of_right_chances(one.calibration[RETURNS]) for one in told]
+        metrics[f"{place}/{RETURNS}/ece_of_right_chances"] = float(np.mean(chance))
+    return metrics
+
+
+def _of_right_chances(state: Calibration) -> float:
+    """The calibration error that is to be expected of right chances (see `Calibration.compute`)."""
+    count, share = state.count.sum(), state.happened.sum() / state.count.sum()
+    return float(np.sqrt(2 * BINS * share * (1 - share) / (np.pi * count)))
+
+
+def merged(worlds: Sequence[Mapping[str, Told]], test: str, name: str) -> Calibration:
+    """The calibration of a model over all worlds, bin by bin."""
+    first, *others = (world[test].calibration[name] for world in worlds)
+    for other in others:
+        first = first.merge(other)
+    return first
