@@ -242,6 +242,28 @@ def test_the_logging_policy_brings_what_was_logged(of) -> None:
     assert found["per_decision"].effective == pytest.approx(len(rewards))
 
 
+@given(logs())
+def test_self_normalised_sums_are_those_of_the_papers_written_out(of) -> None:
+    """Step by step, trajectory by trajectory: Thomas (2015), and Thomas and Brunskill (2016), equation 2."""
+    rewards, target, logging, there, rng = of
+    q, v = rng.normal(size=(2, *rewards.shape))
+    listeners, steps = range(rewards.shape[0]), range(rewards.shape[1])
+    rho = [
+        [math.prod(target[u, s] / logging[u, s] for s in range(t + 1) if there[u, s]) for t in steps] for u in listeners
+    ]
+    plain = doubly = 0.0
+    for t in steps:
+        now = sum(rho[u][t] for u in listeners)
+        before = sum(rho[u][t - 1] if t else 1 for u in listeners)
+        for u in listeners:
+            if there[u, t]:
+                plain += rho[u][t] / now * rewards[u, t]
+                doubly += rho[u][t] / now * (rewards[u, t] - q[u, t]) + (rho[u][t - 1] if t else 1) / before * v[u, t]
+    found = all_of(rewards, target, logging, there, q, v)
+    assert found["weighted_per_decision"].value == pytest.approx(plain, abs=1e-9)
+    assert found["weighted_sequential_dr"].value == pytest.approx(doubly, abs=1e-9)
+
+
 @given(logs(), numbers)
 def test_a_shift_of_rewards_shifts_what_is_self_normalised_and_nothing_else(of, shift) -> None:
     rewards, target, logging, _, rng = of
