@@ -80,7 +80,8 @@ def test_what_is_never_logged_is_not_guessed_at() -> None:
     found = choices(small, WORLD, PARAMS, first, even, described)
     chosen = small.item == np.asarray(WORLD.pools)[small.pool, 0]
     np.testing.assert_array_equal(found.target[small.is_there], chosen[small.is_there])
-    log, _ = write_log(jax.random.key(6), WORLD, PARAMS, drawn(first), WHO, CHUNK)
-    item = int(WORLD.pools[log.pool[0, 0], 1])
+    offered = np.asarray(WORLD.pools)[small.pool, 0]
+    log = small._replace(item=offered, probability=np.ones_like(small.probability))
+    item = int(WORLD.pools[small.pool[0, 0], 1])
     with pytest.raises(ValueError, match=rf"target offers item {item} at event 0 of row 0 .* 0\.125, but the logging"):
         choices(log, WORLD, PARAMS, even, first, described)

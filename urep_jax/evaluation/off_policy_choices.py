@@ -1,6 +1,7 @@
 """What another policy would have done at each event of a log: what `off_policy` weighs by, and its models read."""
 
 from collections.abc import Callable
+from functools import partial
 from typing import NamedTuple
 
 import jax
@@ -18,6 +19,9 @@ CLOSE = 1e-3
 
 Logits = Callable[[Observation], Float32[Array, "N"]]
 """`logits(observation)`: a policy that draws a candidate from their softmax, as `logs.drawn` does."""
+
+Describe = Callable[[Observation], Float32[Array, "N M"]]
+"""`describe(observation)`: numbers of each candidate as it stands to the listener now, for a model of rewards."""
 
 
 class Choices(NamedTuple):
@@ -40,9 +44,9 @@ def choices(
     params: SatisfactionParams,
     target: Logits,
     logging: Logits,
-    describe: Callable[[Observation], Float32[Array, "N M"]],
+    describe: Describe,
 ) -> Choices:
-    """Ask a policy about each event of a log.
+    """Ask a policy about each event of a log. It is compiled for each policy and for each shape of a log.
 
     Args:
         log: from `write_log`.
@@ -50,22 +54,13 @@ def choices(
         params: its parameters, of which only `repeat_days` is read.
         target: the policy that is asked about.
         logging: the policy that wrote the log.
-        describe: numbers of each candidate as it stands to the listener now, for a model of rewards.
+        describe: what a model of rewards reads of each candidate.
 
     Raises:
         ValueError: if the logging policy isn't the one that wrote the log, or never offers what the target does: the
             log then tells nothing of it.
     """
-
-    def read(seen: Observation, action: jax.Array) -> tuple[jax.Array, ...]:
-        target_N, logging_N = jax.nn.softmax(target(seen)), jax.nn.softmax(logging(seen))
-        missed_N = jnp.where(logging_N > 0, 0.0, target_N)
-        worst = jnp.argmax(missed_N)
-        numbers_NxM = describe(seen)
-        missed = (missed_N[worst], seen.candidates[worst])
-        return target_N[action], logging_N[action], *missed, numbers_NxM[action], target_N @ numbers_NxM
-
-    found = jax.device_get(replay(log, world, params, read))
+    found = jax.device_get(_asked(log, world, params, target, logging, describe))
     target_UxT, logging_UxT, missed_UxT, item_UxT, taken_UxTxM, expected_UxTxM = found
     there_UxT = np.asarray(log.is_there)
     wrong = np.argwhere(there_UxT & (np.abs(logging_UxT - log.probability) > CLOSE * np.asarray(log.probability)))
@@ -85,3 +80,20 @@ def choices(
             "about a policy that offers only what could be logged"
         )
     return Choices(target_UxT, taken_UxTxM, expected_UxTxM)
+
+
+@partial(jax.jit, static_argnames=("target", "logging", "describe"))
+def _asked(
+    log: Log, world: AnyWorld, params: SatisfactionParams, target: Logits, logging: Logits, describe: Describe
+) -> tuple[jax.Array, ...]:
+    """Compiled here, because `read` is another function each time."""
+
+    def read(seen: Observation, action: jax.Array) -> tuple[jax.Array, ...]:
+        target_N, logging_N = jax.nn.softmax(target(seen)), jax.nn.softmax(logging(seen))
+        missed_N = jnp.where(logging_N > 0, 0.0, target_N)
+        worst = jnp.argmax(missed_N)
+        numbers_NxM = describe(seen)
+        missed = (missed_N[worst], seen.candidates[worst])
+        return target_N[action], logging_N[action], *missed, numbers_NxM[action], target_N @ numbers_NxM
+
+    return replay(log, world, params, read)
