@@ -77,10 +77,10 @@ TARGETS = (
 )
 
 CUT = 10.0
-"""The largest weight of the estimator that cuts."""
+"""The largest weight of the estimator that cuts weights."""
 
 QUESTIONS = ("the next item", "the first session", "the first items")
-_OF_SUMS = ("per decision", f"cut at {CUT:.0f}", "weighted", "sequential dr", "weighted dr", "by model")
+_OF_SUMS = ("per decision", "weighted", "sequential dr", f"dr, cut at {CUT:.0f}", "weighted dr", "by model")
 ESTIMATORS = (("ips", "snips", "dr", "by model"), _OF_SUMS, _OF_SUMS)
 
 
@@ -131,7 +131,7 @@ def study(
     targets: tuple[Liking, ...] = TARGETS,
     listeners: int = 500,
     items: int = 20,
-    repetitions: int = 25,
+    repetitions: int = 20,
     truth_listeners: int = 20_000,
 ) -> list[Found]:
     """The three questions, in one world."""
@@ -178,9 +178,9 @@ def of_sums(of: Choices, logged: np.ndarray, there: np.ndarray, rewards: np.ndar
     q, v = expected_sums(rewards, of, there)
     return _told(
         per_decision(rewards, weights, there),
-        per_decision(rewards, cut, there),
         weighted_per_decision(rewards, weights, there),
         sequential_dr(rewards, weights, q, v, there),
+        sequential_dr(rewards, cut, q, v, there),
         weighted_sequential_dr(rewards, weights, q, v, there),
         by_model(v[:, :1], there[:, :1]),
     )
@@ -221,7 +221,7 @@ def main() -> None:
     parser.add_argument("--worlds", type=int, nargs="+", default=[100, 101, 102, 103], help="seeds")
     parser.add_argument("--listeners", type=int, default=500, help="of a log")
     parser.add_argument("--items", type=int, default=20, help="of the first items")
-    parser.add_argument("--repetitions", type=int, default=25, help="logs of each world")
+    parser.add_argument("--repetitions", type=int, default=20, help="logs of each world")
     arguments = parser.parse_args()
     machine, begun, found = describe(), time.perf_counter(), []
     print(f"{machine['cpu']}, {machine['cores']} cores, jax {jax.__version__}, NumPy {np.__version__}\n")
@@ -235,7 +235,7 @@ def main() -> None:
 
 
 def _near(world: World, seen: Observation) -> jax.Array:
-    """How near each candidate's content is to the listener's vector; a number is worth less the more there are."""
+    """How near each candidate's content is to the listener's vector, as a product of the size of a few."""
     return world.items.content[seen.candidates] @ seen.vector / seen.vector.shape[0] ** 0.5
 
 
