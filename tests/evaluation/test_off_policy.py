@@ -90,6 +90,26 @@ def test_sums_are_right_on_average_over_all_that_can_happen() -> None:
     assert math.isclose(expectation(with_model), truth, rel_tol=1e-12)
 
 
+def test_cut_weights_do_no_harm_with_a_perfect_model_and_without_one_as_much_as_is_said() -> None:
+    q_TxSxA, v_TxS = values()
+    truth, most = BEGIN_S @ v_TxS[0, :2], 0.8
+
+    def with_model(rewards, target, logging, there, state, action):
+        q, v = q_TxSxA[np.arange(STEPS), np.minimum(state, 1), action], v_TxS[np.arange(STEPS), state]
+        return sequential_dr(rewards, path_weights(target, logging, there, most), q, v, there).value
+
+    def plain(rewards, target, logging, there, state, action):
+        return per_decision(rewards, path_weights(target, logging, there, most), there).value
+
+    def off(rewards, target, logging, there, state, action):
+        whole, cut = path_weights(target, logging, there), path_weights(target, logging, there, most)
+        return ((cut - whole) * rewards * there).sum()
+
+    assert math.isclose(expectation(with_model), truth, rel_tol=1e-12)
+    assert math.isclose(expectation(plain), truth + expectation(off), rel_tol=1e-12)
+    assert abs(expectation(off)) > 0.1
+
+
 def test_the_next_item_is_right_on_average_over_all_that_can_happen() -> None:
     """Of the first step alone, where the situations are the same for all policies."""
     truth = BEGIN_S @ (TARGET_SxA * REWARD_SxA).sum(1)

@@ -56,8 +56,8 @@ def event_weights(
     """Importance weights of events: `min(target / logging, most)`.
 
     Cutting trades variance for bias, of which no interval knows: an estimate is then off by the mean of
-    `(min(w, most) - w) (r - q)`. Without a model q is 0, and where rewards are above 0 the estimate is too low; with one,
-    it is drawn to what the model says. Source: Ionides (2008), "Truncated importance sampling".
+    `(min(w, most) - w) (r - q)`. Without a model q is 0, and where rewards are above 0 the estimate is too low; with a
+    perfect one it is right. Source: Ionides (2008), "Truncated importance sampling".
 
     Args:
         target: probability with which the policy that is asked about chooses what was chosen.
@@ -83,8 +83,9 @@ def path_weights(
 ) -> Float64[np.ndarray, "U T"]:
     """Importance weights of all that was chosen so far: `rho_t = min(prod_{s <= t} target_s / logging_s, most)`.
 
-    Cutting makes an estimate off by the mean of the sum over t of `(min(rho_t, most) - rho_t) (r_t - q_t)` and, with a
-    model, of `(min(rho_{t-1}, most) - rho_{t-1}) v_t`: much without a model, and with one no more than it is wrong by.
+    Cutting makes an estimate off by the mean of the sum over t of `(min(rho_t, most) - rho_t) (r_t + v_{t+1} - q_t)`:
+    much without a model, whose q and v are 0, and nothing with a perfect one. Of self-normalised estimates that holds
+    as far as they are unbiased.
 
     Args:
         target: probability with which the policy that is asked about chooses what was chosen.
