@@ -6,7 +6,11 @@ import subprocess
 import sys
 from typing import Any
 
+import numpy as np
 import pytest
+
+from benchmarks import off_policy
+from tests.agents.small_world import PARAMS, small_world
 
 RATES = {"positions_per_s", "positions_per_s_spread", "ms_per_batch", "cpu_ms_per_batch", "positions_per_batch"}
 
@@ -63,6 +67,23 @@ def test_listeners() -> None:
     assert set(answer["listeners"]) == {"world", "dqn"}
     for result in answer["listeners"].values():
         assert set(result) == {"steps_per_s", "steps_per_s_spread", "compile_s"}
+
+
+def test_off_policy() -> None:
+    """Of a smaller world than it makes, and one policy; the others are told by the same functions."""
+    target = off_policy.Liking(1.0, 0.5)
+    sizes = {"listeners": 400, "items": 4, "repetitions": 2, "truth_listeners": 1200}
+    found = off_policy.study(small_world(), PARAMS, 0, targets=(target,), **sizes)
+    for question, (truth, estimates) in enumerate(found):
+        assert estimates.shape == (2, 1, len(off_policy.ESTIMATORS[question]), 3)
+        value, half, effective = np.moveaxis(estimates, -1, 0)
+        # Far off is a mistake; a little is chance.
+        assert (abs(value - truth) < 0.2 * truth).all()
+        assert (half < 0.25 * truth).all()
+        assert (effective[..., 0] < 0.99 * effective[..., -1]).all()
+        table = off_policy.tables([of[question] for of in (found, found)], question, (target,)).splitlines()
+        assert table[4].startswith(f"| near 1, long 0.5 | {truth[0]:.{3 if question == 0 else 2}f} | ")
+        assert len({line.count("|") for line in table if line}) == 2
 
 
 def test_skip_gram() -> None:
