@@ -12,7 +12,8 @@ from experiments.long_term_satisfaction.settings import Settings
 from experiments.long_term_satisfaction.side_by_side import each
 from experiments.long_term_satisfaction.worlds import Place, Worlds
 from urep_jax.core.streams import stream
-from urep_jax.evaluation.long_term import Outcome, follow, outcome
+from urep_jax.evaluation.long_term import Outcome, follow, kinds_of_listeners, outcome
+from urep_jax.simulation.satisfaction.mechanisms import INTENTS
 
 MEASURES = (
     *("total_satisfaction", "return_rate", "stays", "reward", "minutes", "nourishing", "styles", "tail", "shows"),
@@ -26,10 +27,12 @@ class Judged(NamedTuple):
 
     Attributes:
         outcomes: of each world.
+        kinds: who of its listeners is of each kind, by name.
         which: which of several candidates for the agent it is, by its number.
     """
 
     outcomes: tuple[Outcome, ...]
+    kinds: tuple[dict[str, np.ndarray], ...]
     which: int
 
     def by_world(self, measure: str) -> np.ndarray:
@@ -39,6 +42,20 @@ class Judged(NamedTuple):
     def by_week(self, measure: str) -> np.ndarray:
         """The mean of a measure in each world and week, S x W."""
         return np.stack([getattr(one, measure).mean(0) for one in self.outcomes])
+
+    def by_kind(self) -> dict[str, np.ndarray]:
+        """Total satisfaction of each kind of listeners, in each world in which there are some."""
+        found: dict[str, list[float]] = {}
+        for one, kinds in zip(self.outcomes, self.kinds, strict=True):
+            for kind, is_of in kinds.items():
+                if is_of.any():
+                    found.setdefault(kind, []).append(float(one.total_satisfaction[is_of].mean()))
+        return {kind: np.array(by_world) for kind, by_world in found.items()}
+
+    def by_intent(self) -> dict[str, np.ndarray]:
+        """Share of items that were left early in sessions for each intent, in each world."""
+        by_SxI = np.stack([np.nanmean(one.left_early, axis=0) for one in self.outcomes])
+        return dict(zip(INTENTS, by_SxI.T, strict=True))
 
 
 ALSO_NEW = ("myopic", "dqn", "ppo", "oracle")
@@ -70,7 +87,10 @@ def judge(
             return outcome(episodes, place.world, settings.params)
 
         with console.status(f"judging {name}"):
-            return Judged(tuple(each(one, len(places))), which)
+            outcomes = tuple(each(one, len(places)))
+        of_places = [(place.world.listeners, place.listeners) for place in places]
+        kinds = [{name: of[who] for name, of in kinds_of_listeners(all_of).items()} for all_of, who in of_places]
+        return Judged(outcomes, tuple(kinds), which)
 
     found: dict[str, dict[str, Judged]] = {circumstances: {} for circumstances in worlds.judging}
     for name, candidates in agents.items():
@@ -108,6 +128,12 @@ def metrics_of(judged: Mapping[str, Mapping[str, Judged]]) -> dict[str, float]:
         for measure in MEASURES if circumstances == "known" else MEASURES[:1]:
             for agent, one in of_agents.items():
                 note(f"{before}{measure}/{agent}", one.by_world(measure))
+        if circumstances == "known":
+            for agent, one in of_agents.items():
+                for kind, by_world in one.by_kind().items():
+                    note(f"by_kind/{kind}/{agent}", by_world)
+                for intent, by_world in one.by_intent().items():
+                    note(f"left_early/{intent}/{agent}", by_world)
         if "myopic" not in of_agents:
             continue
         ahead = {

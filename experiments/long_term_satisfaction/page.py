@@ -73,6 +73,19 @@ followed with each agent for {cfg.satisfaction.weeks:g} weeks.
 
 {markdown_table(_rows(cfg, metrics, DIET))}
 
+## By kind of listener
+
+Satisfied weeks of {cfg.satisfaction.weeks:g}; of the other traits, a half of the listeners is above the median.
+
+{markdown_table(_by(cfg, metrics, "by_kind", 2))}
+
+## By what a session is for
+
+Share of items that are left early. No agent but the oracle knows what a session is for; the hour and the device tell
+something of it.
+
+{markdown_table(_by(cfg, metrics, "left_early", 3))}
+
 ## How to read it
 
 Satisfaction is hidden from agents, other than the oracle, and is what they are judged by: the integral over the weeks
@@ -103,6 +116,14 @@ def _new_rows(metrics: Mapping[str, float]) -> list[list[str]]:
             ]
             rows.append([agent, *(_cell(metrics, measure, 2) for measure in measures)])
     return rows
+
+
+def _by(cfg: DictConfig, metrics: Mapping[str, float], measure: str, digits: int) -> list[list[str]]:
+    """Agents by the parts of a measure, `measure/part/agent`."""
+    names = [key.split("/") for key in metrics if key.startswith(f"{measure}/") and not key.endswith("_ci95")]
+    parts = list(dict.fromkeys(part for _, part, _ in names))
+    rows = [[agent, *(_cell(metrics, f"{measure}/{part}/{agent}", digits) for part in parts)] for agent in cfg.agents]
+    return [["", *parts], *rows]
 
 
 def _rows(cfg: DictConfig, metrics: Mapping[str, float], measures: Mapping[str, tuple[str, int]]) -> list[list[str]]:

@@ -10,7 +10,7 @@ import pytest
 from tests.agents.tiny import PARAMS, tiny_world
 from urep_jax.agents import policies
 from urep_jax.core.types import Feedback
-from urep_jax.evaluation.long_term import Episodes, follow, outcome, small_artists
+from urep_jax.evaluation.long_term import Episodes, follow, kinds_of_listeners, outcome, small_artists
 from urep_jax.simulation.satisfaction.environment import Info
 
 WORLD = tiny_world()
@@ -120,3 +120,22 @@ def test_who_is_satisfied_by_everything_is_so_throughout() -> None:
     )
     np.testing.assert_allclose(found.total_satisfaction, 2.0, atol=1e-3)
     assert found.stays.all()
+
+
+def test_what_is_left_early_is_told_by_what_a_session_is_for() -> None:
+    skip, play, down = int(Feedback.SKIP), int(Feedback.PLAY), int(Feedback.DOWN)
+    found = outcome(
+        episodes(feedback=[[skip, down], [play, play], [skip, skip]], intent=[[0, 2], [0, 2], [1, 3]]), WORLD, PARAMS
+    )
+    np.testing.assert_array_equal(found.left_early[0], [0.5, 1, np.nan, np.nan])
+    # The third step of the second listener was never taken.
+    np.testing.assert_array_equal(found.left_early[1], [np.nan, np.nan, 0.5, np.nan])
+
+
+def test_each_listener_is_of_one_kind_of_each_pair() -> None:
+    kinds = kinds_of_listeners(WORLD.listeners)
+    for kind, other in zip(list(kinds)[::2], list(kinds)[1::2], strict=True):
+        np.testing.assert_array_equal(kinds[kind], ~kinds[other])
+    np.testing.assert_array_equal(kinds["hears shows"], WORLD.listeners.is_show_user)
+    assert kinds["patient"].sum() == 20
+    assert WORLD.listeners.patience[kinds["patient"]].min() > WORLD.listeners.patience[kinds["impatient"]].max()

@@ -16,10 +16,10 @@ from jaxtyping import Bool, Float32, Int32
 
 from urep_jax.core.types import Feedback
 from urep_jax.simulation.satisfaction.environment import AnyState, AnyWorld, Info, Observation
-from urep_jax.simulation.satisfaction.mechanisms import DAYS_PER_WEEK, HOURS_PER_DAY
+from urep_jax.simulation.satisfaction.mechanisms import DAYS_PER_WEEK, HOURS_PER_DAY, INTENTS
 from urep_jax.simulation.satisfaction.params import SatisfactionParams
 from urep_jax.simulation.satisfaction.rollout import Walk, go_on, start
-from urep_jax.simulation.satisfaction.world import World
+from urep_jax.simulation.satisfaction.world import Listeners, World
 
 STEPS = 128
 """Steps that are taken at once; another number draws other numbers."""
@@ -126,6 +126,8 @@ class Outcome(NamedTuple):
         shows: share of minutes of shows.
         new_artists: artists who were heard for the first time, in 30 days.
         small_artists: share of plays of artists of the least popular half.
+        left_early: share of items that were skipped or thumbed down, of sessions with each of the `INTENTS`; NaN where
+            there were none.
     """
 
     satisfaction: Float32[np.ndarray, "U W"]
@@ -142,6 +144,7 @@ class Outcome(NamedTuple):
     shows: Float32[np.ndarray, "U"]
     new_artists: Float32[np.ndarray, "U"]
     small_artists: Float32[np.ndarray, "U"]
+    left_early: Float32[np.ndarray, "U I"]
 
 
 def outcome(episodes: Episodes, world: World, params: SatisfactionParams) -> Outcome:
@@ -182,6 +185,11 @@ def outcome(episodes: Episodes, world: World, params: SatisfactionParams) -> Out
     def share(of_TxU: np.ndarray) -> np.ndarray:
         return (heard_TxU * of_TxU).sum(0) / np.maximum(minutes_U, 1e-9)
 
+    is_left_TxU = is_there_TxU & np.isin(info.feedback, (Feedback.SKIP, Feedback.DOWN))
+
+    def left_early(of_TxU: np.ndarray) -> np.ndarray:
+        return _ratio((is_left_TxU & of_TxU).sum(0), (is_there_TxU & of_TxU).sum(0))
+
     is_played_TxU = is_there_TxU & np.isin(info.feedback, (Feedback.PLAY, Feedback.UP))
     plays_U = np.maximum(is_played_TxU.sum(0), 1)
     is_tail_V = items.log_popularity <= np.quantile(items.log_popularity, TAIL)
@@ -202,7 +210,30 @@ def outcome(episodes: Episodes, world: World, params: SatisfactionParams) -> Out
         shows=share(items.is_show[info.item]),
         new_artists=_different(is_played_TxU, items.artist[info.item]) / months,
         small_artists=(is_played_TxU & is_small_A[items.artist[info.item]]).sum(0) / plays_U,
+        left_early=np.stack([left_early(info.intent == intent) for intent in range(len(INTENTS))], axis=1),
     )
+
+
+def kinds_of_listeners(listeners: Listeners) -> dict[str, Bool[np.ndarray, "U"]]:
+    """Who is of each kind, by name; each listener is of one of the two kinds of each pair.
+
+    Args:
+        listeners: of the world; of their traits a half is above the median.
+    """
+    kinds: dict[str, np.ndarray] = {}
+    for trait, (high, low) in _TRAITS.items():
+        value_U = np.asarray(getattr(listeners, trait))
+        is_high_U = value_U > (np.median(value_U) if value_U.dtype != bool else 0.5)
+        kinds |= {high: is_high_U, low: ~is_high_U}
+    return kinds
+
+
+_TRAITS = {
+    "patience": ("patient", "impatient"),
+    "satiation": ("tires fast", "tires slowly"),
+    "pause": ("long pauses", "short pauses"),
+    "is_show_user": ("hears shows", "no shows"),
+}
 
 
 def small_artists(
