@@ -2,6 +2,7 @@
 
 import dataclasses
 from collections.abc import Callable
+from functools import cache
 from typing import Any, NamedTuple
 
 import jax
@@ -66,6 +67,7 @@ def make_agents(settings: Settings, gym: Gym) -> dict[str, list[Agent]]:
 
 
 def _planned(settings: Settings, gym: Gym) -> Callable[[int], planner.Rule]:
+    @cache
     def of(number: int) -> planner.Rule:
         # Others than those who are judged, where there are any.
         listeners = np.arange(settings.known_listeners, dtype=np.int32)[-settings.listeners :]

@@ -34,8 +34,8 @@ class Settings:
         ppo: how policy optimisation does.
         oracle: how policy optimisation with the hidden state does.
         base_weight: what the myopic agent's expectation weighs in the scores that policy optimisation begins with.
-        listeners: of each world, with whom agents are judged.
-        new_listeners: of each world, whom agents don't meet before they are judged with them.
+        listeners: of each world, with whom agents are judged: so many who were there when agents trained, and as many
+            who weren't.
         new_items: share of a changed catalogue that agents haven't trained with.
 
     Raises:
@@ -54,22 +54,17 @@ class Settings:
     oracle: PpoConfig
     base_weight: float
     listeners: int
-    new_listeners: int
     new_items: float
 
     def __post_init__(self) -> None:
         for name in self.agents:
             if name not in AGENTS:
                 raise ValueError(f"agents names {name!r}, but there are: {', '.join(AGENTS)}")
-        if not 0 <= self.new_listeners < self.streaming.num_users:
+        most = self.streaming.num_users // 2
+        if not 1 <= self.listeners <= most:
             raise ValueError(
-                f"judge.new_listeners is {self.new_listeners}, but must lie between 0 and "
-                f"{self.streaming.num_users - 1}, one less than the users of a world (data.source.params.num_users)"
-            )
-        if not 1 <= self.listeners <= self.known_listeners:
-            raise ValueError(
-                f"judge.listeners is {self.listeners}, but must lie between 1 and {self.known_listeners}, the users of "
-                "a world (data.source.params.num_users) without judge.new_listeners"
+                f"judge.listeners is {self.listeners}, but must lie between 1 and {most}, half of the users of a world "
+                "(data.source.params.num_users): as many are kept from the agents' training"
             )
         if not 0 <= self.new_items <= 0.9:
             raise ValueError(f"judge.new_items is {self.new_items}, but must lie between 0 and 0.9; set it within")
@@ -77,7 +72,7 @@ class Settings:
     @property
     def known_listeners(self) -> int:
         """Listeners of each world with whom agents train: the first."""
-        return self.streaming.num_users - self.new_listeners
+        return self.streaming.num_users - self.listeners
 
     @classmethod
     def from_config(cls, cfg: DictConfig) -> "Settings":
@@ -116,6 +111,5 @@ class Settings:
             oracle=PpoConfig(**learning("oracle")),
             base_weight=cfg.base_weight,
             listeners=cfg.judge.listeners,
-            new_listeners=cfg.judge.new_listeners,
             new_items=cfg.judge.new_items,
         )

@@ -18,6 +18,7 @@ from urep_jax.agents.learning import Learner, LearningConfig, Report, begin, set
 from urep_jax.agents.views import Learnt, Look, learnt
 from urep_jax.core.streams import name_key
 from urep_jax.simulation.satisfaction.params import SatisfactionParams
+from urep_jax.simulation.satisfaction.rollout import Walk
 from urep_jax.simulation.satisfaction.world import World
 from urep_jax.training.snapshots import Snapshots
 
@@ -60,7 +61,8 @@ class Gym:
         """
         count = len(self.worlds)
         keys = [at_home(number, name_key(key, f"agents.{name}")) for number, key in enumerate(self.keys)]
-        learners = [_begin(*of, self.params, look, cfg) for of in zip(keys, bases, self.worlds, strict=True)]
+        walks = [_set_out(*of, self.params, cfg.listeners) for of in zip(keys, self.worlds, strict=True)]
+        learners = [_begin(*of, self.params, look, cfg) for of in zip(keys, walks, bases, self.worlds, strict=True)]
         bounds = [round(cfg.updates * piece / PIECES) for piece in range(PIECES + 1)]
         steps = count * cfg.listeners * cfg.steps
         bar = Progress(
@@ -99,11 +101,15 @@ class Gym:
         ]
 
 
+@partial(jax.jit, static_argnames="count")
+def _set_out(key: jax.Array, world: World, params: SatisfactionParams, count: int) -> Walk:
+    return set_out(name_key(key, "set_out"), world, params, count)
+
+
 @partial(jax.jit, static_argnames=("look", "cfg"))
 def _begin(
-    key: jax.Array, base: Any, world: World, params: SatisfactionParams, look: Look, cfg: LearningConfig
+    key: jax.Array, walk: Walk, base: Any, world: World, params: SatisfactionParams, look: Look, cfg: LearningConfig
 ) -> Learner:
-    walk = set_out(name_key(key, "set_out"), world, params, cfg.listeners)
     return begin(name_key(key, "begin"), walk, base, world, params, look, cfg)
 
 

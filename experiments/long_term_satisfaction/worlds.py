@@ -57,15 +57,12 @@ def make_worlds(settings: Settings, console: Console) -> Worlds:
         before = with_items(stream(seed, "before"), whole, before_V, settings.offer)
         known = with_listeners(before, np.arange(settings.known_listeners, dtype=np.int32))
         followed = np.arange(settings.listeners, dtype=np.int32)
-        places = {"known": Place(known, followed)}
-        if settings.new_listeners:
-            new = np.arange(settings.known_listeners, settings.streaming.num_users, dtype=np.int32)
-            places["new_listeners"] = Place(before, new)
+        # The world of all listeners, so that what is followed in it is one program.
+        places = {"known": Place(before, followed), "new_listeners": Place(before, settings.known_listeners + followed)}
         if settings.new_items:
-            after = with_items(stream(seed, "after"), whole, after_V, settings.offer)
-            places["new_items"] = Place(after, followed[: settings.new_listeners or None])
+            places["new_items"] = Place(with_items(stream(seed, "after"), whole, after_V, settings.offer), followed)
         homes = {name: Place(at_home(number, place.world), place.listeners) for name, place in places.items()}
-        return homes["known"].world, homes
+        return at_home(number, known), homes
 
     with console.status("making worlds"):
         training, places = zip(*each(make, len(settings.seeds)), strict=True)

@@ -17,7 +17,7 @@ TINY = (
     *(f"learn.{name}.updates=4" for name in ("myopic", "dqn", "ppo", "oracle")),
     *(f"learn.{name}.listeners=8" for name in ("myopic", "dqn", "ppo", "oracle")),
     *(f"learn.{name}.steps=8" for name in ("myopic", "dqn", "ppo", "oracle")),
-    *("judge.listeners=16", "judge.new_listeners=8"),
+    "judge.listeners=16",
 )
 
 
@@ -76,9 +76,8 @@ def test_a_run_that_was_stopped_goes_on_to_the_same_end(
     [
         (("data=movielens_1m",), "data is movielens_1m, but .* simulated; take data=streaming"),
         (("agents=[random,greedy]",), "agents names 'greedy', but there are: random, popular, myopic"),
-        (("judge.listeners=41",), "judge.listeners is 41, but must lie between 1 and 32"),
+        (("judge.listeners=21",), "judge.listeners is 21, but must lie between 1 and 20, half of the users"),
         (("judge.new_items=1.0",), "judge.new_items is 1.0, but must lie between 0 and 0.9"),
-        (("judge.new_listeners=40",), "judge.new_listeners is 40, but must lie between 0 and 39"),
         (("worlds=0",), "worlds is 0, but must be at least 1"),
         (("satisfaction.memory=1.5",), "memory is 1.5, but must lie between 0 and"),
         (("candidates.count=0",), "count is 0, but candidates are 1 to"),
