@@ -31,6 +31,13 @@ TITLES = {
     "clusters/artist_country/z_u/ndcg@50": "nDCG, country",
     "clusters/favourite_genres/z_u/ndcg@50": "nDCG, genres",
     "clusters/onboarding/z_u/ndcg@50": "nDCG, onboarding",
+    "total_satisfaction/random": "weeks, random",
+    "total_satisfaction/myopic": "weeks, myopic",
+    "total_satisfaction/rotate": "weeks, rotate",
+    "total_satisfaction/dqn": "weeks, dqn",
+    "total_satisfaction/ppo": "weeks, ppo",
+    "total_satisfaction/oracle": "weeks, oracle",
+    "over_myopic/ppo": "ppo over myopic",
 }
 """What a person is told of each metric, in the order of tables."""
 
@@ -40,12 +47,16 @@ _MODEL_TITLES = {"": "model", "like_rate": "like-rate", "item_knn": "item-kNN", 
 FUTURE = "future_listening/z_u/auc"
 """By what user representations are compared."""
 
-COMPARED_BY = ("pair_accuracy", "ndcg@10", FUTURE)
+PPO = "total_satisfaction/ppo"
+"""By what runs of long-term satisfaction are compared."""
+
+COMPARED_BY = ("pair_accuracy", "ndcg@10", FUTURE, PPO)
 """The metrics of which every model of a run has one: the first that is there tells which models there are."""
 
 MAIN = ("pair_accuracy", "random_pair_accuracy", "ndcg@10", "recall@10", "mrr_up", "mrr_down")
 RECALL = ("recall_up@10", "recall_down@10")
 REPRESENTATION = tuple(name for name in TITLES if name.startswith(("future_", "cold_", "artist_pref", "clusters/")))
+LONG_TERM = tuple(name for name in TITLES if name.startswith(("total_satisfaction/", "over_myopic/")))
 BY_POPULARITY = (
     *(f"{metric}/{bucket}" for metric in ("pair_accuracy", "mrr_up") for bucket in ("head", "middle", "tail")),
     "recommended_popularity",
@@ -79,6 +90,8 @@ def digits(metric: str) -> int:
     """Digits that a metric is told with: small ones are told with more."""
     if "epochs" in metric:
         return 1
+    if metric in LONG_TERM:
+        return 2
     return 4 if any(word in metric for word in ("mrr", "recall", "ndcg")) else 3
 
 

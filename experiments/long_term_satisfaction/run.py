@@ -7,6 +7,7 @@ from experiments.folder import RunFolder
 from experiments.long_term_satisfaction.agents import make_agents
 from experiments.long_term_satisfaction.drawn import draw
 from experiments.long_term_satisfaction.judged import judge, metrics_of
+from experiments.long_term_satisfaction.listeners import listeners_table
 from experiments.long_term_satisfaction.page import page
 from experiments.long_term_satisfaction.settings import Settings
 from experiments.long_term_satisfaction.training import Gym
@@ -28,6 +29,7 @@ def run(cfg: DictConfig, folder: RunFolder, console: Console) -> dict[str, float
     judged = judge(make_agents(settings, gym), worlds, settings, console)
     metrics = metrics_of(judged)
     draw(folder, judged["known"])
+    folder.write_users(listeners_table(worlds, settings.seeds, judged))
     folder.write_report(page(cfg, metrics))
     folder.write_metrics(metrics)
     return metrics

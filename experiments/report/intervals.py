@@ -85,7 +85,7 @@ def difference_by_user(
         column_of_b: that of the others, if it is another.
 
     Returns:
-        None if no repetition is common.
+        None if no repetition is common, or nobody has both.
     """
     column_of_b = column_of_b or column
     ids, gains = [], []
@@ -95,7 +95,8 @@ def difference_by_user(
         gains.append(a[repeat].users[column][in_a].astype(np.float64) - b[repeat].users[column_of_b][in_b])
     if not ids:
         return None
-    return by_users(mean_by_user(np.concatenate(ids), np.concatenate(gains)))
+    found = by_users(mean_by_user(np.concatenate(ids), np.concatenate(gains)))
+    return found if found.number else None
 
 
 def mean_by_user(ids: np.ndarray, values: np.ndarray) -> np.ndarray:

@@ -6,9 +6,9 @@ from typing import NamedTuple
 
 from experiments.report.intervals import Plain, difference, difference_by_user, estimate, told_gain
 from experiments.report.runs import Repeat, Run
-from experiments.tables import COMPARED_BY, FUTURE, MAIN, RECALL, REPRESENTATION, TITLES, digits, model_title
+from experiments.tables import COMPARED_BY, FUTURE, LONG_TERM, MAIN, RECALL, REPRESENTATION, TITLES, digits, model_title
 
-COLUMNS = (*MAIN, *RECALL, "epochs_to_convergence", *REPRESENTATION)
+COLUMNS = (*MAIN, *RECALL, "epochs_to_convergence", *REPRESENTATION, *LONG_TERM)
 _ALL_PAIRS = 6
 """Rows of which each two are compared; more of them would be a wall of numbers."""
 

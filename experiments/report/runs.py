@@ -12,7 +12,7 @@ import pyarrow.parquet as pq
 import yaml
 
 from experiments.folder import flatten
-from experiments.tables import COMPARED_BY, FUTURE
+from experiments.tables import COMPARED_BY, FUTURE, PPO
 
 REPEATS = ("seed", "data.source.world")
 """Knobs in which the repetitions of a setting differ."""
@@ -44,9 +44,10 @@ class Run:
 
     @property
     def data(self) -> str:
-        """Name of its data set; user representations, which are tested otherwise, say so."""
+        """Name of its data set; user representations and agents, which are tested otherwise, say so."""
         name = str(self.config["data.name"])
-        return f"{name}-users" if FUTURE in self.metrics else name
+        kind = "-users" if FUTURE in self.metrics else "-agents" if PPO in self.metrics else ""
+        return name + kind
 
     @property
     def repeat(self) -> Repeat:

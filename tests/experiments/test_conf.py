@@ -15,6 +15,8 @@ from omegaconf import DictConfig, OmegaConf
 
 from experiments.folder import flatten
 from experiments.knobs import CONF, KnobError, check_overrides, groups, knobs_of, options
+from experiments.long_term_satisfaction.settings import AGENTS
+from experiments.long_term_satisfaction.settings import Settings as LongTerm
 from experiments.negative_feedback.recipe import Ablation, Recipe
 from experiments.user_representation.all_tasks import ALL
 from experiments.user_representation.settings import Settings
@@ -83,8 +85,15 @@ def test_all_that_a_data_set_can_be_told_is_in_its_config(data: str) -> None:
     ("group", "option"), [(g, option) for g in groups() if g != "experiment" for option in options(g)], ids="=".join
 )
 def test_every_option_makes_a_recipe_and_its_model_or_a_chain(group: str, option: str) -> None:
-    fitting = [name for name in ("negative_feedback", "user_representation") if _fits(name, group, option)]
+    systems = ("negative_feedback", "user_representation", "long_term_satisfaction")
+    fitting = [name for name in systems if _fits(name, group, option)]
     assert fitting
+    if fitting == ["long_term_satisfaction"]:
+        values = OmegaConf.load(CONF / group / f"{option}.yaml").hydra.sweeper.params
+        for knob, swept in values.items():
+            for value in [swept] if str(swept).startswith("[") else str(swept).split(","):
+                agents = LongTerm.from_config(composed("experiment=long_term_satisfaction", f"{knob}={value}"))
+                assert set(agents.agents) <= set(AGENTS)
     if "user_representation" in fitting:
         settings = Settings.from_config(composed("experiment=user_representation", f"{group}={option}"))
         assert settings.model.width == 120

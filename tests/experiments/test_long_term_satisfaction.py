@@ -4,6 +4,7 @@ import json
 import re
 from pathlib import Path
 
+import pyarrow.parquet as pq
 import pytest
 
 from experiments.long_term_satisfaction import training
@@ -43,6 +44,12 @@ def test_the_whole_experiment_and_what_it_leaves_behind(command: Command, tmp_pa
     for name in ("satisfaction", "ups"):
         assert (folder / "figures" / f"{name}.png").stat().st_size > 5_000
         assert (folder / "figures" / f"{name}.csv").read_text().count("\n") == 1 + len(agents)
+    users = pq.read_table(folder / "users.parquet")
+    assert len(users) == 2 * (16 + 16), "as many new listeners as known ones, in two worlds"
+    for circumstances, name in (("model", ""), ("new_listeners", "new_listeners/"), ("new_items", "new_items/")):
+        satisfied = users[f"{circumstances}/total_satisfaction/ppo"].drop_null().to_numpy()
+        assert len(satisfied) == 2 * 16
+        assert satisfied.mean() == pytest.approx(metrics[f"{name}total_satisfaction/ppo"], rel=1e-5)
     assert "long-term satisfaction" in said.out
     again = command(*TINY, folder=folder)
     assert "this run has ended before" in again.out

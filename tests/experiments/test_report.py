@@ -20,6 +20,7 @@ from experiments.report.claims.claim import Claim, Numbers
 from experiments.report.claims.hard_negatives import FIGURE_2_TOP, FIGURE_3
 from experiments.report.claims.hardest_of_k import FIGURE_2_BOTTOM
 from experiments.report.claims.kinds_of_feedback import FEEDBACK_TYPES, FIGURE_4
+from experiments.report.claims.looking_ahead import LOOKING_AHEAD
 from experiments.report.claims.parts import TABLE_2, TWO_STAGES
 from experiments.report.curves import whole
 from experiments.report.intervals import difference_by_user, estimate, mean_by_user
@@ -350,3 +351,35 @@ def test_a_user_counts_in_the_repetitions_that_tested_them() -> None:
     ids = np.array(["ann", "bob", "cid", "ann", "bob", "cid"])
     found = mean_by_user(ids, np.array([0.2, 0.4, np.nan, 0.4, np.nan, np.nan]))
     np.testing.assert_allclose(found, [0.3, 0.4, np.nan])
+
+
+def test_looking_ahead_is_told_agent_by_agent_over_its_knob(tmp_path: Path) -> None:
+    horizon, memory, *_ = LOOKING_AHEAD
+    for days, gain in {0.5: 0.2, 4: 1.0}.items():
+        for seed, myopic in enumerate((3.0, 3.4)):
+            satisfied = {"myopic": myopic, "ppo": myopic + gain * (1 + 0.1 * seed)}
+            metrics = {f"total_satisfaction/{agent}": value for agent, value in satisfied.items()}
+            metrics |= {f"new_listeners/{name}": value - 0.5 for name, value in metrics.items()}
+            config = config_of(seed, learn={"ppo": {"horizon_days": days}})
+            run_of(tmp_path / f"{days}_{seed}", config, metrics)
+            table = {"user_id": [f"{seed}/0", f"{seed}/1"]}
+            columns = {"model": [satisfied["ppo"], None], "new_listeners": [None, satisfied["ppo"] - 0.5]}
+            table |= {f"{model}/total_satisfaction/ppo": values for model, values in columns.items()}
+            pq.write_table(pa.table(table), tmp_path / f"{days}_{seed}" / "users.parquet")
+    runs = read_runs([tmp_path])
+    assert {run.data for run in runs} == {"tiny-agents"}
+    found = numbers(horizon, runs)
+    assert memory.measure(runs) is None
+    told = horizon.tell({"tiny-agents": found})
+    assert f"| tiny-agents | 4 | 2 | {estimate([3.0, 3.4]).told(2)} | {estimate([4.0, 4.5]).told(2)} |" in told
+    assert horizon.draw is not None
+    horizon.draw({"tiny-agents": found}, tmp_path / "horizon.png")
+    assert (tmp_path / "horizon.png").stat().st_size > 5_000
+    assert main([str(tmp_path), "--out", str(tmp_path / "out")]) is None
+    report = (tmp_path / "out" / "report.md").read_text()
+    assert f"| learn.ppo.horizon_days=4 | 2 | {estimate([3.0, 3.4]).told(2)} |" in report
+    assert "new listeners" in report
+    over = re.search(r"horizon_days=0.5 − learn.ppo.horizon_days=4 \| 2 \| ([^|]+) \| ([^|]+) \|", report)
+    assert over is not None
+    assert over[1] == estimate([-0.8, -0.88]).told(2, sign=True)
+    assert "horizon_days=4 − new listeners learn.ppo.horizon_days=4 | 2 | +.50 ±.00 | – |" in report, "other people"
