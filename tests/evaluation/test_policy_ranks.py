@@ -31,7 +31,5 @@ def test_judges_who_agree_do_so_of_any_policies_and_more_policies_tell_more() ->
 
 
 def test_of_two_policies_an_order_says_nothing() -> None:
-    with pytest.raises(ValueError, match=r"one is \(1, 2\) and other \(1, 2\), but both must be worlds by policies"):
+    with pytest.raises(ValueError, match="one tells of 2 policies, but an order takes at least 3"):
         agreement(np.zeros((1, 2)), np.zeros((1, 2)), np.random.default_rng(0))
-    with pytest.raises(ValueError, match="of at least 3 policies"):
-        agreement(np.zeros((1, 4)), np.zeros((1, 3)), np.random.default_rng(0))

@@ -40,13 +40,10 @@ def agreement(
         draws: how often.
 
     Raises:
-        ValueError: if the two differ in shape, or there are fewer than 3 policies.
+        ValueError: if there are fewer than 3 policies.
     """
-    if one.shape != other.shape or one.ndim != 2 or one.shape[1] < 3:
-        raise ValueError(
-            f"one is {one.shape} and other {other.shape}, but both must be worlds by policies, of at least 3 policies; "
-            "judge more of them"
-        )
+    if one.shape[1] < 3:
+        raise ValueError(f"one tells of {one.shape[1]} policies, but an order takes at least 3; judge more of them")
     picked_DxA = rng.integers(0, one.shape[1], (draws, one.shape[1]))
     picked_DxA = picked_DxA[(picked_DxA != picked_DxA[:, :1]).any(1)]
     drawn_D = [_mean(one[:, picked_A], other[:, picked_A]) for picked_A in picked_DxA]
