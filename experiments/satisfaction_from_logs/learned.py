@@ -19,12 +19,16 @@ from urep_jax.agents import dqn, policies, ppo, softmax_policies
 from urep_jax.agents.learned_world import LEARNED, LearnedWorld, learned_world
 from urep_jax.agents.views import OBSERVED, Look, on_top_of
 from urep_jax.core.streams import numpy_stream, stream
+from urep_jax.data.listening_history import KnownItems
+from urep_jax.data.response_windows import ResponseWindows
 from urep_jax.evaluation.long_term import Act, Episodes, follow, outcome
 from urep_jax.evaluation.policy_ranks import Agreement, agreement
 from urep_jax.metrics.mean import Mean
 from urep_jax.models.candidate_scorer import CandidateScorerConfig
+from urep_jax.models.response_model import ResponseConfig
 from urep_jax.simulation.satisfaction.environment import AnyWorld
 from urep_jax.simulation.satisfaction.rollout import TRUE, Environment
+from urep_jax.training.returns_said import Range, range_of_returns
 
 TRUTH, FIRST, SECOND = "true", "first", "second"
 WORLDS = (TRUTH, FIRST, SECOND)
@@ -42,6 +46,20 @@ AGREEMENTS = {
     "sessions_first_and_true": (("sessions", FIRST), ("sessions", TRUTH)),
 }
 """Which judges are compared: what each measures, and where."""
+
+
+class Responses(NamedTuple):
+    """A response model, as a world is made of it.
+
+    Attributes:
+        params: its parameters.
+        returns: within which its hazards of coming back are held.
+        model: its size.
+    """
+
+    params: Any
+    returns: Range
+    model: ResponseConfig
 
 
 class Followed(NamedTuple):
@@ -62,8 +80,13 @@ Found = Mapping[str, Mapping[str, Followed]]
 """By the policy's name and that of `WORLDS`."""
 
 
+def responses(learnt: Learnt, windows: ResponseWindows, items: KnownItems) -> Responses:
+    """What was learnt from these windows, ready to stand in for listeners."""
+    return Responses(learnt.params, range_of_returns(learnt.params, windows, items, learnt.model), learnt.model)
+
+
 def train_and_follow(
-    logged: Logged, learnt: Sequence[Learnt], settings: Settings, folder: Path, console: Console
+    logged: Logged, learnt: Sequence[Responses], settings: Settings, folder: Path, console: Console
 ) -> dict[str, dict[str, Followed]]:
     """Train agents in the first learned world; follow them and `rivals` in it, in the second, and in the true one.
 
@@ -80,9 +103,9 @@ def train_and_follow(
     number_U = np.arange(len(known.listener), dtype=np.int32)
     places: dict[str, tuple[AnyWorld, np.ndarray, Environment]] = {TRUTH: (logged.world, known.listener, TRUE)}
     for name, one in zip((FIRST, SECOND), learnt, strict=True):
-        places[name] = learned_world(logged.world, known, one.params, one.model), number_U, LEARNED
+        places[name] = learned_world(logged.world, known, *one), number_U, LEARNED
 
-    training = learned_world(logged.world, logged.train.log, learnt[0].params, learnt[0].model)
+    training = learned_world(logged.world, logged.train.log, *learnt[0])
     judged: dict[str, tuple[Act, Any]] = {
         name: (softmax_policies.act, policy) for name, policy in rivals(logged.seed, logged.world).items()
     }
@@ -127,7 +150,7 @@ def _trained(
 def _looks_and_acts(network: CandidateScorerConfig, base_weight: float) -> tuple[Look, tuple[Act, Act]]:
     """Made once, so that what is compiled for one world serves all."""
     look = on_top_of(OBSERVED, network, base_weight)
-    return look, tuple(policies.best(policies.scorer(one, network)) for one in (OBSERVED, look))
+    return look, (policies.best(policies.scorer(OBSERVED, network)), policies.best(policies.scorer(look, network)))
 
 
 def _followed(episodes: Episodes, satisfaction: Callable[[Episodes], np.ndarray], *, is_true: bool) -> Followed:

@@ -41,7 +41,10 @@ def run(cfg: DictConfig, folder: RunFolder, console: Console) -> dict[str, float
         learnt = forecasts.learn_forecasts(logged, asked, settings, here / "forecasts", console)
         with console.status("judging forecasts"):
             wanted.append(forecasts.judge_forecasts(logged, asked, learnt))
-        found.append(learned.train_and_follow(logged, (first, second), settings, here, console))
+        ready = [
+            learned.responses(one, windows[part], logged.items) for one, part in ((first, TRAIN), (second, OTHER_TRAIN))
+        ]
+        found.append(learned.train_and_follow(logged, ready, settings, here, console))
     metrics = {
         "events": float(events),
         "answers": float(answers),
