@@ -19,10 +19,7 @@ BY_WEIGHTS: dict[str, dict[str, float]] = {
     "near": {"near": SOFT},
     "nearest": {"near": GREEDY},
     "most liked": {"liked": GREEDY},
-    "near and new": {"near": SOFT, "known": -5.0},
-    "familiar": {"near": SOFT, "known": 5.0},
     "rotation": {"near": 10.0, "style": -10.0},
-    "same style": {"near": SOFT, "style": SOFT},
     "long": {"near": 2.0, "long": SOFT},
 }
 """Those of weights alone (`softmax_policies.SEEN`)."""
@@ -33,7 +30,6 @@ BY_CONTENT: dict[str, tuple[str, float, float]] = {
     "most nourishing": ("nourishing", GREEDY, 0.0),
     "nourishing and near": ("nourishing", 10.0, 10.0),
     "empty": ("nourishing", -2.0, 0.0),
-    "most empty": ("nourishing", -GREEDY, 0.0),
 }
 """Those that go along a direction of content: which one, how far, and the weight of nearness beside it. `nourishing` is
 the direction along which what nourishes lies: no service knows it, but there is a policy that has it by chance."""
