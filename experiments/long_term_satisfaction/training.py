@@ -17,9 +17,9 @@ from experiments.long_term_satisfaction.side_by_side import at_home, each
 from urep_jax.agents.learning import Learner, LearningConfig, Report, begin, set_out
 from urep_jax.agents.views import Learnt, Look, learnt
 from urep_jax.core.streams import name_key
+from urep_jax.simulation.satisfaction.environment import AnyWorld
 from urep_jax.simulation.satisfaction.params import SatisfactionParams
-from urep_jax.simulation.satisfaction.rollout import Walk
-from urep_jax.simulation.satisfaction.world import World
+from urep_jax.simulation.satisfaction.rollout import TRUE, Environment, Walk
 from urep_jax.training.snapshots import Snapshots
 
 PIECES = 10
@@ -38,13 +38,15 @@ class Gym:
         params: how satisfaction moves, with the rewards that agents are told of.
         folder: where snapshots go.
         console: where progress is shown.
+        environment: the worlds themselves, or what stands in for them.
     """
 
     keys: Sequence[jax.Array]
-    worlds: Sequence[World]
+    worlds: Sequence[AnyWorld]
     params: SatisfactionParams
     folder: Path
     console: Console
+    environment: Environment = TRUE
 
     def train(self, name: str, update: Update, look: Look, bases: Sequence[Any], cfg: LearningConfig) -> list[Learnt]:
         """Train an agent in each world, or go on where an earlier call stopped.
@@ -61,8 +63,9 @@ class Gym:
         """
         count = len(self.worlds)
         keys = [at_home(number, name_key(key, f"agents.{name}")) for number, key in enumerate(self.keys)]
-        walks = [_set_out(*of, self.params, cfg.listeners) for of in zip(keys, self.worlds, strict=True)]
-        learners = [_begin(*of, self.params, look, cfg) for of in zip(keys, walks, bases, self.worlds, strict=True)]
+        begun = (self.params, self.environment)
+        walks = [_set_out(*of, *begun, cfg.listeners) for of in zip(keys, self.worlds, strict=True)]
+        learners = [_begin(*of, *begun, look, cfg) for of in zip(keys, walks, bases, self.worlds, strict=True)]
         bounds = [round(cfg.updates * piece / PIECES) for piece in range(PIECES + 1)]
         steps = count * cfg.listeners * cfg.steps
         bar = Progress(
@@ -78,7 +81,7 @@ class Gym:
 
         def go_on(numbers: jax.Array, learners: Sequence[Learner], number: int) -> tuple[Learner, Report]:
             of = (keys[number], numbers, learners[number], bases[number], self.worlds[number])
-            return jax.block_until_ready(_go_on(*of, self.params, update, look, cfg))
+            return jax.block_until_ready(_go_on(*of, self.params, update, look, cfg, self.environment))
 
         with Snapshots(self.folder / "agents" / name, flatten(dataclasses.asdict(cfg))) as snapshots, bar:
             if snapshots.latest:
@@ -101,31 +104,39 @@ class Gym:
         ]
 
 
-@partial(jax.jit, static_argnames="count")
-def _set_out(key: jax.Array, world: World, params: SatisfactionParams, count: int) -> Walk:
-    return set_out(name_key(key, "set_out"), world, params, count)
+@partial(jax.jit, static_argnames=("environment", "count"))
+def _set_out(key: jax.Array, world: AnyWorld, params: SatisfactionParams, environment: Environment, count: int) -> Walk:
+    return set_out(name_key(key, "set_out"), world, params, count, environment)
 
 
-@partial(jax.jit, static_argnames=("look", "cfg"))
+@partial(jax.jit, static_argnames=("environment", "look", "cfg"))
 def _begin(
-    key: jax.Array, walk: Walk, base: Any, world: World, params: SatisfactionParams, look: Look, cfg: LearningConfig
+    key: jax.Array,
+    walk: Walk,
+    base: Any,
+    world: AnyWorld,
+    params: SatisfactionParams,
+    environment: Environment,
+    look: Look,
+    cfg: LearningConfig,
 ) -> Learner:
-    return begin(name_key(key, "begin"), walk, base, world, params, look, cfg)
+    return begin(name_key(key, "begin"), walk, base, world, params, look, cfg, environment)
 
 
-@partial(jax.jit, static_argnames=("update", "look", "cfg"))
+@partial(jax.jit, static_argnames=("update", "look", "cfg", "environment"))
 def _go_on(
     key: jax.Array,
     numbers: jax.Array,
     learner: Learner,
     base: Any,
-    world: World,
+    world: AnyWorld,
     params: SatisfactionParams,
     update: Update,
     look: Look,
     cfg: LearningConfig,
+    environment: Environment,
 ) -> tuple[Learner, Report]:
     def step(learner: Learner, number: jax.Array) -> tuple[Learner, Report]:
-        return update(jax.random.fold_in(key, number + 1), learner, base, world, params, look, cfg)
+        return update(jax.random.fold_in(key, number + 1), learner, base, world, params, look, cfg, environment)
 
     return jax.lax.scan(step, learner, numbers)

@@ -10,22 +10,27 @@ from experiments.figures import INK, KINDS, QUIET, STYLE
 from experiments.folder import RunFolder
 from experiments.satisfaction_from_logs import satisfaction
 from experiments.satisfaction_from_logs.forecasts import SCORES
+from experiments.satisfaction_from_logs.learned import AGENTS, FIRST, SECOND, TRUTH, Found, values
 from experiments.satisfaction_from_logs.logged import TESTS
 from experiments.satisfaction_from_logs.page import FORECASTS, HORIZON_TITLES
 from experiments.satisfaction_from_logs.satisfaction import Told
 from urep_jax.data.forecast_questions import HORIZONS
 
 
-def draw(folder: RunFolder, told: Sequence[Mapping[str, Told]], metrics: Mapping[str, float]) -> None:
-    """Reliability of what is said of satisfaction, and forecasts by horizon, with the numbers behind them.
+def draw(
+    folder: RunFolder, told: Sequence[Mapping[str, Told]], found: Sequence[Found], metrics: Mapping[str, float]
+) -> None:
+    """Reliability of chances, forecasts by horizon, and policies in the learned and the true world.
 
     Args:
         folder: of the run.
         told: of satisfaction, by world.
+        found: of policies, by world.
         metrics: the run's.
     """
     _reliability(folder, told)
     _by_horizon(folder, metrics)
+    _policies(folder, found)
 
 
 def _reliability(folder: RunFolder, told: Sequence[Mapping[str, Told]]) -> None:
@@ -73,3 +78,27 @@ def _by_horizon(folder: RunFolder, metrics: Mapping[str, float]) -> None:
         figure.legend(handles, labels, loc="outside right upper")
         figures.save(figure, folder.figures / "forecasts.png")
     folder.write_table("forecasts.csv", ["log", "score", "horizon", "auc", "half interval"], rows)
+
+
+def _policies(folder: RunFolder, found: Sequence[Found]) -> None:
+    """The mean of each policy over worlds: what it earns in the learned worlds, by what it earns in the true one."""
+    names = list(found[0])
+    true_A, first_A, second_A = (values(found, "reward", place).mean(0) for place in (TRUTH, FIRST, SECOND))
+    satisfied_A = values(found, "satisfaction", TRUTH).mean(0)
+    color_A = [KINDS[1] if name in AGENTS else KINDS[0] for name in names]
+    with plt.rc_context(STYLE):
+        figure, (left, right) = plt.subplots(1, 2, figsize=(9, 4.2), layout="constrained", sharey=True)
+        most = 1.05 * max(true_A.max(), first_A.max(), second_A.max())
+        left.plot([0, most], [0, most], color=QUIET, lw=1, ls="--", zorder=0)
+        left.scatter(true_A, second_A, s=16, facecolors="none", edgecolors=color_A, label="second learned world")
+        left.scatter(true_A, first_A, s=16, color=color_A, label="first learned world")
+        left.set(xlabel="reward in the true world", ylabel="reward in the learned world")
+        left.legend(loc="upper left")
+        right.scatter(satisfied_A, first_A, s=16, color=color_A)
+        right.set(xlabel="satisfaction in the true world, weeks (hidden)")
+        for axes, x_A in ((left, true_A), (right, satisfied_A)):
+            for name, x, y in zip(names, x_A, first_A, strict=True):
+                axes.annotate(name, (x, y), xytext=(3, 3), textcoords="offset points", fontsize=6, color=INK)
+        figures.save(figure, folder.figures / "policies.png")
+    header = ["policy", "satisfaction", "true", "first", "second"]
+    folder.write_table("policies.csv", header, zip(names, satisfied_A, true_A, first_A, second_A, strict=True))

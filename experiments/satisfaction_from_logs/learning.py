@@ -1,7 +1,7 @@
 """Learning a model from logs: watched, and gone on with where an earlier call stopped."""
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -9,7 +9,7 @@ import jax
 import numpy as np
 from rich.console import Console
 
-from experiments.satisfaction_from_logs.logged import TRAIN, VALIDATION, Logged
+from experiments.satisfaction_from_logs.logged import Logged
 from experiments.satisfaction_from_logs.settings import Learning, Settings
 from experiments.watch import WatchedFit
 from urep_jax.data.response_windows import ResponseWindows, window_features
@@ -48,22 +48,30 @@ def windows_of(logged: Logged, settings: Settings) -> dict[str, ResponseWindows]
 
 
 def learn_responses(
-    logged: Logged, windows: Mapping[str, ResponseWindows], settings: Settings, folder: Path, console: Console
+    logged: Logged,
+    train: ResponseWindows,
+    validation: ResponseWindows,
+    settings: Settings,
+    folder: Path,
+    title: str,
+    console: Console,
 ) -> Learnt:
     """The response model of a world's listeners, by likelihood.
 
     Args:
         logged: the logs.
-        windows: of these.
+        train: windows of what is learnt from.
+        validation: of what says when to stop.
         settings: the run's.
         folder: where its checkpoints and history go.
+        title: which model it is.
         console: where progress is shown.
     """
-    how, train, validation = settings.response, windows[TRAIN], windows[VALIDATION]
+    how = settings.response
     widths = jax.eval_shape(lambda batch: window_features(batch, logged.items), train[0])
     model = how.sized(*(part.shape[-1] for part in widths))
     objective = response_objective(model, logged.items)
-    return learn(objective, model, train, [validation], how, logged.seed, folder, "responses", console)
+    return learn(objective, model, train, [validation], how, logged.seed, folder, title, console)
 
 
 def learn(

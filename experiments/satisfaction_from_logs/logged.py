@@ -1,6 +1,6 @@
 """The logs that everything is learnt from and judged on: many policies tried out side by side, and one that is new."""
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -15,6 +15,9 @@ from urep_jax.simulation.satisfaction.making import make_world
 from urep_jax.simulation.satisfaction.world import World
 
 TRAIN, VALIDATION = "train", "validation"
+OTHER_TRAIN, OTHER_VALIDATION = "other train", "other validation"
+"""As many others, from whom the same could have been learnt."""
+
 NEW_LISTENERS, NEW_POLICY = "new listeners", "new policy"
 TESTS = (NEW_LISTENERS, NEW_POLICY)
 """What is judged on: listeners of whom nothing was learnt, offered what policies offer that were learnt from, and
@@ -47,6 +50,7 @@ class Logged(NamedTuple):
         items: what a service knows of what can be played.
         train: what is learnt from.
         validation: what says when to stop.
+        others: likewise, of as many others.
         tests: what is judged on, by `TESTS`.
     """
 
@@ -55,6 +59,7 @@ class Logged(NamedTuple):
     items: KnownItems
     train: Part
     validation: Part
+    others: tuple[Part, Part]
     tests: dict[str, Part]
 
     @property
@@ -65,7 +70,8 @@ class Logged(NamedTuple):
     @property
     def parts(self) -> dict[str, Part]:
         """All of the logs, by name."""
-        return {TRAIN: self.train, VALIDATION: self.validation, **self.tests}
+        others = dict(zip((OTHER_TRAIN, OTHER_VALIDATION), self.others, strict=True))
+        return {TRAIN: self.train, VALIDATION: self.validation, **others, **self.tests}
 
 
 def write(seed: int, settings: Settings) -> Logged:
@@ -82,26 +88,27 @@ def write(seed: int, settings: Settings) -> Logged:
     weeks = int(np.ceil(float(settings.params.weeks)))
     rng = numpy_stream(seed, "logs.which")
     which_UxW = rng.integers(0, settings.policies, (settings.streaming.num_users, weeks)).astype(np.int32)
-    bounds = np.cumsum([0, settings.listeners, settings.tested, settings.tested])
+    bounds = np.cumsum([0, settings.listeners, settings.tested, settings.tested, settings.listeners])
     which_UxW[bounds[2] : bounds[3]] = settings.policies
     choose = in_turn(world, policies, jnp.asarray(which_UxW))
-    listeners = np.arange(bounds[3], dtype=np.int32)
-    log, unseen = write_log(stream(seed, "logs"), world, settings.params, choose, listeners, settings.most_events)
     vectors = np.asarray(world.listeners.vector)
 
-    def part(first: int, last: int) -> Part:
-        def cut(of: Any) -> Any:
-            return jax.tree.map(lambda x: np.asarray(x)[first:last], of)
+    def logged(name: str, first: int, last: int) -> Part:
+        who = np.arange(first, last, dtype=np.int32)
+        log, unseen = write_log(stream(seed, name), world, settings.params, choose, who, settings.most_events)
+        return Part(log, unseen, vectors[who])
 
-        return Part(cut(log), cut(unseen), vectors[first:last])
+    def cut(of: Part, first: int, last: int) -> Part:
+        return jax.tree.map(lambda x: np.asarray(x)[first:last], of)
 
+    whole, others = logged("logs", 0, bounds[3]), logged("logs.others", bounds[3], bounds[4])
     validated = settings.listeners - max(1, settings.listeners // _VALIDATED)
-    tests = {name: part(bounds[n + 1], bounds[n + 2]) for n, name in enumerate(TESTS)}
     return Logged(
         seed,
         world,
         known_items(world.items),
-        train=part(0, validated),
-        validation=part(validated, settings.listeners),
-        tests=tests,
+        train=cut(whole, 0, validated),
+        validation=cut(whole, validated, settings.listeners),
+        others=(cut(others, 0, validated), cut(others, validated, settings.listeners)),
+        tests={name: cut(whole, bounds[n + 1], bounds[n + 2]) for n, name in enumerate(TESTS)},
     )

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from omegaconf import DictConfig
 from rich.table import Table
 
-from experiments.satisfaction_from_logs import satisfaction
+from experiments.satisfaction_from_logs import learned, satisfaction
 from experiments.satisfaction_from_logs.forecasts import BASELINES, SCORES
 from experiments.satisfaction_from_logs.logged import TESTS
 from experiments.tables import cell, markdown_table, short, simple_table
@@ -27,8 +27,25 @@ FORECASTS = {
     "taste": "lasting taste (hidden)",
     "truth": "true utility then (hidden)",
 }
+HEADS = {
+    "up": "an up",
+    "skip": "a skip",
+    "down": "a down",
+    "session_over": "the session's end",
+    "back_within_1": "back in a day",
+    "back_within_2": "back in 2 days",
+    "back_within_7": "back in a week",
+}
+AGREEMENTS = {
+    "first_and_true": "first learned world and true one",
+    "second_and_true": "second learned world and true one",
+    "first_and_second": "both learned worlds",
+    "first_and_satisfaction": "first learned world and satisfaction",
+    "true_and_satisfaction": "true reward and satisfaction",
+    "sessions_first_and_true": "sessions, first learned world and true one",
+}
 HORIZON_TITLES = {"ten_minutes": "10 minutes", "one_day": "1 day", "one_week": "1 week"}
-"""What a person is told of each score and horizon."""
+"""What a person is told of each score, head, comparison and horizon."""
 
 
 def terminal_tables(cfg: DictConfig, metrics: Mapping[str, float]) -> list[Table]:
@@ -37,6 +54,8 @@ def terminal_tables(cfg: DictConfig, metrics: Mapping[str, float]) -> list[Table
     return [
         *(simple_table(_ranks(metrics, test), f"satisfaction: {test}", caption) for test in TESTS),
         *(simple_table(_forecasts(metrics, test), f"what is wanted later, AUC: {test}", caption) for test in TESTS),
+        simple_table(_policies(metrics), "policies in the true and the learned worlds", caption),
+        simple_table(_agreements(metrics), "do worlds agree on policies?", "95 % intervals, by policies"),
     ]
 
 
@@ -51,6 +70,10 @@ def page(cfg: DictConfig, metrics: Mapping[str, float]) -> str:
     off = {test: metrics[f"{_place('satisfaction', test)}/returns/ece_of_right_chances"] for test in TESTS}
     chance = ", ".join(f"{short(value, 3)} ({test})" for test, value in off.items())
     logs = cfg.logs
+
+    def ahead_of(other: str) -> str:
+        return cell(metrics, f"learned/ppo/satisfaction_over_{other}")
+
     return f"""# What logs tell of satisfaction, and of what will be wanted
 
 {_worlds(cfg).capitalize()}, with {logs.listeners:,} listeners each to learn from, logged for {cfg.satisfaction.weeks:g}
@@ -92,6 +115,32 @@ the listener's vector and to what was heard of late, so that these tell less of 
 
 The last two rows no service knows. The *true utility* is what an item is worth when it is offered, mood and all that
 was heard until then included: the most that can be reached. *Lasting taste* is the part of it that never changes.
+
+## Can what was learnt stand in for listeners?
+
+{markdown_table(_heads(metrics))}
+
+The response model says before each item what is done with it, and given that, whether the session ends and when the
+listener is back. Told is the expected calibration error in {satisfaction.BINS} bins, that of right chances beside it,
+and how often it happened.
+
+{markdown_table(_policies(metrics))}
+
+![policies in the true and the learned worlds](figures/policies.png)
+
+Two such models, learnt from {logs.listeners:,} listeners each, none of them the other's, stand in for listeners as two
+learned worlds. The same {cfg.learned.listeners:,} new listeners are offered what each policy chooses for
+{cfg.satisfaction.weeks:g} weeks, in the true world and in both learned ones. *Reward* is what a service sees: minutes,
+ups less downs, and returns; satisfaction, in weeks, is hidden, and judges. No policy was logged. *Nourishing* and
+*empty* go along what of content says so. *Myopic* and *ppo* were trained in the first learned world, with listeners
+whose logs it was learnt from.
+
+{markdown_table(_agreements(metrics))}
+
+Spearman's rank correlation of {len(_names(metrics))} policies' means, with its 95 % interval, by policies.
+
+Trained in the first learned world and judged in the true one, ppo keeps listeners satisfied for {ahead_of("random")}
+weeks more than a random choice, and for {ahead_of("myopic")} more than the myopic agent.
 """
 
 
@@ -142,3 +191,39 @@ def _ahead(metrics: Mapping[str, float], test: str) -> list[list[str]]:
             for name in BASELINES
         ),
     ]
+
+
+def _heads(metrics: Mapping[str, float]) -> list[list[str]]:
+    def told(test: str, head: str) -> list[str]:
+        stem = f"responses/{test.replace(' ', '_')}/{head}"
+        error, right = (short(metrics[f"{stem}/{name}"], 3) for name in ("ece", "ece_of_right_chances"))
+        return [f"{error} ({right})", short(metrics[f"{stem}/share"], 3)]
+
+    header = ["", *(title for test in TESTS for title in (f"error, {test}", "happened"))]
+    return [header, *([title, *(cell for test in TESTS for cell in told(test, head))] for head, title in HEADS.items())]
+
+
+def _names(metrics: Mapping[str, float]) -> list[str]:
+    """The policies."""
+    end = f"/reward/{learned.TRUTH}"
+    return [key.split("/")[1] for key in metrics if key.startswith("learned/") and key.endswith(end)]
+
+
+def _policies(metrics: Mapping[str, float]) -> list[list[str]]:
+    def told(name: str) -> list[str]:
+        stem = f"learned/{name}"
+        reward = [f"{metrics[f'{stem}/reward/{place}']:.0f}" for place in learned.WORLDS]
+        sessions = [f"{metrics[f'{stem}/sessions/{place}']:.1f}" for place in learned.WORLDS]
+        return [name, cell(metrics, f"{stem}/satisfaction"), *reward, *sessions]
+
+    places = ("true", "first", "second")
+    header = ["", "satisfaction", *(f"{what}, {place}" for what in ("reward", "sessions") for place in places)]
+    return [header, *(told(name) for name in _names(metrics))]
+
+
+def _agreements(metrics: Mapping[str, float]) -> list[list[str]]:
+    def told(name: str) -> list[str]:
+        middle, low, high = (short(metrics[f"learned/agreement/{name}{end}"], 2) for end in ("", "_low", "_high"))
+        return [middle, f"{low} to {high}"]
+
+    return [["", "rank correlation", "95 % interval"], *([title, *told(name)] for name, title in AGREEMENTS.items())]

@@ -35,11 +35,13 @@ class Told(NamedTuple):
         between: how each score ranks listeners.
         within: how it ranks each listener's moments.
         calibration: of the chances: of the survey and the constant, with satisfaction; of returns, with returns.
+        heads: of the response model's chances, with what happened (`response_calibration`).
     """
 
     between: dict[str, Between]
     within: dict[str, ByUser]
     calibration: dict[str, Calibration]
+    heads: dict[str, Calibration]
 
 
 def ask_of_satisfaction(
@@ -90,6 +92,7 @@ def _judge(
         between={name: between_listeners(one, satisfaction_N, ends.row) for name, one in score.items()},
         within={name: within_listeners(one, satisfaction_N, ends.row) for name, one in score.items()},
         calibration=by_satisfaction | {RETURNS: heads[f"back_within_{SOON:g}"]},
+        heads=heads,
     )
 
 
@@ -109,6 +112,12 @@ def metrics_of(worlds: Sequence[Mapping[str, Told]]) -> dict[str, float]:
             metrics[f"{place}/{name}/ece"] = float(np.mean([one.calibration[name].compute() for one in told]))
         chance = [_of_right_chances(one.calibration[RETURNS]) for one in told]
         metrics[f"{place}/{RETURNS}/ece_of_right_chances"] = float(np.mean(chance))
+        for head in told[0].heads:
+            states = [one.heads[head] for one in told]
+            stem = f"responses/{test.replace(' ', '_')}/{head}"
+            metrics[f"{stem}/ece"] = float(np.mean([state.compute() for state in states]))
+            metrics[f"{stem}/share"] = float(np.mean([state.happened.sum() / state.count.sum() for state in states]))
+            metrics[f"{stem}/ece_of_right_chances"] = float(np.mean([_of_right_chances(state) for state in states]))
     return metrics
 
 

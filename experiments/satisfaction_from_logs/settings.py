@@ -6,7 +6,10 @@ from typing import Any
 from omegaconf import DictConfig, OmegaConf
 
 from experiments.data import made, refuse_split
+from urep_jax.agents.dqn import DqnConfig
+from urep_jax.agents.ppo import PpoConfig
 from urep_jax.data.forecast_questions import HORIZONS
+from urep_jax.models.candidate_scorer import CandidateScorerConfig
 from urep_jax.models.response_model import ResponseConfig
 from urep_jax.simulation.satisfaction.candidates import Offer
 from urep_jax.simulation.satisfaction.making import ItemParams
@@ -57,7 +60,7 @@ class Settings:
         items: what nourishes of it.
         offer: where candidates come from.
         params: how satisfaction moves.
-        listeners: of each world, who are learnt from.
+        listeners: of each world, who are learnt from; as many others are, for a second response model.
         tested: who are judged on, so many twice.
         policies: that are tried out.
         strength: of their weights.
@@ -65,6 +68,10 @@ class Settings:
         survey: share of the sessions after which listeners are asked.
         response: how the response model is learnt.
         forecast: how forecasts are.
+        followed: of those tested, who live in the learned worlds, and with whom policies are compared.
+        myopic: how the myopic agent learns there.
+        ppo: how policy optimisation does.
+        base_weight: what the myopic agent's expectation weighs in the scores that policy optimisation begins with.
 
     Raises:
         ValueError: if a value is out of range.
@@ -83,16 +90,24 @@ class Settings:
     survey: float
     response: Learning
     forecast: Learning
+    followed: int
+    myopic: DqnConfig
+    ppo: PpoConfig
+    base_weight: float
 
     def __post_init__(self) -> None:
         for name, least in (("listeners", 2), ("tested", 1), ("policies", 1), ("most_events", 1)):
             if getattr(self, name) < least:
                 raise ValueError(f"logs.{name} is {getattr(self, name)}, but must be at least {least}")
-        there, needed = self.streaming.num_users, self.listeners + 2 * self.tested
+        there, needed = self.streaming.num_users, 2 * (self.listeners + self.tested)
         if needed > there:
             raise ValueError(
                 f"logs.listeners is {self.listeners} and logs.tested {self.tested}, which takes {needed} listeners, "
                 f"but a world has {there}; lower them, or raise data.source.params.num_users"
+            )
+        if not 1 <= self.followed <= self.tested:
+            raise ValueError(
+                f"learned.listeners is {self.followed}, but must lie between 1 and logs.tested, {self.tested}"
             )
         if not self.strength >= 0:
             raise ValueError(f"logs.strength is {self.strength}, but must be at least 0")
@@ -132,6 +147,13 @@ class Settings:
             except ValueError as error:
                 raise ValueError(f"learn.{name}: {error}") from error
 
+        network = CandidateScorerConfig(**cfg.learned.network)
+
+        def agent(name: str) -> Any:
+            given = OmegaConf.to_container(cfg.learned[name])
+            assert isinstance(given, dict)
+            return {"network": network, **{str(key): value for key, value in given.items()}}
+
         return cls(
             seeds=tuple(range(cfg.seed, cfg.seed + cfg.worlds)),
             streaming=made(cfg.data.source).params,
@@ -147,4 +169,8 @@ class Settings:
             response=learning("response"),
             # What is remembered of a history is all that is read of it.
             forecast=learning("forecast", blocks=0, heads=1, window=1),
+            followed=cfg.learned.listeners,
+            myopic=DqnConfig(**agent("myopic"), horizon_days=0.0, reward_unit=1.0),
+            ppo=PpoConfig(**agent("ppo")),
+            base_weight=cfg.learned.base_weight,
         )

@@ -11,12 +11,14 @@ from tests.agents.small_world import LISTENERS, PARAMS, STYLES, small_log, small
 from urep_jax.agents.learned_world import LEARNED, LearnedWorld, asked_now, hidden_now, learned_world
 from urep_jax.core.types import Feedback
 from urep_jax.data.listening_history import Outcome, known_items, remember
-from urep_jax.data.response_windows import ResponseWindows, window_features
+from urep_jax.data.response_windows import ResponseWindows, told_once, window_features
 from urep_jax.models import response_model
 from urep_jax.models.response_model import ResponseConfig
 from urep_jax.simulation.satisfaction import environment
 from urep_jax.simulation.satisfaction.mechanisms import HOURS_PER_DAY
 from urep_jax.simulation.satisfaction.rollout import go_on, start
+from urep_jax.training.response import predict
+from urep_jax.training.returns_said import Range, range_of_returns
 
 WORLD = small_world()
 LOG = small_log(WORLD)
@@ -33,16 +35,17 @@ def small_model() -> tuple[Any, ResponseConfig]:
 
 
 RESPONSE, MODEL = small_model()
-LEARNT = learned_world(WORLD, LOG, RESPONSE, MODEL)
+ANYTHING = Range(jnp.full(len(MODEL.days) - 1, -jnp.inf), jnp.full(len(MODEL.days) - 1, jnp.inf))
+LEARNT = learned_world(WORLD, LOG, RESPONSE, ANYTHING, MODEL)
 reset, step = jax.jit(LEARNED.reset), jax.jit(LEARNED.step)
 
 
-def with_return(bias: float) -> LearnedWorld:
-    """A world whose sessions end after each item, and whose listeners come back with this log hazard."""
+def with_return(bias: float, returns: Range = ANYTHING) -> LearnedWorld:
+    """A world whose sessions end after each item, and whose listeners come back with this log hazard, or as held."""
     follow = dict(RESPONSE["follow"])
     out = jax.tree.map(jnp.zeros_like, follow["out"])
     follow["out"] = out | {"bias": jnp.full(len(MODEL.days), bias).at[0].set(30.0)}
-    return learned_world(WORLD, LOG, RESPONSE | {"follow": follow}, MODEL)
+    return learned_world(WORLD, LOG, RESPONSE | {"follow": follow}, returns, MODEL)
 
 
 def test_a_step_gives_what_a_step_of_the_true_world_gives() -> None:
@@ -74,7 +77,7 @@ def test_it_is_walked_and_logged_as_the_true_world_is_and_compiled_once() -> Non
     walking = jax.jit(lambda key, walk, world: go_on(key, walk, choose, world, PARAMS, 8, LEARNED))
     walk = start(jax.random.key(0), LEARNT, PARAMS, jnp.arange(LISTENERS, dtype=jnp.int32), LEARNED)
     for number in range(3):
-        world = learned_world(WORLD, LOG, jax.tree.map(lambda x, by=number: x + 0.01 * by, RESPONSE), MODEL)
+        world = learned_world(WORLD, LOG, jax.tree.map(lambda x, by=number: x + 0.01 * by, RESPONSE), ANYTHING, MODEL)
         walk, steps = walking(jax.random.key(number), walk, world)
     assert traces == 1
     assert np.isnan(steps.info.satisfaction).all()
@@ -90,7 +93,7 @@ def test_it_reads_nothing_that_is_hidden() -> None:
     )
     strange = WORLD._replace(hidden=jax.tree.map(lambda x: x - 3, WORLD.hidden), listeners=hidden)
     for one, other in zip(
-        jax.tree.leaves(learned_world(strange, LOG, RESPONSE, MODEL)), jax.tree.leaves(LEARNT), strict=True
+        jax.tree.leaves(learned_world(strange, LOG, RESPONSE, ANYTHING, MODEL)), jax.tree.leaves(LEARNT), strict=True
     ):
         np.testing.assert_array_equal(one, other)
 
@@ -171,6 +174,41 @@ def test_who_does_not_come_back_is_gone_for_good_and_who_does_is_cut_by_the_wind
     *_, terminated, truncated, info = step(jax.random.key(1), late, jnp.int32(0), soon, PARAMS)
     assert (bool(terminated), bool(truncated)) == (False, True)
     np.testing.assert_allclose(info.hours, 0.01, atol=1e-3)
+
+
+def test_nobody_comes_back_sooner_or_later_than_was_said_of_the_log() -> None:
+    """A hazard h of each day, held at 1: pauses whose mean is a day, as if it had said so."""
+    _, state = reset(jax.random.key(0), LEARNT, PARAMS, 0)
+    within = Range(*(jnp.zeros(len(MODEL.days) - 1) for _ in range(2)))
+
+    def pauses(world: LearnedWorld) -> np.ndarray:
+        keys = jax.random.split(jax.random.key(1), 400)
+        return np.asarray(jax.vmap(lambda key: step(key, state, jnp.int32(0), world, PARAMS)[-1].days_away)(keys))
+
+    days = pauses(with_return(0.0))
+    assert days.mean() == pytest.approx(1, abs=0.15)
+    for bias in (5.0, -5.0):
+        np.testing.assert_allclose(pauses(with_return(bias, within)), days, rtol=1e-5)
+        assert abs(np.log(pauses(with_return(bias)).mean())) > 1
+
+
+def test_the_range_is_the_middle_of_what_is_said_at_the_ends_of_sessions() -> None:
+    windows = ResponseWindows(LOG, np.asarray(LEARNT.listeners.vector), LEARNT.known, STYLES, 6, 16, 0)
+    said = []
+    for number in range(windows.steps_per_epoch):
+        batch = jax.tree.map(jnp.asarray, windows[number])
+        is_end = told_once(batch) & batch.outcome.session_over
+        said.append(np.asarray(predict(RESPONSE, batch, LEARNT.known, MODEL)[1].log_hazard)[is_end])
+    every = np.concatenate(said)
+    assert len(every) == (LOG.is_there & LOG.session_over).sum()
+    whole = range_of_returns(RESPONSE, windows, LEARNT.known, MODEL, share=1.0)
+    np.testing.assert_allclose(whole.low, every.min(0), atol=1e-5)
+    np.testing.assert_allclose(whole.high, every.max(0), atol=1e-5)
+    most = range_of_returns(RESPONSE, windows, LEARNT.known, MODEL, share=0.5)
+    is_in = (every >= np.asarray(most.low)) & (every <= np.asarray(most.high))
+    np.testing.assert_allclose(is_in.mean(0), 0.5, atol=2 / len(every) + 1e-6)
+    with pytest.raises(ValueError, match="share is 0, but must lie above 0 and be at most 1"):
+        range_of_returns(RESPONSE, windows, LEARNT.known, MODEL, share=0)
 
 
 def test_of_several_items_nothing_is_known() -> None:

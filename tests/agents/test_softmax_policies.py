@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 
 from tests.agents.small_world import LISTENERS, PARAMS, WIDTH, small_world
-from urep_jax.agents.softmax_policies import LIKED, SEEN, SoftmaxPolicies, draw_policies, in_turn, more_of_the_same
+from urep_jax.agents.softmax_policies import LIKED, SEEN, SoftmaxPolicies, act, draw_policies, in_turn, more_of_the_same
 from urep_jax.core.types import LISTENED
+from urep_jax.evaluation.long_term import follow
 from urep_jax.simulation.satisfaction.logs import write_log
 
 WORLD = small_world()
@@ -42,6 +43,15 @@ def test_each_week_has_its_policy_and_the_log_has_its_chances() -> None:
         chance_N = np.asarray(jax.nn.softmax(2 * CONTENT[pool] @ wanted))
         np.testing.assert_allclose(log.probability[0, place], chance_N[pool == log.item[0, place]][0], rtol=1e-3)
         liked += (1 if log.feedback[0, place] in LISTENED else -1) * CONTENT[log.item[0, place]]
+
+
+def test_followed_alone_a_policy_chooses_what_it_weighs_most() -> None:
+    """So strongly that nothing is left to chance: each of an episode is the best of its pool."""
+    towards = 1e3 * jax.random.normal(jax.random.key(0), (WIDTH,))
+    policy = SoftmaxPolicies(jnp.zeros(len(SEEN)), towards)
+    episodes = follow(jax.random.key(1), WORLD, PARAMS, act, policy, np.arange(2, dtype=np.int32), most_steps=1)
+    best_P = POOLS[np.arange(len(POOLS)), (CONTENT[POOLS] @ np.asarray(towards)).argmax(1)]
+    assert np.isin(episodes.info.item[episodes.is_there], best_P).all()
 
 
 def test_policies_differ_and_the_first_offers_anything() -> None:

@@ -39,6 +39,9 @@ def test_of_satisfaction_that_is_constant_or_somebody_elses_nothing_is_ranked() 
     same = np.full(2000, 0.5)
     assert between_listeners(SATISFACTION, same, LISTENER).correlation == 0.0
     assert within_listeners(SATISFACTION, same, LISTENER).value == 0.0
+    # Nor of one whose sums are rounded, each of another number of moments.
+    uneven, odd = np.repeat(np.arange(40), np.arange(40) + 5), np.full(980, 17 / 23)
+    assert between_listeners(RNG.normal(size=980), odd, uneven).correlation == 0.0
     elses = RNG.permutation(200)[LISTENER] * 10 + np.tile(RNG.permutation(10), 200)
     between = between_listeners(SATISFACTION, SATISFACTION[elses], LISTENER)
     assert abs(between.correlation) < 1.5 * between.ci95

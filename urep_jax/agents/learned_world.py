@@ -5,6 +5,9 @@ is heard, whether the session ends, and the days until the next; what a listener
 that a service has, and the moments at which sessions began, one of which is drawn for each new session. Nothing hidden
 is read, and nothing hidden comes out: `Info.satisfaction` and `Info.utility` are NaN.
 
+How soon listeners come back is held within what the model says of its logs (`training.returns_said`): an agent would
+find whatever it says too much of elsewhere.
+
 Who stays away past the last of `ResponseConfig.days` counts as gone for good, as services count it: `terminated`.
 
     walk = rollout.start(key, learned, params, listeners, LEARNED)
@@ -43,6 +46,7 @@ from urep_jax.simulation.satisfaction.params import SatisfactionParams
 from urep_jax.simulation.satisfaction.passing import passed
 from urep_jax.simulation.satisfaction.rollout import Environment
 from urep_jax.simulation.satisfaction.world import Items, World
+from urep_jax.training.returns_said import Range, held
 
 CONTEXTS = 32
 """Sessions of each listener from which the moment of a new one is drawn."""
@@ -78,6 +82,7 @@ class LearnedWorld:
         pools: the candidates of each pool.
         styles: the numbers of the styles.
         response: the model's parameters.
+        returns: within which its hazards of coming back are held.
         model: its size.
     """
 
@@ -87,6 +92,7 @@ class LearnedWorld:
     pools: Int32[Array, "P N"]
     styles: Int32[Array, "G"]
     response: Any
+    returns: Range
     model: ResponseConfig = dataclasses.field(metadata={"static": True})
 
 
@@ -126,13 +132,14 @@ class LearnedState(NamedTuple):
     recent: Recent
 
 
-def learned_world(world: World, log: Log, response: Any, model: ResponseConfig) -> LearnedWorld:
+def learned_world(world: World, log: Log, response: Any, returns: Range, model: ResponseConfig) -> LearnedWorld:
     """The listeners of a log, and the model that was learnt from it or another.
 
     Args:
         world: the world; only what a service knows of it is read.
         log: who is to live in the learned world, one listener a row, each with at least one event.
         response: the model's parameters.
+        returns: the range of hazards of coming back, from `training.returns_said.range_of_returns`.
         model: its size.
     """
     begins_UxT = np.asarray(log.is_there) & (np.asarray(log.place) == 0)
@@ -148,7 +155,9 @@ def learned_world(world: World, log: Log, response: Any, model: ResponseConfig) 
         hour=jnp.asarray(np.take_along_axis(np.asarray(log.hour), at_UxC, axis=1)),
         device=jnp.asarray(np.take_along_axis(np.asarray(log.device), at_UxC, axis=1)),
     )
-    return LearnedWorld(world.items, known_items(world.items), listeners, world.pools, world.styles, response, model)
+    return LearnedWorld(
+        world.items, known_items(world.items), listeners, world.pools, world.styles, response, returns, model
+    )
 
 
 def reset(
@@ -213,7 +222,7 @@ def step(
     ratio = jnp.where(is_left, share, 1.0)
     length = world.items.minutes[item]
     minutes = ratio * length
-    after = response_model.follow(world.response, hidden, feedback, ratio, length, world.model)
+    after = held(response_model.follow(world.response, hidden, feedback, ratio, length, world.model), world.returns)
     is_over = jax.random.uniform(keys["end"]) < jax.nn.sigmoid(after.session_over)
     pause = time_of(after.log_hazard, jax.random.exponential(keys["away"]), world.model.days)
     terminated = is_over & ~jnp.isfinite(pause)

@@ -19,6 +19,7 @@ from urep_jax.simulation.ranges import require
 from urep_jax.simulation.satisfaction.environment import AnyState, AnyWorld, Observation
 from urep_jax.simulation.satisfaction.logs import drawn
 from urep_jax.simulation.satisfaction.mechanisms import DAYS_PER_WEEK, HOURS_PER_DAY
+from urep_jax.simulation.satisfaction.params import SatisfactionParams
 from urep_jax.simulation.satisfaction.rollout import Choose
 
 SEEN = ("near", "popular", "long", "known", "style", "liked")
@@ -75,6 +76,50 @@ def more_of_the_same(content: int, weight: float = 2.0) -> SoftmaxPolicies:
     return SoftmaxPolicies(weight * is_weighed_M[None], jnp.zeros((1, content)))
 
 
+def seen_of_candidates(world: AnyWorld, seen: Observation) -> Float32[Array, "N M"]:
+    """What is weighed of each candidate, by `SEEN`.
+
+    Args:
+        world: the world; only what a service knows of it is read.
+        seen: of one listener.
+    """
+    of, recent = world.items, seen.recent
+    fame_V, long_V = _standardised(of.log_popularity), _standardised(jnp.log(of.minutes))
+    content_NxF = of.content[seen.candidates]
+    is_event_R = recent.item >= 0
+    is_heard_R = jnp.isin(recent.feedback, jnp.array(LISTENED))
+    sign_R = is_event_R * jnp.where(is_heard_R, 1.0, -1.0)
+    events = jnp.maximum(is_event_R.sum(), 1)
+    liked_F = sign_R @ of.content[recent.item]
+    is_same_NxR = of.style[seen.candidates][:, None] == of.style[recent.item]
+    columns = (
+        _near(content_NxF, seen.vector),
+        fame_V[seen.candidates],
+        long_V[seen.candidates],
+        jnp.log1p(seen.heard),
+        3 * (is_same_NxR & is_event_R).sum(1) / events,
+        _near(content_NxF, liked_F),
+    )
+    return jnp.stack(columns, axis=1)
+
+
+def logits(policy: SoftmaxPolicies, world: AnyWorld, seen: Observation) -> Float32[Array, "N"]:
+    """Of each candidate, by one policy: `SoftmaxPolicies` without their first axis."""
+    return seen_of_candidates(world, seen) @ policy.weights + world.items.content[seen.candidates] @ policy.towards
+
+
+def act(
+    learnt: SoftmaxPolicies,
+    world: AnyWorld,
+    params: SatisfactionParams,
+    key: jax.Array,
+    state: AnyState,
+    seen: Observation,
+) -> jax.Array:
+    """A candidate drawn by one policy, as `evaluation.long_term.follow` asks for it."""
+    return jax.random.categorical(key, logits(learnt, world, seen))
+
+
 def in_turn(world: AnyWorld, policies: SoftmaxPolicies, which: Int32[Array, "U W"]) -> Choose:
     """What `write_log` draws with: for each listener another policy each week.
 
@@ -83,33 +128,11 @@ def in_turn(world: AnyWorld, policies: SoftmaxPolicies, which: Int32[Array, "U W
         policies: the policies.
         which: of them each listener gets in each week; the last one stays.
     """
-    of = world.items
-    fame_V, long_V = _standardised(of.log_popularity), _standardised(jnp.log(of.minutes))
-
-    def seen_of_candidates(seen: Observation) -> Float32[Array, "N M"]:
-        content_NxF, recent = of.content[seen.candidates], seen.recent
-        is_event_R = recent.item >= 0
-        is_heard_R = jnp.isin(recent.feedback, jnp.array(LISTENED))
-        sign_R = is_event_R * jnp.where(is_heard_R, 1.0, -1.0)
-        events = jnp.maximum(is_event_R.sum(), 1)
-        liked_F = sign_R @ of.content[recent.item]
-        is_same_NxR = of.style[seen.candidates][:, None] == of.style[recent.item]
-        columns = (
-            _near(content_NxF, seen.vector),
-            fame_V[seen.candidates],
-            long_V[seen.candidates],
-            jnp.log1p(seen.heard),
-            3 * (is_same_NxR & is_event_R).sum(1) / events,
-            _near(content_NxF, liked_F),
-        )
-        return jnp.stack(columns, axis=1)
 
     def choose(key: jax.Array, state: AnyState, seen: Observation) -> tuple[jax.Array, jax.Array]:
         week = jnp.minimum(seen.hours / (HOURS_PER_DAY * DAYS_PER_WEEK), which.shape[1] - 1).astype(jnp.int32)
         one = jax.tree.map(lambda x: x[which[state.listener, week]], policies)
-        return drawn(lambda seen: seen_of_candidates(seen) @ one.weights + of.content[seen.candidates] @ one.towards)(
-            key, state, seen
-        )
+        return drawn(lambda seen: logits(one, world, seen))(key, state, seen)
 
     return choose
 

@@ -18,7 +18,7 @@ from urep_jax.core.types import Feedback
 from urep_jax.simulation.satisfaction.environment import AnyState, AnyWorld, Info, Observation
 from urep_jax.simulation.satisfaction.mechanisms import DAYS_PER_WEEK, HOURS_PER_DAY, INTENTS
 from urep_jax.simulation.satisfaction.params import SatisfactionParams
-from urep_jax.simulation.satisfaction.rollout import Walk, go_on, start
+from urep_jax.simulation.satisfaction.rollout import TRUE, Environment, Walk, go_on, start
 from urep_jax.simulation.satisfaction.world import Listeners, World
 
 STEPS = 128
@@ -59,12 +59,13 @@ class Episodes(NamedTuple):
 
 def follow(
     key: jax.Array,
-    world: World,
+    world: AnyWorld,
     params: SatisfactionParams,
     act: Act,
     learnt: Any,
     listeners: Int32[np.ndarray, "U"],
     most_steps: int = 20_000,
+    environment: Environment = TRUE,
 ) -> Episodes:
     """Follow listeners through an episode each.
 
@@ -76,12 +77,13 @@ def follow(
         learnt: what it has learnt.
         listeners: who is followed, by number.
         most_steps: steps after which nobody is followed any further.
+        environment: where they live: the world itself, or what stands in for it.
     """
     first, walking = jax.random.split(key)
-    walk = _start(first, world, params, jnp.asarray(listeners))
+    walk = _start(first, world, params, jnp.asarray(listeners), environment)
     taken = []
     for number in range(-(-most_steps // STEPS)):
-        walk, piece = _walk_on(jax.random.fold_in(walking, number), walk, world, params, learnt, act)
+        walk, piece = _walk_on(jax.random.fold_in(walking, number), walk, world, params, learnt, act, environment)
         taken.append(jax.tree.map(np.asarray, piece))
         if bool(walk.is_done.all()):
             break
@@ -89,12 +91,18 @@ def follow(
     return Episodes(np.asarray(listeners), is_there, terminated, reward, info)
 
 
-_start = jax.jit(start)
+_start = jax.jit(start, static_argnames="environment")
 
 
-@partial(jax.jit, static_argnames="act")
+@partial(jax.jit, static_argnames=("act", "environment"))
 def _walk_on(
-    key: jax.Array, walk: Walk, world: World, params: SatisfactionParams, learnt: Any, act: Act
+    key: jax.Array,
+    walk: Walk,
+    world: AnyWorld,
+    params: SatisfactionParams,
+    learnt: Any,
+    act: Act,
+    environment: Environment,
 ) -> tuple[Walk, Any]:
     walk, taken = go_on(
         key,
@@ -103,6 +111,7 @@ def _walk_on(
         world,
         params,
         STEPS,
+        environment,
     )
     return walk, (taken.reward, taken.terminated, taken.is_there, taken.info)
 

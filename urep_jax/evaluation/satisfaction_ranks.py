@@ -54,7 +54,8 @@ def between_listeners(
     """
     _, group_N, count_U = np.unique(listener, return_inverse=True, return_counts=True)
     is_in_U = count_U >= LEAST_MOMENTS
-    means = [(np.bincount(group_N, weights=x) / count_U)[is_in_U] for x in (score, satisfaction)]
+    # From the first on, so that sums of a constant don't differ by what is rounded.
+    means = [(np.bincount(group_N, weights=x - x[:1]) / count_U)[is_in_U] for x in (score, satisfaction)]
     return Between(spearman(*means), int(is_in_U.sum()))
 
 
