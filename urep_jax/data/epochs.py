@@ -84,11 +84,11 @@ class RowBatches(ABC, Generic[BatchT]):
     def rows(self, step: int) -> Int64[np.ndarray, "B"]:
         """The rows of batch `step`; those that fill it up repeat the first."""
         members = self.epochs.members(step)
-        return np.pad(members, (0, self.batch_size - len(members)), constant_values=members[0])
+        return np.pad(members, (0, self.epochs.batch_size - len(members)), constant_values=members[0])
 
     def __getitem__(self, step: int) -> BatchT:
         """Batch number `step`, counted from 0 over all epochs."""
-        is_row_B = np.arange(self.batch_size) < len(self.epochs.members(step))
+        is_row_B = np.arange(self.epochs.batch_size) < len(self.epochs.members(step))
         return self.batch(self.rows(step), is_row_B)
 
     def iterate(self, num_steps: int) -> grain.DatasetIterator:

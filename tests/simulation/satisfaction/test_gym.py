@@ -178,7 +178,7 @@ def test_boxes_are_drawn_by_their_bounds():
         (lambda: Discrete(0), "n is 0, but must be at least 1"),
         (lambda: Slate(3, 4), "size is 4, but must lie between 1 and 3; set it within"),
         (lambda: SatisfactionEnvironment(world(), slate=21), "size is 21, but must lie between 1 and 20"),
-        (lambda: Record(Info, (Discrete(2),)), "Info has 10 fields, but 1 spaces; give one for each"),
+        (lambda: Record(Info, (Discrete(2),)), "Info has 11 fields, but 1 spaces; give one for each"),
     ],
 )
 def test_spaces_that_cannot_be_are_refused(make, message):
