@@ -10,6 +10,7 @@ import pytest
 from tests.agents.tiny import PARAMS, tiny_world
 from urep_jax.agents import policies
 from urep_jax.core.types import Feedback
+from urep_jax.evaluation import long_term
 from urep_jax.evaluation.long_term import Episodes, follow, kinds_of_listeners, outcome, small_artists
 from urep_jax.simulation.satisfaction.environment import Info
 
@@ -110,6 +111,22 @@ def test_listeners_are_followed_until_the_weeks_are_over_or_they_have_left() -> 
     assert (np.diff(found.is_there.astype(int), axis=0) <= 0).all()
     again = follow(jax.random.key(0), WORLD, PARAMS, policies.random, (), listeners)
     jax.tree.map(np.testing.assert_array_equal, found, again)
+
+
+def test_who_else_is_followed_changes_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    who = np.arange(13, dtype=np.int32)
+    together = follow(jax.random.key(1), WORLD, PARAMS, policies.random, (), who)
+    monkeypatch.setattr(long_term, "LANES", 4)
+    in_turn = follow(jax.random.key(1), WORLD, PARAMS, policies.random, (), who)
+    count_U = together.is_there.sum(0)
+    np.testing.assert_array_equal(in_turn.is_there.sum(0), count_U)
+    assert count_U.min() < count_U.max() - long_term.STEPS, "some make room for others"
+    for one, same in zip(jax.tree.leaves(together[2:]), jax.tree.leaves(in_turn[2:]), strict=True):
+        for user, count in enumerate(count_U):
+            np.testing.assert_allclose(same[:count, user], one[:count, user], rtol=1e-5)
+    cut = follow(jax.random.key(1), WORLD, PARAMS, policies.random, (), who, most_steps=long_term.STEPS)
+    np.testing.assert_array_equal(cut.is_there.sum(0), np.minimum(count_U, long_term.STEPS))
+    assert len(cut.is_there) == long_term.STEPS
 
 
 def test_who_is_satisfied_by_everything_is_so_throughout() -> None:

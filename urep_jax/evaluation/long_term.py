@@ -5,7 +5,7 @@
 0 from the moment that a listener leaves for good; the most that there can be is the number of weeks.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -18,11 +18,11 @@ from urep_jax.core.types import Feedback
 from urep_jax.simulation.satisfaction.environment import AnyState, AnyWorld, Info, Observation
 from urep_jax.simulation.satisfaction.mechanisms import DAYS_PER_WEEK, HOURS_PER_DAY, INTENTS
 from urep_jax.simulation.satisfaction.params import SatisfactionParams
-from urep_jax.simulation.satisfaction.rollout import TRUE, Environment, Walk, go_on, start
+from urep_jax.simulation.satisfaction.rollout import TRUE, Environment, Walk, go_on, start, where
 from urep_jax.simulation.satisfaction.world import Listeners, World
 
-STEPS = 128
-"""Steps that are taken at once; another number draws other numbers."""
+STEPS, LANES = 64, 32
+"""Steps that are taken at once, and listeners who are followed at once. Another number of steps draws other numbers."""
 
 SOON = 2.0
 """Days within which a return counts."""
@@ -67,7 +67,7 @@ def follow(
     most_steps: int = 20_000,
     environment: Environment = TRUE,
 ) -> Episodes:
-    """Follow listeners through an episode each.
+    """Follow listeners through an episode each. What becomes of the n-th hangs on the key and n, not on the others.
 
     Args:
         key: decides what is drawn.
@@ -79,24 +79,67 @@ def follow(
         most_steps: steps after which nobody is followed any further.
         environment: where they live: the world itself, or what stands in for it.
     """
-    first, walking = jax.random.split(key)
-    walk = _start(first, world, params, jnp.asarray(listeners), environment)
-    taken = []
-    for number in range(-(-most_steps // STEPS)):
-        walk, piece = _walk_on(jax.random.fold_in(walking, number), walk, world, params, learnt, act, environment)
-        taken.append(jax.tree.map(np.asarray, piece))
-        if bool(walk.is_done.all()):
+    keys_U = jax.random.split(key, len(listeners))
+    lanes = min(LANES, len(listeners))
+    # Who is done makes room for the next listener, so that nobody waits for the one who listens longest.
+    episode_B, taken_B = np.arange(lanes), np.zeros(lanes, np.int64)
+    waiting = lanes
+    walk = _enter(keys_U[:lanes], world, params, jnp.asarray(listeners[:lanes], jnp.int32), environment)
+    pieces: list[tuple[np.ndarray, np.ndarray, Any]] = []
+    while True:
+        walk, piece = _walk_on(keys_U[episode_B], jnp.asarray(taken_B), walk, world, params, learnt, act, environment)
+        pieces.append((episode_B.copy(), taken_B.copy(), jax.tree.map(np.asarray, piece)))
+        taken_B += STEPS
+        is_free_B = np.asarray(walk.is_done)[:, 0] | (taken_B >= most_steps)
+        count = min(int(is_free_B.sum()), len(listeners) - waiting)
+        if is_free_B.all() and not count:
             break
-    reward, terminated, is_there, info = jax.tree.map(lambda *x: np.concatenate(x), *taken)
+        if count:
+            entering = np.flatnonzero(is_free_B)[:count]
+            episode_B[entering], taken_B[entering] = np.arange(waiting, waiting + count), 0
+            waiting += count
+            who_B = jnp.asarray(listeners[episode_B], jnp.int32)
+            new = _enter(keys_U[episode_B], world, params, who_B, environment)
+            walk = _replaced(jnp.asarray(np.isin(np.arange(lanes), entering)), new, walk)
+    length = min(max(int(first_B.max()) for _, first_B, _ in pieces) + STEPS, -(-most_steps // STEPS) * STEPS)
+    reward, terminated, is_there, info = _by_listener(pieces, length, len(listeners))
     return Episodes(np.asarray(listeners), is_there, terminated, reward, info)
 
 
-_start = jax.jit(start, static_argnames="environment")
+def _by_listener(pieces: Sequence[tuple[np.ndarray, np.ndarray, Any]], length: int, count: int) -> Any:
+    """What was taken of each listener, T x U, from pieces of some of them."""
+
+    def whole(*parts: np.ndarray) -> np.ndarray:
+        out = np.zeros((length, count, *parts[0].shape[2:]), parts[0].dtype)
+        for (episode_B, first_B, _), part in zip(pieces, parts, strict=True):
+            step_SxB = first_B + np.arange(STEPS)[:, None]
+            is_within_B = first_B < length
+            out[step_SxB[:, is_within_B], episode_B[is_within_B]] = part[:, is_within_B]
+        return out
+
+    return jax.tree.map(whole, *(piece for _, _, piece in pieces))
+
+
+@partial(jax.jit, static_argnames="environment")
+def _enter(
+    keys_B: jax.Array, world: AnyWorld, params: SatisfactionParams, listeners_B: jax.Array, environment: Environment
+) -> Walk:
+    # Each walks alone, as the one listener of a walk.
+    def one(key: jax.Array, who: jax.Array) -> Walk:
+        return start(jax.random.fold_in(key, 0), world, params, who[None], environment)
+
+    return jax.vmap(one)(keys_B, listeners_B)
+
+
+@jax.jit
+def _replaced(is_new_B: jax.Array, new: Walk, walk: Walk) -> Walk:
+    return jax.vmap(where)(is_new_B, new, walk)
 
 
 @partial(jax.jit, static_argnames=("act", "environment"))
 def _walk_on(
-    key: jax.Array,
+    keys_B: jax.Array,
+    taken_B: jax.Array,
     walk: Walk,
     world: AnyWorld,
     params: SatisfactionParams,
@@ -104,16 +147,17 @@ def _walk_on(
     act: Act,
     environment: Environment,
 ) -> tuple[Walk, Any]:
-    walk, taken = go_on(
-        key,
-        walk,
-        lambda key, state, seen: (act(learnt, world, params, key, state, seen), ()),
-        world,
-        params,
-        STEPS,
-        environment,
-    )
-    return walk, (taken.reward, taken.terminated, taken.is_there, taken.info)
+    """A piece of everybody's walk; each draws with a key of its own, whoever else is followed beside."""
+
+    def one(key: jax.Array, taken: jax.Array, walk: Walk) -> tuple[Walk, Any]:
+        def choose(key: jax.Array, state: AnyState, seen: Observation) -> tuple[jax.Array, tuple[()]]:
+            return act(learnt, world, params, key, state, seen), ()
+
+        return go_on(jax.random.fold_in(key, 1 + taken), walk, choose, world, params, STEPS, environment)
+
+    walk, taken = jax.vmap(one, out_axes=(0, 1))(keys_B, taken_B, walk)
+    piece = taken.reward, taken.terminated, taken.is_there, taken.info
+    return walk, jax.tree.map(lambda x_SxBx1: x_SxBx1[:, :, 0], piece)
 
 
 class Outcome(NamedTuple):

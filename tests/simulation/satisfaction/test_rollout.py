@@ -1,12 +1,15 @@
 """Many listeners side by side: who is done stands still, and others come in their place."""
 
 import dataclasses
+import inspect
 
 import jax
 import jax.numpy as jnp
 import numpy as np
+import pytest
 
 from tests.simulation.satisfaction.worlds import DEFAULT, walked, world
+from urep_jax.simulation.satisfaction import rollout
 from urep_jax.simulation.satisfaction.rollout import Walk, start, start_again
 
 SHORT = dataclasses.replace(DEFAULT, weeks=1.0, leave=0.2)
@@ -31,6 +34,16 @@ def test_who_is_done_stands_still():
             assert (moments == np.asarray(end)[who]).all()
     for mask in (taken.reward != 0, taken.terminated, taken.truncated):
         assert not np.asarray(mask)[~there].any()
+
+
+def test_in_groups_they_walk_as_all_together(monkeypatch: pytest.MonkeyPatch):
+    one, taken = walked(jax.random.key(2), world(), SHORT)
+    # 60 listeners, who are no whole number of groups of 32.
+    monkeypatch.setattr(rollout, "GROUP", 20)
+    again = jax.jit(inspect.unwrap(walked), static_argnames="num_steps")
+    same, took = again(jax.random.key(2), world(), SHORT)
+    for x, y in zip(jax.tree.leaves((one, taken)), jax.tree.leaves((same, took)), strict=True):
+        np.testing.assert_allclose(np.asarray(y), np.asarray(x), rtol=1e-5)
 
 
 def test_only_who_is_done_is_replaced():

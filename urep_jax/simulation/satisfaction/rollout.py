@@ -4,6 +4,7 @@ They live in an `Environment`: `TRUE`, if no other is named.
 """
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any, NamedTuple, TypeVar
 
 import jax
@@ -12,6 +13,10 @@ from jaxtyping import Array, Bool, Float32, Int32
 
 from urep_jax.simulation.satisfaction.environment import AnyState, AnyWorld, Info, Observation, observe, reset, step
 from urep_jax.simulation.satisfaction.params import SatisfactionParams
+
+GROUP = 32
+"""Listeners who walk side by side on a CPU, one group after another: what they carry stays in its cache, so that a step
+costs half as much as with 128 at once. It changes no number."""
 
 Tree = TypeVar("Tree")
 Choose = Callable[[jax.Array, AnyState, Observation], tuple[jax.Array, Any]]
@@ -128,11 +133,30 @@ def go_on(
         taken = Trajectory(kept, action, reward * is_there, terminated & is_there, truncated & is_there, is_there, info)
         return where(is_done, state, after), is_done | terminated | truncated, taken
 
-    def all_of_them(walk: Walk, key: jax.Array) -> tuple[Walk, Trajectory]:
-        state, is_done, taken = jax.vmap(one)(jax.random.split(key, len(walk.is_done)), walk.state, walk.is_done)
-        return Walk(state, is_done), taken
+    def all_of_them(walk: Walk, keys_TxB: jax.Array) -> tuple[Walk, Trajectory]:
+        def step(walk: Walk, keys_B: jax.Array) -> tuple[Walk, Trajectory]:
+            state, is_done, taken = jax.vmap(one)(keys_B, walk.state, walk.is_done)
+            return Walk(state, is_done), taken
 
-    return jax.lax.scan(all_of_them, walk, jax.random.split(key, num_steps))
+        return jax.lax.scan(step, walk, keys_TxB)
+
+    B = len(walk.is_done)
+    keys_TxB = jax.vmap(lambda key: jax.random.split(key, B))(jax.random.split(key, num_steps))
+    groups = B // GROUP if jax.default_backend() == "cpu" and B % GROUP == 0 else 1
+    if groups <= 1:
+        return all_of_them(walk, keys_TxB)
+
+    def cut(x: jax.Array, axis: int) -> jax.Array:
+        parts = x.reshape(*x.shape[:axis], groups, GROUP, *x.shape[axis + 1 :])
+        return jnp.moveaxis(parts, axis, 0)
+
+    def whole(x: jax.Array, axis: int) -> jax.Array:
+        parts = jnp.moveaxis(x, 0, axis)
+        return parts.reshape(*parts.shape[:axis], B, *parts.shape[axis + 2 :])
+
+    parts = jax.tree.map(partial(cut, axis=0), walk), cut(keys_TxB, 1)
+    walks, taken = jax.lax.map(lambda part: all_of_them(*part), parts)
+    return jax.tree.map(partial(whole, axis=0), walks), jax.tree.map(partial(whole, axis=1), taken)
 
 
 def where(chosen: Bool[Array, ""], yes: Tree, no: Tree) -> Tree:
