@@ -176,6 +176,35 @@ def over_ages(
         save(figure, path)
 
 
+def over_weeks(curves: Mapping[str, tuple[Sequence[float], Sequence[float]]], title: str, path: Path) -> None:
+    """What listeners have week by week with each agent, the agents' names beside the ends of their lines.
+
+    Args:
+        curves: by agent: means of each week, and half-widths of their intervals.
+        title: of what it is.
+        path: of the figure.
+    """
+    with plt.rc_context(STYLE):
+        figure, axes = plt.subplots(figsize=(6.4, 3.4), layout="constrained")
+        ends = {}
+        for (agent, (means, halves)), color in zip(curves.items(), KINDS, strict=False):
+            mean_W, half_W = np.asarray(means), np.nan_to_num(halves)
+            week_W = np.arange(1, len(mean_W) + 1)
+            axes.plot(week_W, mean_W, color=color, lw=1.6, ls="--" if agent == "oracle" else "-")
+            axes.fill_between(week_W, mean_W - half_W, mean_W + half_W, color=color, alpha=0.15, lw=0)
+            ends[agent] = (float(mean_W[-1]), color)
+        low, high = axes.get_ylim()
+        last, gap = len(week_W), 0.055 * (high - low)
+        # Each at least a line's height above the one below.
+        at = -np.inf
+        for agent, (end, color) in sorted(ends.items(), key=lambda item: item[1][0]):
+            at = max(end, at + gap)
+            axes.annotate(agent, (last, at), xytext=(6, 0), textcoords="offset points", color=color, va="center")
+        axes.set(xlabel="week", ylabel=title, ylim=(min(low, 0), high), xticks=week_W)
+        axes.yaxis.label.set_color(INK)
+        save(figure, path)
+
+
 def stack_sources(axes: Axes, shares: np.ndarray) -> None:
     """Draw the shares of the sources as bars upon each other; neighbouring positions are pooled to about 50 bars."""
     length = len(shares)

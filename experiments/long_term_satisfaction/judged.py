@@ -9,7 +9,8 @@ from scipy import stats
 
 from experiments.long_term_satisfaction.agents import Agent
 from experiments.long_term_satisfaction.settings import Settings
-from experiments.long_term_satisfaction.side_by_side import each
+from experiments.long_term_satisfaction.side_by_side import side_by_side
+from experiments.long_term_satisfaction.training import progress_bar
 from experiments.long_term_satisfaction.worlds import Place, Worlds
 from urep_jax.core.streams import stream
 from urep_jax.evaluation.long_term import Outcome, follow, kinds_of_listeners, outcome
@@ -78,29 +79,39 @@ def judge(
     Returns:
         What became of them, by the name of the circumstances and that of the agent.
     """
+    known = worlds.judging["known"]
+    others = {name: places for name, places in worlds.judging.items() if name != "known"}
+    walks = sum(
+        len(known) * (len(candidates) + len(others) * (name in ALSO_NEW)) for name, candidates in agents.items()
+    )
+    bar = progress_bar(console)
 
-    def followed(name: str, which: int, agent: Agent, places: Sequence[Place]) -> Judged:
-        def one(number: int) -> Outcome:
-            key, place = stream(settings.seeds[number], "judge"), places[number]
-            learnt = agent.learnt(number)
+    def followed(which: int, agent: Agent, places: Sequence[Place]) -> Judged:
+        outcomes, kinds = [], []
+        for seed, number, place in zip(settings.seeds, range(len(places)), places, strict=True):
+            key, learnt = stream(seed, "judge"), agent.learnt(number)
             episodes = follow(key, place.world, settings.params, agent.act, learnt, place.listeners)
-            return outcome(episodes, place.world, settings.params)
+            outcomes.append(outcome(episodes, place.world, settings.params))
+            all_of = kinds_of_listeners(place.world.listeners)
+            kinds.append({kind: of[place.listeners] for kind, of in all_of.items()})
+            bar.advance(task)
+        return Judged(tuple(outcomes), tuple(kinds), which)
 
-        with console.status(f"judging {name}"):
-            outcomes = tuple(each(one, len(places)))
-        of_places = [(place.world.listeners, place.listeners) for place in places]
-        kinds = [{name: of[who] for name, of in kinds_of_listeners(all_of).items()} for all_of, who in of_places]
-        return Judged(outcomes, tuple(kinds), which)
-
-    found: dict[str, dict[str, Judged]] = {circumstances: {} for circumstances in worlds.judging}
-    for name, candidates in agents.items():
-        tried = [followed(name, which, agent, worlds.judging["known"]) for which, agent in enumerate(candidates)]
+    def everywhere(name: str) -> dict[str, Judged]:
+        tried = [followed(which, agent, known) for which, agent in enumerate(agents[name])]
         best = max(tried, key=lambda one: one.by_world("total_satisfaction").mean())
-        found["known"][name] = best
-        for circumstances, places in worlds.judging.items():
-            if circumstances != "known" and name in ALSO_NEW:
-                found[circumstances][name] = followed(name, best.which, candidates[best.which], places)
-    return found
+        new = others if name in ALSO_NEW else {}
+        return {"known": best} | {to: followed(best.which, agents[name][best.which], new[to]) for to in new}
+
+    # The longest first, so that nothing waits for it at the end.
+    names = sorted(agents, key=lambda name: -len(agents[name]))
+    with bar:
+        task = bar.add_task(f"judging with {settings.listeners} listeners", total=walks, reward="")
+        of_agents = dict(zip(names, side_by_side(everywhere, names), strict=True))
+    return {
+        circumstances: {name: of_agents[name][circumstances] for name in agents if circumstances in of_agents[name]}
+        for circumstances in worlds.judging
+    }
 
 
 def half_interval(by_world: np.ndarray) -> float:

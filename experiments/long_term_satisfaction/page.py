@@ -1,6 +1,6 @@
 """`report.md` of a run, and what of it is told in the terminal."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from omegaconf import DictConfig
 from rich.table import Table
@@ -31,10 +31,12 @@ def terminal_tables(cfg: DictConfig, metrics: Mapping[str, float]) -> list[Table
     if cfg.worlds == 1:
         caption = f"of {cfg.satisfaction.weeks:g} weeks, in one world"
     tables = [
-        simple_table(_rows(cfg, metrics, LASTING), "long-term satisfaction", caption),
-        simple_table(_rows(cfg, metrics, DIET), "diet and discovery", "of minutes; tail and small artists of plays"),
+        simple_table(rows_of(cfg.agents, metrics, LASTING), "long-term satisfaction", caption),
+        simple_table(
+            rows_of(cfg.agents, metrics, DIET), "diet and discovery", "of minutes; tail and small artists of plays"
+        ),
     ]
-    if len(new := _new_rows(metrics)) > 1:
+    if len(new := new_rows(metrics)) > 1:
         tables.append(simple_table(new, "what is new to the agents: satisfaction, weeks", caption))
     return tables
 
@@ -47,19 +49,14 @@ def page(cfg: DictConfig, metrics: Mapping[str, float]) -> str:
         else "\nA control: items don't nourish, and nobody tires of styles or repeats. What pleases at once is all\n"
         "that satisfies, so that an agent that looks ahead gains nothing.\n"
     )
-    margins = "\n".join(
-        f"- {agent} reaches {metrics[f'share_of_margin/{agent}']:.0%} of the oracle's margin over myopic."
-        for agent in cfg.agents
-        if f"share_of_margin/{agent}" in metrics
-    )
     return f"""# Long-term satisfaction
 
 {cfg.worlds} simulated world{"s" * (cfg.worlds != 1)}; agents are trained in each, and {cfg.judge.listeners} listeners
 followed with each agent for {cfg.satisfaction.weeks:g} weeks.
 {control}
-{markdown_table(_rows(cfg, metrics, LASTING))}
+{markdown_table(rows_of(cfg.agents, metrics, LASTING))}
 
-{margins}
+{margins(cfg.agents, metrics)}
 
 ![satisfaction by week](figures/satisfaction.png)
 
@@ -67,11 +64,11 @@ followed with each agent for {cfg.satisfaction.weeks:g} weeks.
 
 ## What is new to the agents
 
-{markdown_table(_new_rows(metrics))}
+{markdown_table(new_rows(metrics))}
 
 ## Diet and discovery
 
-{markdown_table(_rows(cfg, metrics, DIET))}
+{markdown_table(rows_of(cfg.agents, metrics, DIET))}
 
 ## By kind of listener
 
@@ -99,6 +96,15 @@ popular half of the artists. New listeners are others than those with whom agent
 """
 
 
+def margins(agents: Sequence[str], metrics: Mapping[str, float]) -> str:
+    """Which share of the oracle's margin over the myopic agent others reach, a line for each."""
+    return "\n".join(
+        f"- {agent} reaches {metrics[f'share_of_margin/{agent}']:.0%} of the oracle's margin over myopic."
+        for agent in agents
+        if f"share_of_margin/{agent}" in metrics
+    )
+
+
 NEW = {
     "new_listeners": "new listeners",
     "new_items": "new items",
@@ -106,7 +112,8 @@ NEW = {
 """What a person is told of circumstances that agents haven't trained in."""
 
 
-def _new_rows(metrics: Mapping[str, float]) -> list[list[str]]:
+def new_rows(metrics: Mapping[str, float]) -> list[list[str]]:
+    """Satisfaction with what is new to the agents."""
     there = [name for name in NEW if any(key.startswith(f"{name}/") for key in metrics)]
     rows = [["", *(title for name in there for title in (NEW[name], "over myopic"))]]
     for agent in ("myopic", "dqn", "ppo", "oracle"):
@@ -126,13 +133,19 @@ def _by(cfg: DictConfig, metrics: Mapping[str, float], measure: str, digits: int
     return [["", *parts], *rows]
 
 
-def _rows(cfg: DictConfig, metrics: Mapping[str, float], measures: Mapping[str, tuple[str, int]]) -> list[list[str]]:
+def rows_of(
+    agents: Sequence[str], metrics: Mapping[str, float], measures: Mapping[str, tuple[str, int]]
+) -> list[list[str]]:
+    """Some measures of agents, a row for each.
+
+    Args:
+        agents: by name.
+        metrics: of a run.
+        measures: what each is told as, and its digits.
+    """
     return [
         ["", *(title for title, _ in measures.values())],
-        *(
-            [agent, *(_cell(metrics, f"{name}/{agent}", d) for name, (_, d) in measures.items())]
-            for agent in cfg.agents
-        ),
+        *([agent, *(_cell(metrics, f"{name}/{agent}", d) for name, (_, d) in measures.items())] for agent in agents),
     ]
 
 

@@ -1,12 +1,13 @@
-"""Worlds side by side: one for each device, or for each core of a CPU."""
+"""Worlds or agents side by side: one for each device, or for each core of a CPU."""
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, TypeVar
 
 import jax
 
+A = TypeVar("A")
 T = TypeVar("T")
 Tree = TypeVar("Tree")
 
@@ -19,11 +20,15 @@ def each(work: Callable[[int], T], count: int, *, is_compiled: bool = False) -> 
         count: worlds.
         is_compiled: whether its programs have been compiled before; else the first world is alone with that.
     """
-    devices = jax.devices()
-    at_once = _cores() if devices[0].platform == "cpu" else len(devices)
     first = [] if is_compiled else [work(0)]
-    with ThreadPoolExecutor(at_once) as pool:
-        return first + list(pool.map(work, range(len(first), count)))
+    return first + side_by_side(work, range(len(first), count))
+
+
+def side_by_side(work: Callable[[A], T], of: Sequence[A]) -> list[T]:
+    """`work` of each, as many at once as there are devices, or cores of a CPU; each compiles programs of its own."""
+    devices = jax.devices()
+    with ThreadPoolExecutor(_cores() if devices[0].platform == "cpu" else len(devices)) as pool:
+        return list(pool.map(work, of))
 
 
 def at_home(number: int, tree: Tree) -> Tree:

@@ -68,16 +68,7 @@ class Gym:
         learners = [_begin(*of, *begun, look, cfg) for of in zip(keys, walks, bases, self.worlds, strict=True)]
         bounds = [round(cfg.updates * piece / PIECES) for piece in range(PIECES + 1)]
         steps = count * cfg.listeners * cfg.steps
-        bar = Progress(
-            TextColumn("{task.description}"),
-            BarColumn(bar_width=24),
-            TextColumn("reward {task.fields[reward]}"),
-            TimeElapsedColumn(),
-            TextColumn("left"),
-            TimeRemainingColumn(),
-            console=self.console,
-            transient=True,
-        )
+        bar = progress_bar(self.console)
 
         def go_on(numbers: jax.Array, learners: Sequence[Learner], number: int) -> tuple[Learner, Report]:
             of = (keys[number], numbers, learners[number], bases[number], self.worlds[number])
@@ -97,11 +88,25 @@ class Gym:
                 learners = [learner for learner, _ in found]
                 snapshots.save(last, learners)
                 reward = float(jnp.stack([report.reward.mean() for _, report in found]).mean())
-                bar.update(task, completed=last, reward=f"{reward:.3f}")
+                bar.update(task, completed=last, reward=f"reward {reward:.3f}")
         return [
             learnt(learner.params, base, world, look, cfg.network)
             for learner, base, world in zip(learners, bases, self.worlds, strict=True)
         ]
+
+
+def progress_bar(console: Console) -> Progress:
+    """What is being done, how far it is, and how long it takes; `reward` may be told besides."""
+    return Progress(
+        TextColumn("{task.description}"),
+        BarColumn(bar_width=24),
+        TextColumn("{task.fields[reward]}"),
+        TimeElapsedColumn(),
+        TextColumn("left"),
+        TimeRemainingColumn(),
+        console=console,
+        transient=True,
+    )
 
 
 @partial(jax.jit, static_argnames=("environment", "count"))

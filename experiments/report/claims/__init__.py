@@ -7,11 +7,12 @@ from experiments.report.claims.kinds_of_feedback import FEEDBACK_TYPES, FIGURE_4
 from experiments.report.claims.looking_ahead import LOOKING_AHEAD
 from experiments.report.claims.parts import TABLE_2, TWO_STAGES
 from experiments.report.claims.representations import TABLES, WITHOUT
+from experiments.report.claims.weeks import WEEKS
 
 CLAIMS = (
     *(TABLE_1, COVERAGE, FIGURE_1, FIGURE_2_TOP, FIGURE_2_BOTTOM, FIGURE_3, FIGURE_4, TABLE_2),
     *(POPULARITY, TWO_STAGES, FEEDBACK_TYPES),
     *(*TABLES, WITHOUT),
-    *LOOKING_AHEAD,
+    *(WEEKS, *LOOKING_AHEAD),
 )
 """In the order of a report."""
