@@ -20,7 +20,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 _BASELINES = (
-    *map(model_title, ("popularity", "like_rate", "item_knn", "ease", "logistic_factors", "oracle")),
+    *map(model_title, ("popularity", "like_rate", "item_knn", "ease", "logistic_factors", "oracle", "random")),
     *("demographic popularity", "average embeddings", "PCA", "NMF", "LightFM", "curated features"),
     *("z_u, as found", "curated features, as found"),
 )

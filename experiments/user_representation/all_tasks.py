@@ -6,6 +6,7 @@ from typing import NamedTuple
 from omegaconf import DictConfig
 
 from experiments.user_representation import sections
+from experiments.user_representation.ab_test import ab_test
 from experiments.user_representation.artist_preference import artist_preference
 from experiments.user_representation.candidates import candidates
 from experiments.user_representation.clusters import clusters
@@ -46,6 +47,7 @@ ALL: Mapping[str, Task] = {
     "freshness": Task(freshness, sections.freshness),
     "retraining": Task(retraining, sections.retraining),
     "artist_preference": Task(artist_preference, sections.artist_preference),
+    "ab_test": Task(ab_test, sections.ab_test),
     "clusters": Task(clusters, sections.clusters),
     "map": Task(user_map, sections.user_map),
     "candidates": Task(candidates, sections.candidates, weeks=2),

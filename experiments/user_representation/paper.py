@@ -7,6 +7,7 @@ TASKS = {
     "cold_start/completed": ("auc", "test AUC of new users' first hours, onboarding completed"),
     "cold_start/not_completed": ("auc", "test AUC of new users' first hours, onboarding not completed"),
     "artist_preference": ("auc", "test AUC of whom users begin to follow"),
+    "ab_test": ("follows", "expected follows of ten artists shown"),
     "candidates": ("recall@100", "test recall@100 of listening in the next days"),
     "ranker": ("ndcg@10", "test nDCG@10 of the candidates that are ranked first"),
     "clusters/favourite_artists": ("ndcg@50", "nDCG@50, same favourite artists"),

@@ -93,7 +93,7 @@ def _classified(trained: Trained, pairs: Pairs, vectors: Float32[np.ndarray, "N 
     path = trained.folder.path / "retraining" / name
     ids = trained.sources.log.sequence_ids.take(pairs.asked.user)
     train = WatchedFit(path, f"retraining, {name}", UNIT, trained.console)
-    return classify(pairs, vectors, trained.items, ids, trained.settings, train)
+    return classify(pairs, vectors, trained.items, ids, trained.settings, train).odds(pairs.test)
 
 
 def _spaces(trained: Trained, again: Chain) -> dict[str, ByUser]:

@@ -23,6 +23,7 @@ from experiments.user_representation.tasks import Results, Trained
 from experiments.user_representation.together import histories
 from experiments.user_representation.users import users_table
 from experiments.watch import WatchedFit
+from urep_jax.data.datasets.streaming import StreamingConfig
 from urep_jax.data.user_features.modality_files import save_modality
 from urep_jax.data.user_features.space import save_space
 from urep_jax.evaluation.by_user import flat
@@ -69,7 +70,9 @@ def run(cfg: DictConfig, folder: RunFolder, console: Console) -> dict[str, float
     chain, learnt = train_autoencoder(features, settings, log.sequence_ids, train)
     registry.trained(chain.encoder.space)
     components = principal_components(features.train, chain.weights, settings.model.width, settings.seed)
-    trained = Trained(sources, people, chain, components, settings, tuple(tasks), folder, console)
+    source = made(cfg.data.source)
+    simulated = source if isinstance(source, StreamingConfig) else None
+    trained = Trained(sources, people, chain, components, settings, tuple(tasks), folder, console, simulated)
     results: Results = {}
     numbers: dict[str, float] = {}
     for task in tasks.values():

@@ -6,6 +6,7 @@ from typing import NamedTuple
 from omegaconf import DictConfig
 
 from experiments.tables import cell, markdown_table, short
+from experiments.user_representation.ab_test import COSTS, MODELS, TESTED, TESTS
 from experiments.user_representation.cost import COMPARED
 from experiments.user_representation.freshness import AGES, FRESH, HORIZONS, OWN
 from experiments.user_representation.movement import BACK
@@ -185,6 +186,51 @@ def artist_preference(told: Told) -> str:
             f"features instead.\n\n{table}\n\n![artist preference](figures/artist_preference.png)"
         )
     return f"## Whom users begin to follow in the next {told.cfg.evaluation.days} days\n\n{body}"
+
+
+def ab_test(told: Told) -> str:
+    """What of ten artists shown is followed, what a test of two arms sees of that, and what either arm costs."""
+    if "ab_test/z_u" not in told.results:
+        body = "What would have been followed is told by simulated services only, and of tens of users at least."
+        return f"## An A/B test of artists shown\n\n{body}"
+    metrics, users = told.metrics, len(told.results["ab_test/z_u"]["follows"].user)
+    once = [["", "z_u", "curated features", "z_u over it", "detectable", "power"]]
+    once.append(["the same users in both arms", *(cell(metrics, f"ab_test/{name}/follows") for name in MODELS)])
+    once[1] += [cell(metrics, "ab_test/paired/difference"), cell(metrics, "ab_test/paired/detectable"), ""]
+    drawn = (*MODELS, "difference", "detectable", "power")
+    once.append(["users in two arms, follows drawn", *(cell(metrics, f"ab_test/randomised/{name}") for name in drawn)])
+    again = [["arms", "told apart"]]
+    for name, arms in TESTED.items():
+        titles = " and ".join(map(representation_title, arms))
+        again.append([titles, cell(metrics, f"ab_test/told_apart/{name}")])
+    costs = [["", *map(representation_title, MODELS)]]
+    for unit, title in COSTS.items():
+        costs.append([title, *(f"{metrics[f'ab_test/cost/{name}/{unit}']:,.0f}" for name in MODELS)])
+    seconds = (short(metrics[f"ab_test/cost/{name}/seconds"], 2) for name in MODELS)
+    costs.append(["seconds for 1,000 users, on this machine", *seconds])
+    return f"""## An A/B test of artists shown
+
+{users:,} tested users are shown ten artists whom they neither follow nor have listened to, in the order of the
+artist-preference model. Told is how many of the ten they are expected to follow, by the world itself; `oracle` is the
+order by that.
+
+{task_table(told, "ab_test", ("follows",))}
+
+![artists shown](figures/ab_test.png)
+
+{markdown_table(once)}
+
+A detectable difference would be told from none in four of five tests; the power is that for the difference of
+the first line. Of {TESTS:,} tests with users divided and follows drawn anew:
+
+{markdown_table(again)}
+
+Serving:
+
+{markdown_table(costs)}
+
+Operations are those of the matrix products in ordering all artists for a user whose vector is stored. Making z_u of x_u
+takes {metrics["ab_test/cost/z_u/encoder_operations"]:,.0f} more, once for all models."""
 
 
 def clusters(told: Told) -> str:

@@ -16,9 +16,10 @@ from experiments.user_representation.items import Items, scale_of, scaled, side_
 from experiments.user_representation.representations import Vectors, represent
 from experiments.user_representation.settings import Settings
 from experiments.user_representation.sources import TEST, TRAIN, VALIDATION, People, Sources
-from experiments.user_representation.transfer import Pairs, calibrated, classify
+from experiments.user_representation.transfer import Classifier, Pairs, calibrated, classify
 from experiments.watch import WatchedFit
 from urep_jax.core.streams import numpy_stream
+from urep_jax.data.datasets.streaming import StreamingConfig
 from urep_jax.data.labelled_pairs import LabelledPairs
 from urep_jax.data.moments import Moments
 from urep_jax.data.plays_over_time import plays_over_time
@@ -56,6 +57,7 @@ class Trained:
         tasks: names of all that it is asked.
         folder: of the run.
         console: where progress is told.
+        simulated: the simulated service that the data is of; None for any other.
     """
 
     sources: Sources
@@ -66,6 +68,7 @@ class Trained:
     tasks: tuple[str, ...]
     folder: RunFolder
     console: Console
+    simulated: StreamingConfig | None = None
 
     @functools.cached_property
     def items(self) -> Items:
@@ -134,6 +137,12 @@ class Trained:
         self, task: str, pairs: Pairs, vectors: Vectors, items: Items | None = None
     ) -> dict[str, Float64[np.ndarray, "P"]]:
         """The log-odds that it gives to the pairs of tested users."""
+        return {name: one.odds(pairs.test) for name, one in self.classifiers(task, pairs, vectors, items).items()}
+
+    def classifiers(
+        self, task: str, pairs: Pairs, vectors: Vectors, items: Items | None = None
+    ) -> dict[str, Classifier]:
+        """The classifier by each representation; one that an earlier task has trained isn't trained again."""
         items = self.items if items is None else items
         ids, found = self.sources.log.sequence_ids.take(pairs.asked.user), {}
         for name, of_users in vectors.items():

@@ -9,7 +9,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pyarrow as pa
-from jaxtyping import Float, Float32, Float64
+from jaxtyping import Float, Float32, Float64, Int64
 from sklearn.linear_model import LogisticRegression
 
 from experiments.user_representation.items import Items
@@ -43,6 +43,31 @@ class Pairs(NamedTuple):
     asked: Moments
 
 
+@dataclasses.dataclass(frozen=True, eq=False)
+class Classifier:
+    """A trained classifier, and what it is asked with.
+
+    Attributes:
+        params: its parameters.
+        model: its size.
+        users: a vector for each row of users.
+        items: what is known of each item.
+        time: when each row is asked about.
+    """
+
+    params: Params
+    model: PreferenceConfig
+    users: Float32[np.ndarray, "N U"]
+    items: Items
+    time: Int64[np.ndarray, "N"]
+
+    def odds(self, asked: LabelledPairs) -> Float64[np.ndarray, "P"]:
+        """The log-odds of pairs."""
+        items_PxI = self.items.asked(self.time)(asked.user, asked.item)
+        odds_P = _odds(self.params, jnp.asarray(self.users[asked.user]), jnp.asarray(items_PxI), self.model)
+        return np.asarray(odds_P, np.float64)
+
+
 def classify(
     pairs: Pairs,
     users: Float32[np.ndarray, "N U"],
@@ -50,8 +75,8 @@ def classify(
     user_ids: pa.StringArray,
     settings: Settings,
     train: WatchedFit,
-) -> Float64[np.ndarray, "P"]:
-    """Train the classifier on users' vectors and items'; returns the log-odds of the pairs of tested users.
+) -> Classifier:
+    """Train the classifier on users' vectors and items'.
 
     Args:
         pairs: which users went for which items, and others.
@@ -62,25 +87,22 @@ def classify(
         train: trains, or goes on where an earlier call stopped.
     """
     model = dataclasses.replace(settings.classifier, user_width=users.shape[1], item_width=items.width)
-    training, items_of = settings.transfer, items.asked(pairs.asked.time)
+    training, time = settings.transfer, pairs.asked.time
 
-    def odds(params: Params, asked: LabelledPairs) -> Float64[np.ndarray, "P"]:
-        odds_P = _odds(params, jnp.asarray(users[asked.user]), jnp.asarray(items_of(asked.user, asked.item)), model)
-        return np.asarray(odds_P, np.float64)
+    def validate(params: Params) -> tuple[float, Mapping[str, float]]:
+        odds_P = Classifier(params, model, users, items, time).odds(pairs.validation)
+        return told_apart(odds_P, pairs.validation, pairs.asked.user)["auc"].value, {}
 
-    batches = PairBatches(pairs.train, users, items_of, user_ids, training.batch_size, settings.seed)
+    batches = PairBatches(pairs.train, users, items.asked(time), user_ids, training.batch_size, settings.seed)
     found = train(
         preference_objective(model),
         adam(training.learning_rate),
         batches,
-        lambda params: (
-            told_apart(odds(params, pairs.validation), pairs.validation, pairs.asked.user)["auc"].value,
-            {},
-        ),
+        validate,
         training.fit,
         {"system": "user_representation", "model": dataclasses.asdict(model)},
     )
-    return odds(found.params, pairs.test)
+    return Classifier(found.params, model, users, items, time)
 
 
 def calibrated(pairs: Pairs, score: Callable[[LabelledPairs], Float[np.ndarray, "P S"]]) -> Mapping[str, ByUser]:

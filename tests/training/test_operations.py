@@ -9,7 +9,7 @@ import pytest
 from urep_jax.data.labelled_pairs import PairBatch
 from urep_jax.models.preference import PreferenceConfig
 from urep_jax.training.objective import Objective
-from urep_jax.training.operations import step_operations
+from urep_jax.training.operations import operations, step_operations
 from urep_jax.training.preference import preference_objective
 
 
@@ -23,6 +23,13 @@ def test_dense_layers_are_passed_forth_and_back(dropout: float) -> None:
     # The input layers' weights have a gradient, their inputs have none.
     first, later = 2 * (users + items) * width, 3 * (3 * width * hidden + hidden)
     assert found == 2 * rows * (first + later)
+
+
+def test_a_function_is_counted_by_the_shapes_that_it_is_given() -> None:
+    shape: Any = jax.ShapeDtypeStruct
+    args = (shape((4, 5, 3), jnp.float32), shape((4, 3, 2), jnp.float32))
+    assert operations(lambda x, w: jnp.tanh(x @ w), *args) == 2 * 4 * 5 * 3 * 2
+    assert operations(jnp.add, *[args[0]] * 2) == 0
 
 
 def test_what_is_called_within_is_counted_too() -> None:

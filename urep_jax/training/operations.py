@@ -1,7 +1,7 @@
-"""Floating-point operations of a training step, counted before anything is computed."""
+"""Floating-point operations of a function, or of a training step, counted before anything is computed."""
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import jax
@@ -10,13 +10,24 @@ from jax.extend.core import ClosedJaxpr, Jaxpr, JaxprEqn
 from urep_jax.training.objective import Batch, Objective
 
 
-def step_operations(objective: Objective, batch: Batch) -> int:
-    r"""Operations of the matrix products in the loss of a batch and its gradient: two for each multiply-add.
+def operations(function: Callable[..., Any], *args: Any) -> int:
+    r"""Operations of the matrix products in a function: two for each multiply-add.
 
     .. math:: \sum 2 B M N K \quad \text{over products of B matrices of M x K with B of K x N}
 
     They are read from the traced computation, nothing is compiled or run, so they are the same on every device. What is
-    done number by number (activations, dropout, the optimiser) isn't counted, and a loop's body is counted once.
+    done number by number (activations, dropout, an optimiser) isn't counted, and a loop's body is counted once.
+
+    Args:
+        function: of arrays.
+        args: what it is called with, or `jax.ShapeDtypeStruct` in place of arrays.
+    """
+    traced = jax.make_jaxpr(function)(*args)
+    return sum(_operations(equation) for equation in _equations(traced.jaxpr))
+
+
+def step_operations(objective: Objective, batch: Batch) -> int:
+    """Operations of the loss of a batch and its gradient, as `operations` counts them.
 
     Args:
         objective: what learns.
@@ -27,8 +38,7 @@ def step_operations(objective: Objective, batch: Batch) -> int:
         return objective.loss(params, batch, key)[0]
 
     key = jax.eval_shape(lambda: jax.random.key(0))
-    traced = jax.make_jaxpr(jax.value_and_grad(loss))(jax.eval_shape(objective.init, key), batch, key)
-    return sum(_operations(equation) for equation in _equations(traced.jaxpr))
+    return operations(jax.value_and_grad(loss), jax.eval_shape(objective.init, key), batch, key)
 
 
 def _equations(jaxpr: Jaxpr) -> Iterator[JaxprEqn]:

@@ -1,5 +1,6 @@
 """The figures and tables of the papers, made again from runs."""
 
+from experiments.report.claims.ab_test import AB_TEST
 from experiments.report.claims.data_sets import COVERAGE, TABLE_1
 from experiments.report.claims.hard_negatives import FIGURE_1, FIGURE_2_TOP, FIGURE_3, POPULARITY
 from experiments.report.claims.hardest_of_k import FIGURE_2_BOTTOM
@@ -12,7 +13,7 @@ from experiments.report.claims.weeks import WEEKS
 CLAIMS = (
     *(TABLE_1, COVERAGE, FIGURE_1, FIGURE_2_TOP, FIGURE_2_BOTTOM, FIGURE_3, FIGURE_4, TABLE_2),
     *(POPULARITY, TWO_STAGES, FEEDBACK_TYPES),
-    *(*TABLES, WITHOUT),
+    *(*TABLES, AB_TEST, WITHOUT),
     *(WEEKS, *LOOKING_AHEAD),
 )
 """In the order of a report."""

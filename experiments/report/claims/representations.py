@@ -36,7 +36,8 @@ Gain = Sequence[Plain | None]
 """A difference by repetitions, and by users."""
 
 
-def _gain(a: Mapping[Repeat, Run], b: Mapping[Repeat, Run], metric: str, metric_of_b: str) -> Gain:
+def ahead(a: Mapping[Repeat, Run], b: Mapping[Repeat, Run], metric: str, metric_of_b: str) -> Gain:
+    """How much more of a metric `a` has than `b` of another."""
     gains = (
         difference(values_of(a, metric), values_of(b, metric_of_b)),
         difference_by_user(a, b, metric, metric_of_b),
@@ -44,7 +45,7 @@ def _gain(a: Mapping[Repeat, Run], b: Mapping[Repeat, Run], metric: str, metric_
     return [gain.plain() if gain else None for gain in gains]
 
 
-def _whole(runs: Sequence[Run]) -> dict[Repeat, Run]:
+def with_all_features(runs: Sequence[Run]) -> dict[Repeat, Run]:
     """The repetitions, with all features, of the setting that has most of them."""
     settings: dict[frozenset[tuple[str, str]], dict[Repeat, Run]] = {}
     for run in runs:
@@ -55,13 +56,13 @@ def _whole(runs: Sequence[Run]) -> dict[Repeat, Run]:
 
 def _measure(tasks: Sequence[str], runs: Sequence[Run]) -> Numbers | None:
     """By task and metric: what each representation has, and how far z_u is ahead of it."""
-    repeats = _whole(runs)
+    repeats = with_all_features(runs)
     return {
         task: {
             metric: {
                 r: {
                     "value": estimate(list(values_of(repeats, f"{task}/{r}/{metric}").values())).plain(),
-                    "z_u over it": _gain(repeats, repeats, f"{task}/{ours(task)}/{metric}", f"{task}/{r}/{metric}"),
+                    "z_u over it": ahead(repeats, repeats, f"{task}/{ours(task)}/{metric}", f"{task}/{r}/{metric}"),
                 }
                 for r in _representations(repeats, task, metric)
             }
@@ -127,7 +128,7 @@ def _short(task: str) -> str:
 
 def _measure_since(runs: Sequence[Run]) -> Numbers | None:
     """By days since the registration, and onboarding: what z_u and the average have."""
-    repeats = _whole(runs)
+    repeats = with_all_features(runs)
     found: dict[str, dict[str, Numbers]] = {}
     for days in DAYS:
         for kind in _KINDS:
@@ -136,7 +137,7 @@ def _measure_since(runs: Sequence[Run]) -> Numbers | None:
                 found.setdefault(str(days), {})[kind] = {
                     "z_u": estimate(list(values_of(repeats, z).values())).plain(),
                     "average": estimate(list(values_of(repeats, average).values())).plain(),
-                    "z_u over it": _gain(repeats, repeats, z, average),
+                    "z_u over it": ahead(repeats, repeats, z, average),
                 }
     return found or None
 
@@ -179,7 +180,7 @@ def _measure_without(runs: Sequence[Run]) -> Numbers | None:
         found[_group(group)] = {
             task: {
                 "value": estimate(list(values_of(repeats, key).values())).plain(),
-                "change": _gain(repeats, complete, key, key) if group != _WHOLE else None,
+                "change": ahead(repeats, complete, key, key) if group != _WHOLE else None,
             }
             for task, key in there.items()
             if values_of(repeats, key)

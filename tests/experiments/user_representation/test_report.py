@@ -94,6 +94,41 @@ def test_what_is_left_without_a_group_of_features(runs: Path, capsys: pytest.Cap
     assert again["tiny-users"]["claims"] == json.loads(json.dumps(finding["claims"]))
 
 
+def test_arms_are_told_world_by_world(tmp_path: Path) -> None:
+    for world, (z, alike) in enumerate([(0.20, 0.04), (0.22, 0.06), (0.18, 0.05)]):
+        arms = {"z_u": z, "curated": 0.2, "popularity": 0.1, "random": 0.05, "oracle": 0.5}
+        once = {"difference": z - 0.19, "difference_ci95": 0.09, "detectable": 0.12, "power": 0.06}
+        told = {"aa": alike, "z_u_curated": 0.06, "z_u_popularity": 0.7}
+        costs = {"features": 120, "bytes": 480, "operations": 1_000, "seconds": 1.5 + world}
+        metrics = {
+            **metrics_of(0.8, 0.78, 0.4),
+            **{f"ab_test/{arm}/follows": value for arm, value in arms.items()},
+            **{f"ab_test/randomised/{name}": value for name, value in once.items()},
+            **{f"ab_test/told_apart/{name}": value for name, value in told.items()},
+            **{f"ab_test/cost/z_u/{unit}": value for unit, value in costs.items()},
+            **{f"ab_test/cost/curated/{unit}": 2 * value for unit, value in costs.items()},
+        }
+        run_of(tmp_path / str(world), world, [], metrics)
+        # The same again: on another machine it took longer.
+        if not world:
+            run_of(tmp_path / "again", world, [], metrics | {"ab_test/cost/z_u/seconds": 9.0})
+    (finding,) = find([tmp_path]).values()
+    seen = finding["claims"]["ab_test"]
+    over = Estimate.of(seen["arms"]["curated"]["z_u over it"][0])
+    half = stats.ttest_1samp([0.0, 0.02, -0.02], 0).confidence_interval(0.95).high
+    assert (over.mean, over.half, over.number) == pytest.approx((0.0, half, 3), abs=1e-12)
+    assert seen["arms"]["z_u"]["z_u over it"] is None
+    main([str(tmp_path), "--out", str(tmp_path / "told")])
+    report = (tmp_path / "told" / "report.md").read_text()
+    (alike,) = [line for line in report.splitlines() if line.startswith("| curated features and curated features")]
+    assert alike.endswith("| tiny-users | .050 ±.025 | .040 | .060 |")
+    (line,) = [line for line in report.splitlines() if line.startswith("| z_u over curated features |")]
+    assert line.endswith("| tiny-users | +.010 ±.090 | +.030 ±.090 | −.010 ±.090 |")
+    assert "| bytes of a user | tiny-users | 480 | 960 | .500 |" in report
+    assert "![§5.2.2: an A/B test of the artist-preference model](ab_test.png)" in report
+    assert (tmp_path / "told" / "ab_test.png").is_file()
+
+
 def test_without_others_there_is_nothing_to_draw(tmp_path: Path) -> None:
     metrics = {name: value for name, value in metrics_of(0.8, 0.7, 0.3).items() if "z_u" in name}
     for world in range(2):

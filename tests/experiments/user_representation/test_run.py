@@ -48,6 +48,7 @@ def test_the_whole_chain(
     _candidates(metrics, run)
     _nearness(metrics, run, capsys)
     _cost(metrics, run)
+    _ab_test(metrics, run)
     _movement(metrics)
     _freshness(metrics, run, capsys)
     _retraining(metrics)
@@ -77,6 +78,7 @@ def test_the_whole_chain(
         "future_listening",
         "candidates",
         "ranker",
+        "ab_test",
         "freshness",
         "cold_start_not_completed",
         "clusters_onboarding",
@@ -163,6 +165,33 @@ def _cost(metrics: dict[str, float], run: Path) -> None:
         # A further number of a user meets the weights of one layer, forth and back.
         layer = 128 if model == "two_tower" else 64
         assert of_step[other] - of_step[ours] == 2 * 2 * batch * layer * more > 0
+
+
+def _ab_test(metrics: dict[str, float], run: Path) -> None:
+    """Arms against the truth, tests of them, and what they cost; artist preference's own classifiers answer."""
+    follows = {arm: metrics[f"ab_test/{arm}/follows"] for arm in ("z_u", "curated", "popularity", "random", "oracle")}
+    assert 0 < min(follows.values()) <= max(follows.values()) == follows["oracle"] < 10
+    users = pq.read_table(run / "users.parquet")
+    by_user = {arm: users[f"ab_test/{arm}/follows"].drop_null().to_numpy() for arm in follows}
+    for arm, values in by_user.items():
+        assert values.mean() == pytest.approx(follows[arm], abs=1e-6)
+        assert (values <= by_user["oracle"] + 1e-6).all(), "nobody is shown better than by the truth"
+    gain = by_user["z_u"].astype(np.float64) - by_user["curated"]
+    assert metrics["ab_test/paired/difference"] == pytest.approx(gain.mean(), abs=1e-6)
+    half = 1.959964 * gain.std(ddof=1) / len(gain) ** 0.5
+    assert metrics["ab_test/paired/difference_ci95"] == pytest.approx(half, rel=1e-3)
+    once = [metrics[f"ab_test/randomised/{name}"] for name in ("z_u", "curated", "difference")]
+    assert once[2] == pytest.approx(once[0] - once[1])
+    assert metrics["ab_test/told_apart/aa"] < 0.15
+    units = ("features", "bytes", "operations", "seconds")
+    costs = [{unit: metrics[f"ab_test/cost/{arm}/{unit}"] for unit in units} for arm in ("z_u", "curated")]
+    trained = [metrics[f"cost/artist_preference/{name}/features"] for name in ("with", "without")]
+    assert [of["features"] for of in costs] == trained
+    assert all(of["bytes"] == 4 * of["features"] and of["seconds"] > 0 for of in costs)
+    # A further number of a user meets 64 weights for each of 60 artists.
+    more = costs[1]["features"] - costs[0]["features"]
+    assert costs[1]["operations"] - costs[0]["operations"] == 2 * 60 * 64 * more
+    assert "## An A/B test of artists shown" in (run / "report.md").read_text()
 
 
 def _movement(metrics: dict[str, float]) -> None:

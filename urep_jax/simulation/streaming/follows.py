@@ -1,8 +1,9 @@
 """Which artists users follow, and since when."""
 
 import itertools
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
+import jax
 import numpy as np
 from jaxtyping import Int32, Int64
 
@@ -11,6 +12,8 @@ from urep_jax.core.types import Feedback
 from urep_jax.simulation.streaming.catalogue import StreamingCatalogue
 from urep_jax.simulation.streaming.params import StreamingParams
 from urep_jax.simulation.streaming.world import StreamingLog
+
+Number = TypeVar("Number", np.ndarray, jax.Array)
 
 
 class Follows(NamedTuple):
@@ -27,8 +30,18 @@ class Follows(NamedTuple):
     timestamp: Int64[np.ndarray, "X"]
 
 
+def follow_log_odds(params: StreamingParams, affinity: Number) -> Number:
+    """Log odds that a play, not a skip, makes its user follow the artist: `follow + response follow_slope a`.
+
+    Args:
+        params: the world's parameters.
+        affinity: of what is played, NumPy's or JAX's.
+    """
+    return params.follow + params.response * params.follow_slope * affinity
+
+
 def make_follows(params: StreamingParams, catalogue: StreamingCatalogue, log: StreamingLog, seed: int) -> Follows:
-    """Draw who follows whom: after a play, not a skip, with log odds `follow + response follow_slope a`.
+    """Draw who follows whom: after a play, not a skip, with the log odds of `follow_log_odds`.
 
     Args:
         params: the world's parameters.
@@ -39,7 +52,7 @@ def make_follows(params: StreamingParams, catalogue: StreamingCatalogue, log: St
     uniform_E = np.empty(len(log.item))
     for user, (first, last) in enumerate(itertools.pairwise(log.offsets)):
         uniform_E[first:last] = numpy_stream(seed, "streaming.follow", user).random(last - first)
-    log_odds_E = params.follow + params.response * params.follow_slope * log.affinity
+    log_odds_E = follow_log_odds(params, log.affinity)
     is_led_E = (uniform_E * (1 + np.exp(-log_odds_E)) < 1) & (log.item < params.num_tracks)
     is_led_E &= log.feedback != Feedback.SKIP
     led = np.flatnonzero(is_led_E)

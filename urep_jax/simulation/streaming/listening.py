@@ -157,6 +157,19 @@ def hear_shows(
     return _answer(params, params.num_tracks + show_CxN, a_CxN, catalogue.shows.seconds[show_CxN], chance)
 
 
+def feedback_weights(
+    params: StreamingParams, affinity: Float32[Array, "*I"]
+) -> tuple[Float32[Array, "*I"], Float32[Array, "*I"]]:
+    """What a skip and a like weigh beside playing on, which weighs 1 (the equation is in the module's docstring).
+
+    Args:
+        params: the world's parameters.
+        affinity: of items.
+    """
+    heard_a = params.response * affinity
+    return jnp.exp(params.skip - params.skip_aversion * heard_a), jnp.exp(params.like + heard_a / 2)
+
+
 def _chances(users: User, blocks: Block, keys: Keys) -> dict[str, Float32[Array, "C N"]]:
     """All that is random in these blocks, uniform on [0, 1)."""
 
@@ -172,9 +185,7 @@ def _answer(
     params: StreamingParams, item_CxN: jax.Array, a_CxN: jax.Array, seconds_CxN: jax.Array, chance: dict[str, jax.Array]
 ) -> Heard:
     """What users do with these items."""
-    heard_a_CxN = params.response * a_CxN
-    skip_CxN = jnp.exp(params.skip - params.skip_aversion * heard_a_CxN)
-    like_CxN = jnp.exp(params.like + heard_a_CxN / 2)
+    skip_CxN, like_CxN = feedback_weights(params, a_CxN)
     goal_CxN = chance["feedback"] * (1 + skip_CxN + like_CxN)
     is_skip_CxN = goal_CxN < skip_CxN
     is_like_CxN = ~is_skip_CxN & (goal_CxN < skip_CxN + like_CxN)
