@@ -39,7 +39,7 @@ class Asked(NamedTuple):
     """The questions about each part of the logs, by horizon, in the order of `HORIZONS`.
 
     Attributes:
-        items: what is known of items: as in all logs, and how often each was wanted in what is learnt from.
+        items: what is known of items: as in all logs, and how often each was wanted by others than those learnt from.
         train: what is learnt from.
         validation: what says when to stop.
         tests: what is judged on, by name.
@@ -59,7 +59,8 @@ def ask(logged: Logged, repeat_days: float, batch_size: int) -> Asked:
         repeat_days: days in which a hearing fades to a half.
         batch_size: questions of a batch.
     """
-    items = with_rates(logged.items, logged.train.log)
+    # Of others' answers: in a rate that counted its own, a model would find them again, and learn nothing else.
+    items = with_rates(logged.items, logged.others[0].log)
 
     def of(part: Part) -> tuple[ForecastQuestions, ...]:
         given = part.log, part.vectors, remembered(part.log, items, logged.num_styles)
@@ -118,7 +119,7 @@ def _judge(
     scores = {
         MODEL: scored(said, questions),
         "stranger": scored(lambda batch: said(as_strangers(batch)), questions),
-        POPULARITY: wanted_rate(logged.train.log, len(content_VxF))[item_NxM],
+        POPULARITY: wanted_rate(logged.others[0].log, len(content_VxF))[item_NxM],
         LAST_SESSION: near(last_session(part.log, content_VxF, row_N, moment_N)),
         "vector": near(part.vectors[row_N]),
     }
