@@ -9,8 +9,8 @@ import numpy as np
 from rich.console import Console
 
 from experiments.satisfaction_from_logs.learning import Learnt, learn
-from experiments.satisfaction_from_logs.logged import TESTS, Logged, Part
-from experiments.satisfaction_from_logs.settings import Settings
+from experiments.satisfaction_from_logs.logged import Logged, Part
+from experiments.satisfaction_from_logs.settings import Learning
 from urep_jax.baselines.wanted_later import last_session
 from urep_jax.data.epochs import InTurn
 from urep_jax.data.forecast_questions import HORIZONS, ForecastQuestions, Questions, remembered, wanted_rate, with_rates
@@ -24,9 +24,12 @@ MODEL, POPULARITY, LAST_SESSION = "model", "popularity", "last_session"
 BASELINES = (POPULARITY, LAST_SESSION)
 """What the source's forecasts have to beat."""
 
-SCORES = (MODEL, "stranger", *BASELINES, "vector", "taste", "truth")
-"""What is compared: the model, asked with the listener's history and with somebody else's; what reads a log alone; and,
-hidden from any service, lasting taste, and what the items are worth to the listener when they are offered."""
+SEEN = (MODEL, "stranger", *BASELINES, "vector")
+"""What is compared: the model, asked with the listener's history and with somebody else's, and what reads a log."""
+
+HIDDEN = ("taste", "truth")
+"""In a simulated world beside these, hidden from any service: lasting taste, and what the items are worth to the
+listener when they are offered."""
 
 AUC = Mapping[str, Mapping[str, ByUser]]
 """By the horizon's name and the score's."""
@@ -36,10 +39,10 @@ class Asked(NamedTuple):
     """The questions about each part of the logs, by horizon, in the order of `HORIZONS`.
 
     Attributes:
-        items: what is known of items: as in all logs, and how often each was wanted in what is learnt from.
+        items: what is known of items: as in all logs, and how often each was wanted by others than those learnt from.
         train: what is learnt from.
         validation: what says when to stop.
-        tests: what is judged on, by `TESTS`.
+        tests: what is judged on, by name.
     """
 
     items: KnownItems
@@ -48,17 +51,18 @@ class Asked(NamedTuple):
     tests: dict[str, tuple[ForecastQuestions, ...]]
 
 
-def ask(logged: Logged, settings: Settings) -> Asked:
-    """All that is asked about a world's logs.
+def ask(logged: Logged, repeat_days: float, batch_size: int) -> Asked:
+    """All that is asked about the logs.
 
     Args:
         logged: the logs.
-        settings: the run's.
+        repeat_days: days in which a hearing fades to a half.
+        batch_size: questions of a batch.
     """
-    items = with_rates(logged.items, logged.train.log)
+    # Of others' answers: in a rate that counted its own, a model would find them again, and learn nothing else.
+    items = with_rates(logged.items, logged.others[0].log)
 
     def of(part: Part) -> tuple[ForecastQuestions, ...]:
-        repeat_days, batch_size = float(settings.params.repeat_days), settings.forecast.batch_size
         given = part.log, part.vectors, remembered(part.log, items, logged.num_styles)
         return tuple(ForecastQuestions(*given, one, repeat_days, batch_size, logged.seed) for one in HORIZONS)
 
@@ -67,17 +71,16 @@ def ask(logged: Logged, settings: Settings) -> Asked:
     )
 
 
-def learn_forecasts(logged: Logged, asked: Asked, settings: Settings, folder: Path, console: Console) -> Learnt:
+def learn_forecasts(logged: Logged, asked: Asked, how: Learning, folder: Path, console: Console) -> Learnt:
     """One model for all horizons, by likelihood: what is lasting taste in ten minutes is so in a week.
 
     Args:
         logged: the logs.
         asked: about them.
-        settings: the run's.
+        how: it is learnt.
         folder: where its checkpoints and history go.
         console: where progress is shown.
     """
-    how = settings.forecast
     widths = jax.eval_shape(lambda batch: question_features(batch, asked.items), asked.train[0][0])
     model = how.sized(*(part.shape[-1] for part in widths))
     objective, train = forecast_objective(model, asked.items), InTurn(asked.train)
@@ -85,7 +88,7 @@ def learn_forecasts(logged: Logged, asked: Asked, settings: Settings, folder: Pa
 
 
 def judge_forecasts(logged: Logged, asked: Asked, learnt: Learnt) -> dict[str, AUC]:
-    """How well each score tells what will be wanted, by `TESTS`.
+    """How well each score tells what will be wanted, by the test's name.
 
     Args:
         logged: the logs.
@@ -108,9 +111,7 @@ def _judge(
 ) -> dict[str, ByUser]:
     row_N, moment_N, *_ = questions.places
     item_NxM = part.log.item[row_N[:, None], questions.event_NxM]
-    content_VxF = np.asarray(logged.world.items.content)
-    hidden, who_N = logged.world.hidden, part.log.listener[row_N]
-    wishes_NxK = np.asarray(logged.world.listeners.wishes)[who_N]
+    content_VxF = np.asarray(logged.served.items.content)
 
     def near(vector_NxF: np.ndarray) -> np.ndarray:
         return np.einsum("nmf,nf->nm", content_VxF[item_NxM], vector_NxF)
@@ -118,23 +119,27 @@ def _judge(
     scores = {
         MODEL: scored(said, questions),
         "stranger": scored(lambda batch: said(as_strangers(batch)), questions),
-        POPULARITY: wanted_rate(logged.train.log, len(content_VxF))[item_NxM],
+        POPULARITY: wanted_rate(logged.others[0].log, len(content_VxF))[item_NxM],
         LAST_SESSION: near(last_session(part.log, content_VxF, row_N, moment_N)),
         "vector": near(part.vectors[row_N]),
-        "taste": np.einsum("nmk,nk->nm", np.asarray(hidden.parts)[item_NxM], wishes_NxK)
-        + np.asarray(hidden.pull)[item_NxM],
-        "truth": part.unseen.utility[row_N[:, None], questions.event_NxM],
     }
+    if logged.world is not None and part.unseen is not None:
+        hidden, who_N = logged.world.hidden, part.log.listener[row_N]
+        wishes_NxK = np.asarray(logged.world.listeners.wishes)[who_N]
+        scores["taste"] = np.einsum("nmk,nk->nm", np.asarray(hidden.parts)[item_NxM], wishes_NxK)
+        scores["taste"] += np.asarray(hidden.pull)[item_NxM]
+        scores["truth"] = part.unseen.utility[row_N[:, None], questions.event_NxM]
     return {name: forecast_auc(one, questions) for name, one in scores.items()}
 
 
 def metrics_of(worlds: Sequence[Mapping[str, AUC]]) -> dict[str, float]:
     """What `metrics.json` says of it: means over the listeners of all worlds, and half a 95 % interval of them."""
     metrics: dict[str, float] = {}
-    for test in TESTS:
+    for test in worlds[0]:
         for horizon in HORIZONS:
             place = f"forecast/{test.replace(' ', '_')}/{horizon.name}"
-            of = {name: _pooled([world[test][horizon.name][name] for world in worlds]) for name in SCORES}
+            names = worlds[0][test][horizon.name]
+            of = {name: _pooled([world[test][horizon.name][name] for world in worlds]) for name in names}
             for name, one in of.items():
                 metrics[f"{place}/{name}"], metrics[f"{place}/{name}_ci95"] = one.value, one.ci95
             for name in BASELINES:

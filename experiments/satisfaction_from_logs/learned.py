@@ -2,7 +2,7 @@
 
 import dataclasses
 import functools
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -12,14 +12,14 @@ from rich.console import Console
 
 from experiments.long_term_satisfaction.training import Gym
 from experiments.satisfaction_from_logs.learning import Learnt
-from experiments.satisfaction_from_logs.logged import NEW_LISTENERS, Logged
+from experiments.satisfaction_from_logs.logged import NEW_LISTENERS, OTHER_TRAIN, TRAIN, Logged
 from experiments.satisfaction_from_logs.rivals import rivals
 from experiments.satisfaction_from_logs.settings import Settings
 from urep_jax.agents import dqn, policies, ppo, softmax_policies
 from urep_jax.agents.learned_world import LEARNED, LearnedWorld, learned_world
+from urep_jax.agents.softmax_policies import SoftmaxPolicies
 from urep_jax.agents.views import OBSERVED, Look, on_top_of
 from urep_jax.core.streams import numpy_stream, stream
-from urep_jax.data.listening_history import KnownItems
 from urep_jax.data.response_windows import ResponseWindows
 from urep_jax.evaluation.long_term import Act, Episodes, follow, outcome
 from urep_jax.evaluation.policy_ranks import Agreement, agreement
@@ -27,12 +27,15 @@ from urep_jax.metrics.mean import Mean
 from urep_jax.models.candidate_scorer import CandidateScorerConfig
 from urep_jax.models.response_model import ResponseConfig
 from urep_jax.simulation.satisfaction.environment import AnyWorld
+from urep_jax.simulation.satisfaction.params import SatisfactionParams
 from urep_jax.simulation.satisfaction.rollout import TRUE, Environment
+from urep_jax.simulation.satisfaction.world import World
 from urep_jax.training.returns_said import Range, range_of_returns
 
 TRUTH, FIRST, SECOND = "true", "first", "second"
 WORLDS = (TRUTH, FIRST, SECOND)
-"""Where every policy is followed: the world itself, and two that were learnt from disjoint listeners' logs."""
+"""Where every policy is followed: the world itself, if it is a simulated one, and two that were learnt from disjoint
+listeners' logs."""
 
 AGENTS = ("myopic", "ppo")
 """What is trained, in the first learned world."""
@@ -80,57 +83,86 @@ Found = Mapping[str, Mapping[str, Followed]]
 """By the policy's name and that of `WORLDS`."""
 
 
-def responses(learnt: Learnt, windows: ResponseWindows, items: KnownItems) -> Responses:
-    """What was learnt from these windows, ready to stand in for listeners."""
-    return Responses(learnt.params, range_of_returns(learnt.params, windows, items, learnt.model), learnt.model)
+def responses(
+    logged: Logged, windows: Mapping[str, ResponseWindows], learnt: Sequence[Learnt]
+) -> tuple[Responses, ...]:
+    """What was learnt of each half of the listeners, ready to stand in for them.
+
+    Args:
+        logged: the logs.
+        windows: of these.
+        learnt: from `learning.learn_both`.
+    """
+    return tuple(
+        Responses(one.params, range_of_returns(one.params, windows[part], logged.items, one.model), one.model)
+        for one, part in zip(learnt, (TRAIN, OTHER_TRAIN), strict=True)
+    )
 
 
 def train_and_follow(
     logged: Logged, learnt: Sequence[Responses], settings: Settings, folder: Path, console: Console
-) -> dict[str, dict[str, Followed]]:
+) -> Found:
     """Train agents in the first learned world; follow them and `rivals` in it, in the second, and in the true one.
 
-    Listeners are the same everywhere: those of the new listeners' log, from whom neither world was learnt.
-
     Args:
-        logged: the logs.
+        logged: the logs of a simulated world.
         learnt: the response models of two disjoint logs.
         settings: the run's.
         folder: where snapshots of agents go.
         console: where progress is shown.
     """
-    known = jax.tree.map(lambda x: x[: settings.followed], logged.tests[NEW_LISTENERS].log)
-    number_U = np.arange(len(known.listener), dtype=np.int32)
-    places: dict[str, tuple[AnyWorld, np.ndarray, Environment]] = {TRUTH: (logged.world, known.listener, TRUE)}
-    for name, one in zip((FIRST, SECOND), learnt, strict=True):
-        places[name] = learned_world(logged.world, known, *one), number_U, LEARNED
-
-    training = learned_world(logged.world, logged.train.log, *learnt[0])
-    judged: dict[str, tuple[Act, Any]] = {
-        name: (softmax_policies.act, policy) for name, policy in rivals(logged.seed, logged.world).items()
-    }
+    assert logged.world is not None
+    training = learned_world(logged.served, logged.train.log, *learnt[0])
+    judged = drawn_policies(rivals(logged.seed, logged.world))
     judged |= _trained(training, logged.seed, settings, folder, console)
+    return follow_all(logged, NEW_LISTENERS, learnt, judged, settings.params, settings.followed, console)
+
+
+def follow_all(
+    logged: Logged,
+    test: str,
+    learnt: Sequence[Responses],
+    judged: Mapping[str, tuple[Act, Any]],
+    params: SatisfactionParams,
+    count: int,
+    console: Console,
+) -> Found:
+    """Follow policies in both learned worlds, and in the true one if it is there.
+
+    Listeners are the same everywhere: the first of a test, from whom neither world was learnt.
+
+    Args:
+        logged: the logs.
+        test: the test's name.
+        learnt: the response models of two disjoint logs.
+        judged: by name, how each policy acts, and what it has learnt.
+        params: of the worlds.
+        count: of listeners.
+        console: where progress is shown.
+    """
+    known = jax.tree.map(lambda x: x[:count], logged.tests[test].log)
+    number_U = np.arange(len(known.listener), dtype=np.int32)
+    places: dict[str, tuple[AnyWorld, np.ndarray, Environment]] = {}
+    if logged.world is not None:
+        places[TRUTH] = logged.world, known.listener, TRUE
+    for name, one in zip((FIRST, SECOND), learnt, strict=True):
+        places[name] = learned_world(logged.served, known, *one), number_U, LEARNED
 
     def followed(name: str, act: Act, learnt: Any) -> dict[str, Followed]:
+        found = {}
         with console.status(f"following {name}"):
-            return {
-                place: _followed(
-                    follow(
-                        stream(logged.seed, f"learned.{place}"),
-                        world,
-                        settings.params,
-                        act,
-                        learnt,
-                        listeners,
-                        environment=environment,
-                    ),
-                    lambda episodes: outcome(episodes, logged.world, settings.params).total_satisfaction,
-                    is_true=environment is TRUE,
-                )
-                for place, (world, listeners, environment) in places.items()
-            }
+            for place, (world, listeners, environment) in places.items():
+                key = stream(logged.seed, f"learned.{place}")
+                episodes = follow(key, world, params, act, learnt, listeners, environment=environment)
+                found[place] = _followed(episodes, logged.world if environment is TRUE else None, params)
+        return found
 
     return {name: followed(name, *one) for name, one in judged.items()}
+
+
+def drawn_policies(policies: Mapping[str, SoftmaxPolicies]) -> dict[str, tuple[Act, Any]]:
+    """Policies of weights, as `follow_all` asks for them."""
+    return {name: (softmax_policies.act, policy) for name, policy in policies.items()}
 
 
 def _trained(
@@ -153,11 +185,13 @@ def _looks_and_acts(network: CandidateScorerConfig, base_weight: float) -> tuple
     return look, (policies.best(policies.scorer(OBSERVED, network)), policies.best(policies.scorer(look, network)))
 
 
-def _followed(episodes: Episodes, satisfaction: Callable[[Episodes], np.ndarray], *, is_true: bool) -> Followed:
+def _followed(episodes: Episodes, world: World | None, params: SatisfactionParams) -> Followed:
     reward_U = np.where(episodes.is_there, episodes.reward, 0.0).sum(0)
-    sessions_U = (episodes.is_there & episodes.info.session_over).sum(0)
-    hidden_U = satisfaction(episodes) if is_true else np.full(len(reward_U), np.nan)
-    return Followed(reward_U, sessions_U.astype(np.float64), hidden_U)
+    sessions_U = (episodes.is_there & episodes.info.session_over).sum(0).astype(np.float64)
+    hidden_U = np.full(len(reward_U), np.nan)
+    if world is not None:
+        hidden_U = outcome(episodes, world, params).total_satisfaction
+    return Followed(reward_U, sessions_U, hidden_U)
 
 
 def values(found: Sequence[Found], measure: str, place: str) -> np.ndarray:
@@ -166,16 +200,23 @@ def values(found: Sequence[Found], measure: str, place: str) -> np.ndarray:
 
 
 def agreements(found: Sequence[Found], seed: int) -> dict[str, Agreement]:
-    """How far each two judges of `AGREEMENTS` agree on the order of policies.
+    """How far each two judges of `AGREEMENTS` agree on the order of policies: those of worlds that are there.
 
     Args:
         found: of each world.
         seed: names the random stream of the intervals.
     """
+    there = worlds_of(found)
     return {
         name: agreement(values(found, *one), values(found, *other), numpy_stream(seed, f"learned.{name}"))
         for name, (one, other) in AGREEMENTS.items()
+        if one[1] in there and other[1] in there
     }
+
+
+def worlds_of(found: Sequence[Found]) -> tuple[str, ...]:
+    """Where policies were followed, of `WORLDS`."""
+    return tuple(next(iter(found[0].values())))
 
 
 def metrics_of(found: Sequence[Found], seed: int) -> dict[str, float]:
@@ -189,15 +230,18 @@ def metrics_of(found: Sequence[Found], seed: int) -> dict[str, float]:
     def of(policy: str, measure: str, place: str) -> np.ndarray:
         return np.concatenate([getattr(one[policy][place], measure) for one in found])
 
+    places = worlds_of(found)
     for policy in found[0]:
-        note(f"learned/{policy}/satisfaction", of(policy, "satisfaction", TRUTH))
+        if TRUTH in places:
+            note(f"learned/{policy}/satisfaction", of(policy, "satisfaction", TRUTH))
         for measure in ("reward", "sessions"):
-            for place in WORLDS:
+            for place in places:
                 note(f"learned/{policy}/{measure}/{place}", of(policy, measure, place))
-    for other in ("random", "myopic"):
-        for measure in ("satisfaction", "reward"):
-            ahead = of("ppo", measure, TRUTH) - of(other, measure, TRUTH)
-            note(f"learned/ppo/{measure}_over_{other}", ahead)
+    if TRUTH in places:
+        for other in ("random", "myopic"):
+            for measure in ("satisfaction", "reward"):
+                ahead = of("ppo", measure, TRUTH) - of(other, measure, TRUTH)
+                note(f"learned/ppo/{measure}_over_{other}", ahead)
     for name, one in agreements(found, seed).items():
         metrics[f"learned/agreement/{name}"] = one.correlation
         metrics[f"learned/agreement/{name}_low"], metrics[f"learned/agreement/{name}_high"] = one.low, one.high

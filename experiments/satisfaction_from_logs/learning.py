@@ -1,7 +1,7 @@
 """Learning a model from logs: watched, and gone on with where an earlier call stopped."""
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -9,8 +9,8 @@ import jax
 import numpy as np
 from rich.console import Console
 
-from experiments.satisfaction_from_logs.logged import Logged
-from experiments.satisfaction_from_logs.settings import Learning, Settings
+from experiments.satisfaction_from_logs.logged import OTHER_TRAIN, OTHER_VALIDATION, TRAIN, VALIDATION, Logged
+from experiments.satisfaction_from_logs.settings import Learning
 from experiments.watch import WatchedFit
 from urep_jax.data.response_windows import ResponseWindows, window_features
 from urep_jax.models.response_model import ResponseConfig
@@ -32,14 +32,14 @@ class Learnt(NamedTuple):
     model: ResponseConfig
 
 
-def windows_of(logged: Logged, settings: Settings) -> dict[str, ResponseWindows]:
-    """All of a world's logs as windows that the response model reads, by the part's name.
+def windows_of(logged: Logged, how: Learning) -> dict[str, ResponseWindows]:
+    """All logs as windows that the response model reads, by the part's name.
 
     Args:
         logged: the logs.
-        settings: the run's.
+        how: it is learnt.
     """
-    how, styles = settings.response, logged.num_styles
+    styles = logged.num_styles
     window = how.sized(1, 1, 1).window
     return {
         name: ResponseWindows(part.log, part.vectors, logged.items, styles, window, how.batch_size, logged.seed)
@@ -47,27 +47,38 @@ def windows_of(logged: Logged, settings: Settings) -> dict[str, ResponseWindows]
     }
 
 
-def learn_responses(
+def learn_both(
+    logged: Logged, windows: Mapping[str, ResponseWindows], how: Learning, folder: Path, console: Console
+) -> tuple[Learnt, Learnt]:
+    """Two response models, of listeners and of as many others.
+
+    Args:
+        logged: the logs.
+        windows: of these.
+        how: they are learnt.
+        folder: where their checkpoints and histories go.
+        console: where progress is shown.
+    """
+    first, second = (
+        _learn_responses(logged, windows[train], windows[validation], how, folder / title, title, console)
+        for train, validation, title in (
+            (TRAIN, VALIDATION, "responses"),
+            (OTHER_TRAIN, OTHER_VALIDATION, "other_responses"),
+        )
+    )
+    return first, second
+
+
+def _learn_responses(
     logged: Logged,
     train: ResponseWindows,
     validation: ResponseWindows,
-    settings: Settings,
+    how: Learning,
     folder: Path,
     title: str,
     console: Console,
 ) -> Learnt:
-    """The response model of a world's listeners, by likelihood.
-
-    Args:
-        logged: the logs.
-        train: windows of what is learnt from.
-        validation: of what says when to stop.
-        settings: the run's.
-        folder: where its checkpoints and history go.
-        title: which model it is.
-        console: where progress is shown.
-    """
-    how = settings.response
+    """By likelihood; `validation` says when to stop."""
     widths = jax.eval_shape(lambda batch: window_features(batch, logged.items), train[0])
     model = how.sized(*(part.shape[-1] for part in widths))
     objective = response_objective(model, logged.items)

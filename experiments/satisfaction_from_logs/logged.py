@@ -7,6 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from experiments.satisfaction_from_logs.settings import Settings
+from urep_jax.agents.learned_world import Served, served
 from urep_jax.agents.softmax_policies import SoftmaxPolicies, draw_policies, in_turn, more_of_the_same
 from urep_jax.core.streams import numpy_stream, stream
 from urep_jax.data.listening_history import KnownItems, known_items
@@ -32,40 +33,42 @@ class Part(NamedTuple):
 
     Attributes:
         log: what a service sees.
-        unseen: what it doesn't.
         vectors: what it knows of each listener beforehand.
+        unseen: what it doesn't know; None of real listeners.
     """
 
     log: Log
-    unseen: Unseen
     vectors: np.ndarray
+    unseen: Unseen | None = None
 
 
 class Logged(NamedTuple):
-    """A world, and the logs of it.
+    """The logs of a world, or of real listeners.
 
     Attributes:
-        seed: of the world, and of all that is drawn in it.
-        world: the world.
-        items: what a service knows of what can be played.
+        seed: of all that is drawn; of a simulated world too.
+        served: what a service knows of the world.
+        items: what a model reads of what can be played.
         train: what is learnt from.
         validation: what says when to stop.
         others: likewise, of as many others.
-        tests: what is judged on, by `TESTS`.
+        tests: what is judged on, by name; of a simulated world, by `TESTS`.
+        world: the world itself, if it is a simulated one.
     """
 
     seed: int
-    world: World
+    served: Served
     items: KnownItems
     train: Part
     validation: Part
     others: tuple[Part, Part]
     tests: dict[str, Part]
+    world: World | None = None
 
     @property
     def num_styles(self) -> int:
         """Styles that items may be of."""
-        return int(self.world.styles.shape[0])
+        return int(self.served.styles.shape[0])
 
     @property
     def parts(self) -> dict[str, Part]:
@@ -96,7 +99,7 @@ def write(seed: int, settings: Settings) -> Logged:
     def logged(name: str, first: int, last: int) -> Part:
         who = np.arange(first, last, dtype=np.int32)
         log, unseen = write_log(stream(seed, name), world, settings.params, choose, who, settings.most_events)
-        return Part(log, unseen, vectors[who])
+        return Part(log, vectors[who], unseen)
 
     def cut(of: Part, first: int, last: int) -> Part:
         return jax.tree.map(lambda x: np.asarray(x)[first:last], of)
@@ -105,10 +108,11 @@ def write(seed: int, settings: Settings) -> Logged:
     validated = settings.listeners - max(1, settings.listeners // _VALIDATED)
     return Logged(
         seed,
-        world,
+        served(world),
         known_items(world.items),
         train=cut(whole, 0, validated),
         validation=cut(whole, validated, settings.listeners),
         others=(cut(others, 0, validated), cut(others, validated, settings.listeners)),
         tests={name: cut(whole, bounds[n + 1], bounds[n + 2]) for n, name in enumerate(TESTS)},
+        world=world,
     )

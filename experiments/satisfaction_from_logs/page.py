@@ -5,11 +5,10 @@ from collections.abc import Mapping
 from omegaconf import DictConfig
 from rich.table import Table
 
-from experiments.satisfaction_from_logs import learned, satisfaction
-from experiments.satisfaction_from_logs.forecasts import BASELINES, SCORES
+from experiments.satisfaction_from_logs import rows, satisfaction
+from experiments.satisfaction_from_logs.heads import BINS
 from experiments.satisfaction_from_logs.logged import TESTS
 from experiments.tables import cell, markdown_table, short, simple_table
-from urep_jax.data.forecast_questions import HORIZONS
 
 SATISFACTION = {
     "survey": "survey's answers",
@@ -18,34 +17,7 @@ SATISFACTION = {
     "minutes_of_a_week": "minutes of a week",
     "constant": "a constant",
 }
-FORECASTS = {
-    "model": "model",
-    "stranger": "model, of a stranger",
-    "popularity": "popularity",
-    "last_session": "last session",
-    "vector": "listener's vector",
-    "taste": "lasting taste (hidden)",
-    "truth": "true utility then (hidden)",
-}
-HEADS = {
-    "up": "an up",
-    "skip": "a skip",
-    "down": "a down",
-    "session_over": "the session's end",
-    "back_within_1": "back in a day",
-    "back_within_2": "back in 2 days",
-    "back_within_7": "back in a week",
-}
-AGREEMENTS = {
-    "first_and_true": "first learned world and true one",
-    "second_and_true": "second learned world and true one",
-    "first_and_second": "both learned worlds",
-    "first_and_satisfaction": "first learned world and satisfaction",
-    "true_and_satisfaction": "true reward and satisfaction",
-    "sessions_first_and_true": "sessions, first learned world and true one",
-}
-HORIZON_TITLES = {"ten_minutes": "10 minutes", "one_day": "1 day", "one_week": "1 week"}
-"""What a person is told of each score, head, comparison and horizon."""
+"""What a person is told of each score."""
 
 
 def terminal_tables(cfg: DictConfig, metrics: Mapping[str, float]) -> list[Table]:
@@ -53,9 +25,9 @@ def terminal_tables(cfg: DictConfig, metrics: Mapping[str, float]) -> list[Table
     caption = f"± is half a 95 % interval, by listeners of {_worlds(cfg)}"
     return [
         *(simple_table(_ranks(metrics, test), f"satisfaction: {test}", caption) for test in TESTS),
-        *(simple_table(_forecasts(metrics, test), f"what is wanted later, AUC: {test}", caption) for test in TESTS),
-        simple_table(_policies(metrics), "policies in the true and the learned worlds", caption),
-        simple_table(_agreements(metrics), "do worlds agree on policies?", "95 % intervals, by policies"),
+        *(simple_table(rows.forecasts(metrics, test), f"what is wanted later, AUC: {test}", caption) for test in TESTS),
+        simple_table(rows.policies(metrics), "policies in the true and the learned worlds", caption),
+        simple_table(rows.agreements(metrics), "do worlds agree on policies?", "95 % intervals, by policies"),
     ]
 
 
@@ -63,11 +35,11 @@ def page(cfg: DictConfig, metrics: Mapping[str, float]) -> str:
     """`report.md`: what was done, and what came out."""
     ranks = "\n\n".join(f"### {test.capitalize()}\n\n{markdown_table(_ranks(metrics, test))}" for test in TESTS)
     forecasts = "\n\n".join(
-        f"### {test.capitalize()}\n\n{markdown_table(_forecasts(metrics, test))}\n\n"
-        f"{markdown_table(_ahead(metrics, test))}"
+        f"### {test.capitalize()}\n\n{markdown_table(rows.forecasts(metrics, test))}\n\n"
+        f"{markdown_table(rows.ahead(metrics, test))}"
         for test in TESTS
     )
-    off = {test: metrics[f"{_place('satisfaction', test)}/returns/ece_of_right_chances"] for test in TESTS}
+    off = {test: metrics[f"{rows.under('satisfaction', test)}/returns/ece_of_right_chances"] for test in TESTS}
     chance = ", ".join(f"{short(value, 3)} ({test})" for test, value in off.items())
     logs = cfg.logs
 
@@ -94,7 +66,7 @@ listener's sessions; ± is half a 95 % interval by listeners.
 The *survey* asked at {cfg.survey:.1%} of the ends of sessions whether they are satisfied: {metrics["answers"]:,.0f}
 answers. Its model gives the chance of a yes, which is compared with satisfaction. The model of *returns* gives the
 chance that another session begins within two days, which is compared with what happened. *Error* is the expected
-calibration error in {satisfaction.BINS} bins. Of so many returns even right chances would seem to be off by
+calibration error in {BINS} bins. Of so many returns even right chances would seem to be off by
 {chance}. The constant says of everybody what the survey said in the mean.
 
 ## What will be wanted?
@@ -118,13 +90,15 @@ was heard until then included: the most that can be reached. *Lasting taste* is 
 
 ## Can what was learnt stand in for listeners?
 
-{markdown_table(_heads(metrics))}
+{markdown_table(rows.heads(metrics, TESTS))}
 
 The response model says before each item what is done with it, and given that, whether the session ends and when the
-listener is back. Told is the expected calibration error in {satisfaction.BINS} bins, that of right chances beside it,
-and how often it happened.
+listener is back. Told is the expected calibration error in {BINS} bins, that of right chances beside it,
+how often it happened, and what share of the variance of that the chances tell apart.
 
-{markdown_table(_policies(metrics))}
+![how right responses are](figures/responses.png)
+
+{markdown_table(rows.policies(metrics))}
 
 ![policies in the true and the learned worlds](figures/policies.png)
 
@@ -135,9 +109,9 @@ ups less downs, and returns; satisfaction, in weeks, is hidden, and judges. No p
 *empty* go along what of content says so. *Myopic* and *ppo* were trained in the first learned world, with listeners
 whose logs it was learnt from.
 
-{markdown_table(_agreements(metrics))}
+{markdown_table(rows.agreements(metrics))}
 
-Spearman's rank correlation of {len(_names(metrics))} policies' means, with its 95 % interval, by policies.
+Spearman's rank correlation of {len(rows.names(metrics))} policies' means, with its 95 % interval, by policies.
 
 Trained in the first learned world and judged in the true one, ppo keeps listeners satisfied for {ahead_of("random")}
 weeks more than a random choice, and for {ahead_of("myopic")} more than the myopic agent.
@@ -148,12 +122,8 @@ def _worlds(cfg: DictConfig) -> str:
     return "one simulated world" if cfg.worlds == 1 else f"{cfg.worlds} simulated worlds"
 
 
-def _place(kind: str, test: str) -> str:
-    return f"{kind}/{test.replace(' ', '_')}"
-
-
 def _ranks(metrics: Mapping[str, float], test: str) -> list[list[str]]:
-    stem = _place("satisfaction", test)
+    stem = rows.under("satisfaction", test)
 
     def error(name: str) -> str:
         key = f"{stem}/{name}/ece"
@@ -169,61 +139,3 @@ def _ranks(metrics: Mapping[str, float], test: str) -> list[list[str]]:
             for name in satisfaction.SCORES
         ),
     ]
-
-
-def _forecasts(metrics: Mapping[str, float], test: str) -> list[list[str]]:
-    stem = _place("forecast", test)
-    return [
-        ["", *(HORIZON_TITLES[horizon.name] for horizon in HORIZONS)],
-        *(
-            [FORECASTS[name], *(cell(metrics, f"{stem}/{horizon.name}/{name}") for horizon in HORIZONS)]
-            for name in SCORES
-        ),
-    ]
-
-
-def _ahead(metrics: Mapping[str, float], test: str) -> list[list[str]]:
-    stem = _place("forecast", test)
-    return [
-        ["the model's lead", *(HORIZON_TITLES[horizon.name] for horizon in HORIZONS)],
-        *(
-            [f"over {FORECASTS[name]}", *(cell(metrics, f"{stem}/{horizon.name}/over_{name}") for horizon in HORIZONS)]
-            for name in BASELINES
-        ),
-    ]
-
-
-def _heads(metrics: Mapping[str, float]) -> list[list[str]]:
-    def told(test: str, head: str) -> list[str]:
-        stem = f"responses/{test.replace(' ', '_')}/{head}"
-        error, right = (short(metrics[f"{stem}/{name}"], 3) for name in ("ece", "ece_of_right_chances"))
-        return [f"{error} ({right})", short(metrics[f"{stem}/share"], 3)]
-
-    header = ["", *(title for test in TESTS for title in (f"error, {test}", "happened"))]
-    return [header, *([title, *(cell for test in TESTS for cell in told(test, head))] for head, title in HEADS.items())]
-
-
-def _names(metrics: Mapping[str, float]) -> list[str]:
-    """The policies."""
-    end = f"/reward/{learned.TRUTH}"
-    return [key.split("/")[1] for key in metrics if key.startswith("learned/") and key.endswith(end)]
-
-
-def _policies(metrics: Mapping[str, float]) -> list[list[str]]:
-    def told(name: str) -> list[str]:
-        stem = f"learned/{name}"
-        reward = [f"{metrics[f'{stem}/reward/{place}']:.0f}" for place in learned.WORLDS]
-        sessions = [f"{metrics[f'{stem}/sessions/{place}']:.1f}" for place in learned.WORLDS]
-        return [name, cell(metrics, f"{stem}/satisfaction"), *reward, *sessions]
-
-    places = ("true", "first", "second")
-    header = ["", "satisfaction", *(f"{what}, {place}" for what in ("reward", "sessions") for place in places)]
-    return [header, *(told(name) for name in _names(metrics))]
-
-
-def _agreements(metrics: Mapping[str, float]) -> list[list[str]]:
-    def told(name: str) -> list[str]:
-        middle, low, high = (short(metrics[f"learned/agreement/{name}{end}"], 2) for end in ("", "_low", "_high"))
-        return [middle, f"{low} to {high}"]
-
-    return [["", "rank correlation", "95 % interval"], *([title, *told(name)] for name, title in AGREEMENTS.items())]

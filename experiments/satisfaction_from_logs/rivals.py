@@ -34,13 +34,19 @@ BY_CONTENT: dict[str, tuple[str, float, float]] = {
 """Those that go along a direction of content: which one, how far, and the weight of nearness beside it. `nourishing` is
 the direction along which what nourishes lies: no service knows it, but there is a policy that has it by chance."""
 
+DIRECTIONS = ("one direction", "another direction", "a third direction")
+"""Those that go along one of chance, where nobody knows what nourishes."""
+
+NEVER_AGAIN = {"known": -GREEDY}
+"""What is weighed besides, where logs tell nothing of what is heard again."""
+
 
 def rivals(seed: int, world: World) -> dict[str, SoftmaxPolicies]:
     """Each by its name, without the first axis.
 
     Args:
         seed: of the world.
-        world: the world.
+        world: a simulated one.
     """
     content_VxF = np.asarray(world.items.content)
     with_one = np.column_stack([content_VxF, np.ones(len(content_VxF))])
@@ -48,12 +54,31 @@ def rivals(seed: int, world: World) -> dict[str, SoftmaxPolicies]:
     any_F = jax.random.normal(stream(seed, "rivals"), (content_VxF.shape[1],))
     raw = {"any": np.asarray(any_F), "nourishing": slope_F}
     directions = {name: x_F / np.linalg.norm(x_F) for name, x_F in raw.items()}
-    still_F = jnp.zeros(content_VxF.shape[1])
-    made = {name: SoftmaxPolicies(_weights(weights), still_F) for name, weights in BY_WEIGHTS.items()}
+    made = {name: _policy(weights, content_VxF.shape[1]) for name, weights in BY_WEIGHTS.items()}
     for name, (which, length, near) in BY_CONTENT.items():
-        made[name] = SoftmaxPolicies(_weights({"near": near}), jnp.asarray(length * directions[which], jnp.float32))
+        made[name] = _policy({"near": near}, length * directions[which])
     return made
 
 
-def _weights(of: dict[str, float]) -> jax.Array:
-    return jnp.array([of.get(name, 0.0) for name in SEEN], jnp.float32)
+def real_rivals(seed: int, content: int) -> dict[str, SoftmaxPolicies]:
+    """Likewise, of those that need to know of no item whether it nourishes, and offer nothing twice.
+
+    Lengths aren't known, so that none goes by them.
+
+    Args:
+        seed: decides the directions.
+        content: numbers of an item's content.
+    """
+    away_AxF = np.asarray(jax.random.normal(stream(seed, "rivals"), (len(DIRECTIONS), content)))
+    away_AxF = 2 * away_AxF / np.linalg.norm(away_AxF, axis=1, keepdims=True)
+    by_weights = {name: weights for name, weights in BY_WEIGHTS.items() if "long" not in weights}
+    made = {name: _policy(weights | NEVER_AGAIN, content) for name, weights in by_weights.items()}
+    return made | {name: _policy(NEVER_AGAIN, x_F) for name, x_F in zip(DIRECTIONS, away_AxF, strict=True)}
+
+
+def _policy(weights: dict[str, float], towards: int | np.ndarray) -> SoftmaxPolicies:
+    """One of these weights; towards a direction of content, or none of so many numbers."""
+    towards_F = np.zeros(towards) if isinstance(towards, int) else towards
+    return SoftmaxPolicies(
+        jnp.array([weights.get(name, 0.0) for name in SEEN], jnp.float32), jnp.asarray(towards_F, jnp.float32)
+    )

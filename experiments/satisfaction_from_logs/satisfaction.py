@@ -5,6 +5,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from experiments.satisfaction_from_logs.heads import BINS, Heads, all_of, right_chances
 from experiments.satisfaction_from_logs.learning import Learnt
 from experiments.satisfaction_from_logs.logged import TESTS, TRAIN, Logged, Part
 from experiments.satisfaction_from_logs.settings import Settings
@@ -12,20 +13,15 @@ from urep_jax.baselines.present_satisfaction import minutes_of_a_week, ups_less_
 from urep_jax.core.streams import numpy_stream
 from urep_jax.data.response_windows import ResponseWindows
 from urep_jax.evaluation.by_user import ByUser
-from urep_jax.evaluation.response_calibration import response_calibration
 from urep_jax.evaluation.satisfaction_ranks import Between, between_listeners, mean_of, within_listeners
 from urep_jax.metrics.calibration import Calibration, equal_mass_edges
 from urep_jax.metrics.mean import Mean
-from urep_jax.simulation.satisfaction.mechanisms import DAYS_PER_WEEK
 from urep_jax.simulation.satisfaction.survey import survey
 from urep_jax.training.satisfaction import SOON, SurveyModel, chance_of_yes, fit_survey, session_ends
 
 SURVEY, RETURNS, CONSTANT = "survey", "returns", "constant"
 SCORES = (SURVEY, RETURNS, "ups_less_skips", "minutes_of_a_week", CONSTANT)
 """What is compared: two models, and what is commonly taken for satisfaction."""
-
-BINS = 15
-"""Of equal mass, in which chances are compared with what happened."""
 
 
 class Told(NamedTuple):
@@ -35,17 +31,19 @@ class Told(NamedTuple):
         between: how each score ranks listeners.
         within: how it ranks each listener's moments.
         calibration: of the chances: of the survey and the constant, with satisfaction; of returns, with returns.
-        heads: of the response model's chances, with what happened (`response_calibration`).
     """
 
     between: dict[str, Between]
     within: dict[str, ByUser]
     calibration: dict[str, Calibration]
-    heads: dict[str, Calibration]
 
 
 def ask_of_satisfaction(
-    logged: Logged, windows: Mapping[str, ResponseWindows], learnt: Learnt, settings: Settings
+    logged: Logged,
+    windows: Mapping[str, ResponseWindows],
+    learnt: Learnt,
+    heads: Mapping[str, Heads],
+    settings: Settings,
 ) -> tuple[dict[str, Told], int]:
     """What each score tells of satisfaction, by `TESTS`; and how many answers the survey had.
 
@@ -53,14 +51,15 @@ def ask_of_satisfaction(
         logged: the logs.
         windows: of these.
         learnt: the response model.
+        heads: how right it is, by `TESTS`.
         settings: the run's.
     """
     train = logged.train
+    assert train.unseen is not None
     answers = survey(numpy_stream(logged.seed, "survey"), train.log, train.unseen, settings.survey)
     model = fit_survey(session_ends(learnt.params, windows[TRAIN], logged.items, learnt.model), answers)
     yes = float(answers.is_satisfied.mean())
-    days = DAYS_PER_WEEK * float(settings.params.weeks)
-    told = {name: _judge(logged, logged.tests[name], windows[name], learnt, model, yes, days) for name in TESTS}
+    told = {name: _judge(logged, logged.tests[name], windows[name], learnt, model, yes, heads[name]) for name in TESTS}
     return told, len(answers.row)
 
 
@@ -71,8 +70,9 @@ def _judge(
     learnt: Learnt,
     model: SurveyModel,
     yes: float,
-    days: float,
+    heads: Heads,
 ) -> Told:
+    assert part.unseen is not None
     ends = session_ends(learnt.params, windows, logged.items, learnt.model)
     at = ends.row, ends.event
     satisfaction_N = part.unseen.satisfaction[at].astype(np.float64)
@@ -83,7 +83,6 @@ def _judge(
         "minutes_of_a_week": minutes_of_a_week(part.log, np.asarray(logged.items.minutes))[at],
         CONSTANT: np.full(len(ends.row), yes),
     }
-    heads = response_calibration(learnt.params, windows, logged.items, learnt.model, days, BINS)
     by_satisfaction = {
         name: Calibration.from_batch(score[name], satisfaction_N, equal_mass_edges(score[name], BINS))
         for name in (SURVEY, CONSTANT)
@@ -92,7 +91,6 @@ def _judge(
         between={name: between_listeners(one, satisfaction_N, ends.row) for name, one in score.items()},
         within={name: within_listeners(one, satisfaction_N, ends.row) for name, one in score.items()},
         calibration=by_satisfaction | {RETURNS: heads[f"back_within_{SOON:g}"]},
-        heads=heads,
     )
 
 
@@ -110,26 +108,11 @@ def metrics_of(worlds: Sequence[Mapping[str, Told]]) -> dict[str, float]:
             metrics[f"{place}/{name}/within_ci95"] = within.ci95()
         for name in (SURVEY, RETURNS, CONSTANT):
             metrics[f"{place}/{name}/ece"] = float(np.mean([one.calibration[name].compute() for one in told]))
-        chance = [_of_right_chances(one.calibration[RETURNS]) for one in told]
-        metrics[f"{place}/{RETURNS}/ece_of_right_chances"] = float(np.mean(chance))
-        for head in told[0].heads:
-            states = [one.heads[head] for one in told]
-            stem = f"responses/{test.replace(' ', '_')}/{head}"
-            metrics[f"{stem}/ece"] = float(np.mean([state.compute() for state in states]))
-            metrics[f"{stem}/share"] = float(np.mean([state.happened.sum() / state.count.sum() for state in states]))
-            metrics[f"{stem}/ece_of_right_chances"] = float(np.mean([_of_right_chances(state) for state in states]))
+        right = [right_chances(one.calibration[RETURNS]) for one in told]
+        metrics[f"{place}/{RETURNS}/ece_of_right_chances"] = float(np.mean(right))
     return metrics
-
-
-def _of_right_chances(state: Calibration) -> float:
-    """The calibration error that is to be expected of right chances (see `Calibration.compute`)."""
-    count, share = state.count.sum(), state.happened.sum() / state.count.sum()
-    return float(np.sqrt(2 * BINS * share * (1 - share) / (np.pi * count)))
 
 
 def merged(worlds: Sequence[Mapping[str, Told]], test: str, name: str) -> Calibration:
     """The calibration of a model over all worlds, bin by bin."""
-    first, *others = (world[test].calibration[name] for world in worlds)
-    for other in others:
-        first = first.merge(other)
-    return first
+    return all_of([world[test].calibration[name] for world in worlds])

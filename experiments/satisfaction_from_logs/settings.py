@@ -117,8 +117,6 @@ class Settings:
                 f"satisfaction.weeks is {self.params.weeks:g}, but to ask what is wanted a week later takes more than "
                 f"{furthest:.2g}; raise it"
             )
-        if (window := self.response.sized(1, 1, 1).window) < 2:
-            raise ValueError(f"learn.response.window is {window}, but must be at least 2")
         if not 0 < self.survey <= 1:
             raise ValueError(f"survey is {self.survey}, but must lie above 0 and be at most 1")
 
@@ -137,15 +135,6 @@ class Settings:
             )
         if cfg.worlds < 1:
             raise ValueError(f"worlds is {cfg.worlds}, but must be at least 1")
-
-        def learning(name: str, **fixed: int) -> Learning:
-            given = OmegaConf.to_container(cfg.learn[name])
-            assert isinstance(given, dict)
-            how = {str(key): given.pop(key) for key in ("epochs", "batch_size", "learning_rate")}
-            try:
-                return Learning(**how, model={str(key): value for key, value in given.items()} | fixed)
-            except ValueError as error:
-                raise ValueError(f"learn.{name}: {error}") from error
 
         network = CandidateScorerConfig(**cfg.learned.network)
 
@@ -166,11 +155,34 @@ class Settings:
             strength=cfg.logs.strength,
             most_events=cfg.logs.most_events,
             survey=cfg.survey,
-            response=learning("response"),
-            # What is remembered of a history is all that is read of it.
-            forecast=learning("forecast", blocks=0, heads=1, window=1),
+            response=learning(cfg, "response"),
+            forecast=learning(cfg, "forecast"),
             followed=cfg.learned.listeners,
             myopic=DqnConfig(**agent("myopic"), horizon_days=0.0, reward_unit=1.0),
             ppo=PpoConfig(**agent("ppo")),
             base_weight=cfg.learned.base_weight,
         )
+
+
+def learning(cfg: DictConfig, name: str) -> Learning:
+    """How one of the models of `cfg.learn` is learnt.
+
+    Args:
+        cfg: the run's.
+        name: `response` or `forecast`.
+
+    Raises:
+        ValueError: naming the knob that is wrong.
+    """
+    given = OmegaConf.to_container(cfg.learn[name])
+    assert isinstance(given, dict)
+    how = {str(key): given.pop(key) for key in ("epochs", "batch_size", "learning_rate")}
+    # What is remembered of a history is all that a forecast reads of it.
+    fixed = {"blocks": 0, "heads": 1, "window": 1} if name == "forecast" else {}
+    try:
+        learning = Learning(**how, model={str(key): value for key, value in given.items()} | fixed)
+        if name == "response" and (window := learning.sized(1, 1, 1).window) < 2:
+            raise ValueError(f"window is {window}, but must be at least 2")
+    except ValueError as error:
+        raise ValueError(f"learn.{name}: {error}") from error
+    return learning

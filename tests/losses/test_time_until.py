@@ -1,10 +1,13 @@
 """Losses of times and shares: their formula, and that what is cut short doesn't bend them."""
 
+import math
+
 import jax
 import jax.numpy as jnp
 import numpy as np
+import pytest
 
-from urep_jax.losses.share_heard import share_heard
+from urep_jax.losses.share_heard import MOST, share_heard
 from urep_jax.losses.time_until import time_until
 
 EDGES = (0.0, 1.0, 3.0, 10.0)
@@ -38,7 +41,7 @@ def test_returns_that_are_cut_short_leave_the_rate_as_it_is() -> None:
 
 
 def test_the_share_is_a_power_law() -> None:
-    power, share = 0.7, jnp.array([0.1, 0.5, 1.0])
+    power, share = 0.7, jnp.array([0.1, 0.5, 0.95])
     expected = -np.log(power * np.asarray(share) ** (power - 1))
     np.testing.assert_allclose(share_heard(jnp.full(3, jnp.log(power)), share), expected, rtol=1e-5)
     draws = jax.random.uniform(jax.random.key(0), (20_000,)) ** (1 / power)
@@ -46,3 +49,9 @@ def test_the_share_is_a_power_law() -> None:
     powers = jnp.log(jnp.array([0.5, 0.7, 0.9]))
     means = [float(share_heard(jnp.full(20_000, one), draws).mean()) for one in powers]
     assert np.argmin(means) == 1
+
+
+def test_what_is_always_heard_to_its_end_has_a_likeliest_power() -> None:
+    powers = jnp.linspace(0.0, 12.0, 241)
+    likeliest = float(jnp.exp(powers[jnp.argmin(share_heard(powers, jnp.ones(241)))]))
+    assert likeliest == pytest.approx(1 / -math.log(MOST), rel=0.03)

@@ -10,6 +10,7 @@ find whatever it says too much of elsewhere.
 
 Who stays away past the last of `ResponseConfig.days` counts as gone for good, as services count it: `terminated`.
 
+    learned = learned_world(served(world), log, response, returns, model)
     walk = rollout.start(key, learned, params, listeners, LEARNED)
     walk, taken = rollout.go_on(key, walk, choose, learned, params, steps, LEARNED)
 
@@ -52,6 +53,24 @@ CONTEXTS = 32
 """Sessions of each listener from which the moment of a new one is drawn."""
 
 _DRAWN = ("feedback", "ratio", "end", "away", "session")
+
+
+class Served(NamedTuple):
+    """What a service has beforehand, of a world or of real listeners.
+
+    Attributes:
+        items: what can be played.
+        vector: what is known of each listener.
+        pools_of: the pools that each listener's candidates come from.
+        pools: the candidates of each pool.
+        styles: the numbers of the styles.
+    """
+
+    items: Items
+    vector: Float32[Array, "U Z"]
+    pools_of: Int32[Array, "U Q"]
+    pools: Int32[Array, "P N"]
+    styles: Int32[Array, "G"]
 
 
 class KnownListeners(NamedTuple):
@@ -132,11 +151,16 @@ class LearnedState(NamedTuple):
     recent: Recent
 
 
-def learned_world(world: World, log: Log, response: Any, returns: Range, model: ResponseConfig) -> LearnedWorld:
+def served(world: World) -> Served:
+    """What a service has of a world."""
+    return Served(world.items, world.listeners.vector, world.listeners.pools, world.pools, world.styles)
+
+
+def learned_world(of: Served, log: Log, response: Any, returns: Range, model: ResponseConfig) -> LearnedWorld:
     """The listeners of a log, and the model that was learnt from it or another.
 
     Args:
-        world: the world; only what a service knows of it is read.
+        of: what a service has of the world that was logged.
         log: who is to live in the learned world, one listener a row, each with at least one event.
         response: the model's parameters.
         returns: the range of hazards of coming back, from `training.returns_said.range_of_returns`.
@@ -150,14 +174,12 @@ def learned_world(world: World, log: Log, response: Any, returns: Range, model: 
     at_UxC = np.take_along_axis(first_UxT, spread_UxC, axis=1)
     who_U = np.asarray(log.listener)
     listeners = KnownListeners(
-        vector=world.listeners.vector[who_U],
-        pools=world.listeners.pools[who_U],
+        vector=of.vector[who_U],
+        pools=of.pools_of[who_U],
         hour=jnp.asarray(np.take_along_axis(np.asarray(log.hour), at_UxC, axis=1)),
         device=jnp.asarray(np.take_along_axis(np.asarray(log.device), at_UxC, axis=1)),
     )
-    return LearnedWorld(
-        world.items, known_items(world.items), listeners, world.pools, world.styles, response, returns, model
-    )
+    return LearnedWorld(of.items, known_items(of.items), listeners, of.pools, of.styles, response, returns, model)
 
 
 def reset(

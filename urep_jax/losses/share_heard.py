@@ -3,8 +3,8 @@
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-LEAST = 1e-4
-"""Shares below this count as this."""
+LEAST, MOST = 1e-4, 0.999
+"""Shares below or above these count as these. What is always heard to its end has no likeliest power else."""
 
 
 def share_heard(log_power: Float[Array, "*N"], share: Float[Array, "*N"]) -> Float[Array, "*N"]:
@@ -18,4 +18,4 @@ def share_heard(log_power: Float[Array, "*N"], share: Float[Array, "*N"]) -> Flo
         log_power: log of a.
         share: x, 0 to 1.
     """
-    return -log_power - jnp.expm1(log_power) * jnp.log(jnp.maximum(share, LEAST))
+    return -log_power - jnp.expm1(log_power) * jnp.log(jnp.clip(share, LEAST, MOST))

@@ -82,6 +82,22 @@ class Calibration:
         total = float(self.count.sum())
         return float(np.abs(self.chance - self.happened).sum()) / total if total else float("nan")
 
+    def resolution(self) -> float:
+        r"""Share of the variance of what happened that the chances tell apart, 0 to 1; NaN if all or nothing happened.
+
+        .. math:: \sum_g \frac{n_g}{n} (\overline{y}_g - \overline{y})^2 / \overline{y} (1 - \overline{y})
+
+        The same chance of everything is calibrated, and tells nothing: 0.
+
+        Source: Murphy 1973, "A new vector partition of the probability score".
+        """
+        total = float(self.count.sum())
+        mean = float(self.happened.sum()) / total if total else float("nan")
+        if not 0 < mean < 1:
+            return float("nan")
+        _, share_G = self.curve()
+        return float(np.nansum(self.count * (share_G - mean) ** 2)) / total / (mean * (1 - mean))
+
 
 def _divided(total_G: np.ndarray, count_G: np.ndarray) -> np.ndarray:
     return np.divide(total_G, count_G, out=np.full(len(total_G), np.nan), where=count_G > 0)
