@@ -58,8 +58,9 @@ At every eighth event it is asked what will be wanted of what is met ten minutes
 nearest session of 12 to 36 hours later) and a week later (likewise, 6 to 8 days). AUC is the share of pairs of an item
 that was heard to its end or thumbed up, and one that was skipped or downed, that a score orders rightly; pairs are of
 one moment and pooled by listener. *Of a stranger*, the model is given somebody else's history, a control. *Popularity*
-is the share of an item's events in which it was wanted. *Last session* is how near an item is to what was wanted in the
-last session, less what wasn't; *listener's vector*, how near to what people of that profile want.
+is the share of an item's events in which the other half of the listeners wanted it; the model reads it too. *Last
+session* is how near an item is to what was wanted in the last session, less what wasn't; *listener's vector*, how near
+to what people of that profile want.
 
 ## Do learned worlds agree?
 

@@ -81,9 +81,10 @@ item that was heard to its end or thumbed up, and one that was skipped or downed
 of one moment and pooled by listener. The lead of the model is a mean over listeners, with half its 95 % interval.
 
 The model reads the history until the moment, the hour of the later time, and items; *of a stranger*, it is given
-somebody else's history, a control. *Popularity* is the share of an item's offers in which it was wanted. *Last session*
-is how near an item is to what was wanted in the last session, less what wasn't. The new policy offers what is near to
-the listener's vector and to what was heard of late, so that these tell less of what it offers apart.
+somebody else's history, a control. *Popularity* is the share of an item's offers in which the other half of the
+listeners wanted it; the model reads it too. *Last session* is how near an item is to what was wanted in the last
+session, less what wasn't. The new policy offers what is near to the listener's vector and to what was heard of late, so
+that these tell less of what it offers apart.
 
 The last two rows no service knows. The *true utility* is what an item is worth when it is offered, mood and all that
 was heard until then included: the most that can be reached. *Lasting taste* is the part of it that never changes.

@@ -8,6 +8,9 @@ import pyarrow.parquet as pq
 import pytest
 
 from experiments.long_term_satisfaction import training
+from experiments.report.claims.weeks import WEEKS
+from experiments.report.runs import read_runs
+from experiments.tables import short
 from tests.experiments.command import Command
 
 TINY = (
@@ -53,6 +56,22 @@ def test_the_whole_experiment_and_what_it_leaves_behind(command: Command, tmp_pa
     assert "long-term satisfaction" in said.out
     again = command(*TINY, folder=folder)
     assert "this run has ended before" in again.out
+
+    runs = read_runs([folder])
+    weeks = WEEKS.measure(runs)
+    assert weeks is not None
+    told = WEEKS.tell({"streaming-agents": weeks})
+    assert "### 2 worlds\n" in told
+    assert f"| ppo | {estimate_of(metrics, 'total_satisfaction/ppo')} |" in told
+    assert "control" not in weeks
+    assert WEEKS.draw is not None
+    WEEKS.draw({"streaming-agents": weeks}, tmp_path / "weeks.svg")
+    drawn = (tmp_path / "weeks.svg").read_text()
+    assert all(f">{agent}<" in drawn for agent in agents)
+
+
+def estimate_of(metrics: dict[str, float], name: str) -> str:
+    return f"{short(metrics[name], 2)} ±{short(metrics[f'{name}_ci95'], 2)}"
 
 
 def test_a_run_that_was_stopped_goes_on_to_the_same_end(
