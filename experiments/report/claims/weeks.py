@@ -16,14 +16,14 @@ _WITH, _WITHOUT = "long term", "control"
 def _measure(runs: Sequence[Run]) -> Numbers | None:
     """Of the runs with most worlds, one of either kind."""
     found: dict[str, Run] = {}
-    for run in sorted(runs, key=lambda run: int(run.config["worlds"])):
-        if int(run.config["worlds"]) > 1:
+    for run in sorted(runs, key=lambda run: int(run.config.get("worlds", 1))):
+        if int(run.config.get("worlds", 1)) > 1:
             found[_WITH if run.config["long_term"] else _WITHOUT] = run
     if _WITH not in found:
         return None
     return {
         name: {
-            "worlds": int(run.config["worlds"]),
+            "worlds": int(run.config.get("worlds", 1)),
             "agents": list(_weeks(run)),
             "metrics": run.metrics,
             "weeks": _weeks(run),
