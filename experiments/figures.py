@@ -8,6 +8,7 @@ from typing import Any
 import matplotlib
 import numpy as np
 from jaxtyping import Float
+from numpy.typing import ArrayLike
 
 from experiments.tables import model_title
 from urep_jax.data.hard_negatives import Rung
@@ -176,7 +177,7 @@ def over_ages(
         save(figure, path)
 
 
-def over_weeks(curves: Mapping[str, tuple[Sequence[float], Sequence[float]]], title: str, path: Path) -> None:
+def over_weeks(curves: Mapping[str, tuple[ArrayLike, ArrayLike]], title: str, path: Path) -> None:
     """What listeners have week by week with each agent, the agents' names beside the ends of their lines.
 
     Args:
@@ -188,7 +189,7 @@ def over_weeks(curves: Mapping[str, tuple[Sequence[float], Sequence[float]]], ti
         figure, axes = plt.subplots(figsize=(6.4, 3.4), layout="constrained")
         ends = {}
         for (agent, (means, halves)), color in zip(curves.items(), KINDS, strict=False):
-            mean_W, half_W = np.asarray(means), np.nan_to_num(halves)
+            mean_W, half_W = np.asarray(means), np.nan_to_num(np.asarray(halves))
             week_W = np.arange(1, len(mean_W) + 1)
             axes.plot(week_W, mean_W, color=color, lw=1.6, ls="--" if agent == "oracle" else "-")
             axes.fill_between(week_W, mean_W - half_W, mean_W + half_W, color=color, alpha=0.15, lw=0)
