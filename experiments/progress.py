@@ -1,5 +1,7 @@
 """What a person sees while a training runs: a bar in a terminal, a line for each epoch elsewhere."""
 
+import threading
+import time
 from types import TracebackType
 
 from rich.console import Console
@@ -61,3 +63,57 @@ class TrainingBar:
                     f"{self._unit} {epoch.validation:.3f}  {epoch.seconds:.1f} s"
                 )
             self._told = len(history)
+
+
+class WorkBar:
+    """A bar over some work that is done piece by piece; elsewhere than in a terminal, a line for each tenth of it.
+
+    Args:
+        console: where to draw.
+        title: what is done.
+        total: pieces of it.
+        done: pieces that an earlier call did.
+    """
+
+    def __init__(self, console: Console, title: str, total: int, done: int = 0) -> None:
+        self._console, self._title, self._total = console, title, total
+        self._begun, self._done, self._told, self._first = time.monotonic(), done, done, done
+        self._lock = threading.Lock()
+        self._bar = Progress(
+            TextColumn("{task.description}"),
+            BarColumn(bar_width=24),
+            TextColumn("{task.fields[said]}"),
+            TimeElapsedColumn(),
+            TextColumn("left"),
+            TimeRemainingColumn(),
+            console=console,
+            transient=True,
+            disable=not console.is_terminal,
+        )
+        self._task = self._bar.add_task(title, total=total, completed=done, said="")
+
+    def __enter__(self) -> "WorkBar":
+        self._bar.start()
+        return self
+
+    def __exit__(self, kind: type | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self._bar.stop()
+
+    def advance(self, pieces: int = 1, said: str = "") -> None:
+        """So many more are done; any thread may tell.
+
+        Args:
+            pieces: how many.
+            said: what is told beside the bar, such as the latest reward.
+        """
+        with self._lock:
+            self._done += pieces
+            self._bar.update(self._task, completed=self._done, said=said)
+            is_tenth = 10 * (self._done - self._told) >= self._total or self._done >= self._total
+            if self._console.is_terminal or not is_tenth:
+                return
+            self._told = self._done
+            took = time.monotonic() - self._begun
+            left = took / max(self._done - self._first, 1) * (self._total - self._done)
+            words = [f"{self._title}: {self._done / self._total:.0%}", *([said] if said else [])]
+            self._console.print("  ".join([*words, f"{took:.0f} s, {left:.0f} s left"]), soft_wrap=True)

@@ -10,8 +10,8 @@ from scipy import stats
 from experiments.long_term_satisfaction.agents import Agent
 from experiments.long_term_satisfaction.settings import Settings
 from experiments.long_term_satisfaction.side_by_side import side_by_side
-from experiments.long_term_satisfaction.training import progress_bar
 from experiments.long_term_satisfaction.worlds import Place, Worlds
+from experiments.progress import WorkBar
 from urep_jax.core.streams import stream
 from urep_jax.evaluation.long_term import Outcome, follow, kinds_of_listeners, outcome
 from urep_jax.simulation.satisfaction.mechanisms import INTENTS
@@ -84,7 +84,7 @@ def judge(
     walks = sum(
         len(known) * (len(candidates) + len(others) * (name in ALSO_NEW)) for name, candidates in agents.items()
     )
-    bar = progress_bar(console)
+    bar = WorkBar(console, f"judging with {settings.listeners} listeners", walks)
 
     def followed(which: int, agent: Agent, places: Sequence[Place]) -> Judged:
         outcomes, kinds = [], []
@@ -94,7 +94,7 @@ def judge(
             outcomes.append(outcome(episodes, place.world, settings.params))
             all_of = kinds_of_listeners(place.world.listeners)
             kinds.append({kind: of[place.listeners] for kind, of in all_of.items()})
-            bar.advance(task)
+            bar.advance()
         return Judged(tuple(outcomes), tuple(kinds), which)
 
     def everywhere(name: str) -> dict[str, Judged]:
@@ -106,7 +106,6 @@ def judge(
     # The longest first, so that nothing waits for it at the end.
     names = sorted(agents, key=lambda name: -len(agents[name]))
     with bar:
-        task = bar.add_task(f"judging with {settings.listeners} listeners", total=walks, reward="")
         of_agents = dict(zip(names, side_by_side(everywhere, names), strict=True))
     return {
         circumstances: {name: of_agents[name][circumstances] for name in agents if circumstances in of_agents[name]}

@@ -10,10 +10,10 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 from experiments.folder import flatten
 from experiments.long_term_satisfaction.side_by_side import at_home, each
+from experiments.progress import WorkBar
 from urep_jax.agents.learning import Learner, LearningConfig, Report, begin, set_out
 from urep_jax.agents.views import Learnt, Look, learnt
 from urep_jax.core.streams import name_key
@@ -68,17 +68,18 @@ class Gym:
         learners = [_begin(*of, *begun, look, cfg) for of in zip(keys, walks, bases, self.worlds, strict=True)]
         bounds = [round(cfg.updates * piece / PIECES) for piece in range(PIECES + 1)]
         steps = count * cfg.listeners * cfg.steps
-        bar = progress_bar(self.console)
+        title = f"{name}: {steps * cfg.updates / 1e6:.1f} million steps"
 
         def go_on(numbers: jax.Array, learners: Sequence[Learner], number: int) -> tuple[Learner, Report]:
             of = (keys[number], numbers, learners[number], bases[number], self.worlds[number])
             return jax.block_until_ready(_go_on(*of, self.params, update, look, cfg, self.environment))
 
-        with Snapshots(self.folder / "agents" / name, flatten(dataclasses.asdict(cfg))) as snapshots, bar:
+        with (
+            Snapshots(self.folder / "agents" / name, flatten(dataclasses.asdict(cfg))) as snapshots,
+            WorkBar(self.console, title, cfg.updates, snapshots.latest) as bar,
+        ):
             if snapshots.latest:
                 learners = snapshots.restore(learners)
-            task = bar.add_task(f"{name}: {steps * cfg.updates / 1e6:.1f} million steps", total=cfg.updates, reward="")
-            bar.update(task, completed=snapshots.latest)
             is_compiled = False
             for first, last in pairwise(bounds):
                 if first == last or last <= snapshots.latest:
@@ -88,25 +89,11 @@ class Gym:
                 learners = [learner for learner, _ in found]
                 snapshots.save(last, learners)
                 reward = float(jnp.stack([report.reward.mean() for _, report in found]).mean())
-                bar.update(task, completed=last, reward=f"reward {reward:.3f}")
+                bar.advance(last - first, f"reward {reward:.3f}")
         return [
             learnt(learner.params, base, world, look, cfg.network)
             for learner, base, world in zip(learners, bases, self.worlds, strict=True)
         ]
-
-
-def progress_bar(console: Console) -> Progress:
-    """What is being done, how far it is, and how long it takes; `reward` may be told besides."""
-    return Progress(
-        TextColumn("{task.description}"),
-        BarColumn(bar_width=24),
-        TextColumn("{task.fields[reward]}"),
-        TimeElapsedColumn(),
-        TextColumn("left"),
-        TimeRemainingColumn(),
-        console=console,
-        transient=True,
-    )
 
 
 @partial(jax.jit, static_argnames=("environment", "count"))
