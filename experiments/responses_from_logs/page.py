@@ -36,7 +36,8 @@ def page(cfg: DictConfig, metrics: Mapping[str, float]) -> str:
 
 {metrics["listeners"]:,.0f} listeners to learn from, in two halves; judged on {counts}: those of whom nothing was learnt
 who came at the same time, and the {logs.later:.0%} who came last. Of each the first {logs.most_events:,} events are
-read, {metrics["events"]:,.0f} in all.
+read, {metrics["events"]:,.0f} in all. What items are like is told by their words, and by {logs.telling:.0%} of the
+others, of whom nothing else is learnt: who was up for them.
 
 ## How right are responses?
 

@@ -42,8 +42,9 @@ _RIDGE = 10.0
 def read(log: EventLog, tables: Mapping[str, pa.Table], profiles: Profiles, settings: Settings) -> Logged:
     """The logs, and what is known beforehand of items and listeners.
 
-    Items are vectors of which listeners that are learnt from were up for them, and of their words. Of a listener is
-    known what those with the same profile were up for.
+    Items are vectors of who was up for them, and of their words; of a listener is known what those with the same
+    profile were up for. Both are told by listeners of whom nothing else is learnt: in vectors that its own answers had
+    made, a model would find these again, and learn little of anybody else.
 
     Args:
         log: the log.
@@ -54,8 +55,7 @@ def read(log: EventLog, tables: Mapping[str, pa.Table], profiles: Profiles, sett
     Raises:
         ValueError: if too few listeners are left.
     """
-    train, validation, others, tests = _people(log, settings)
-    known_U = np.concatenate([train, *others, validation])
+    known_U, train, validation, others, tests = _people(log, settings)
     items = _items(log, tables, known_U, settings)
     vectors_SxF = _vectors(log, profiles, np.asarray(items.content), known_U)
     repeat_days = float(settings.params.repeat_days)
@@ -84,23 +84,25 @@ def days_of(log: EventLog) -> float:
 
 def _people(
     log: EventLog, settings: Settings
-) -> tuple[np.ndarray, np.ndarray, tuple[np.ndarray, np.ndarray], tuple[np.ndarray, np.ndarray]]:
-    """Who trains, who validates, others of either, and who is tested: by number, none twice."""
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, tuple[np.ndarray, np.ndarray], tuple[np.ndarray, np.ndarray]]:
+    """Who tells of items, who trains, who validates, others of either, and who is tested: by number, none twice."""
     users = np.flatnonzero(np.diff(log.offsets) >= settings.least_events)
     came_U = np.asarray(log.timestamp)[log.offsets[users]]
     users = users[np.argsort(came_U, kind="stable")]
     first = len(users) - round(settings.later * len(users))
     there = numpy_stream(settings.seed, "people").permutation(users[:first])
-    tested = round(settings.tested * len(there))
-    half = (len(there) - tested) // 2
+    tested, telling = (round(share * len(there)) for share in (settings.tested, settings.telling))
+    begin = tested + telling
+    half = (len(there) - begin) // 2
     validated = max(1, half // _VALIDATED)
-    if half - validated < 1 or tested < 1 or first == len(users):
+    if min(half - validated, tested, telling) < 1 or first == len(users):
         raise ValueError(
             f"{len(users)} listeners have {settings.least_events} events or more, which leaves nobody to learn from or "
             "to test; lower logs.least_events, or take a larger log"
         )
-    one, other = there[tested : tested + half], there[tested + half : tested + 2 * half]
+    one, other = there[begin : begin + half], there[begin + half : begin + 2 * half]
     return (
+        there[tested:begin],
         one[validated:],
         one[:validated],
         (other[validated:], other[:validated]),

@@ -18,6 +18,7 @@ class Settings:
         seed: of all that is drawn.
         later: share of the listeners who are tested apart, those who came last.
         tested: share of the others who are tested.
+        telling: share of the others from whom is known what items are like, and nothing else is learnt.
         least_events: of a listener; of who has fewer nothing is learnt or asked.
         most_events: of a listener, after which the log is cut.
         width: numbers of an item's vector, from who was up for it.
@@ -34,6 +35,7 @@ class Settings:
     seed: int
     later: float
     tested: float
+    telling: float
     least_events: int
     most_events: int
     width: int
@@ -44,9 +46,14 @@ class Settings:
     followed: int
 
     def __post_init__(self) -> None:
-        for name in ("later", "tested"):
+        for name in ("later", "tested", "telling"):
             if not 0 < getattr(self, name) < 1:
                 raise ValueError(f"logs.{name} is {getattr(self, name)}, but must lie between 0 and 1")
+        if self.tested + self.telling >= 1:
+            raise ValueError(
+                f"logs.tested and logs.telling are {self.tested} and {self.telling}, but must be below 1 together, so "
+                "that somebody is left to learn from; lower one of them"
+            )
         if not 1 <= self.least_events <= self.most_events:
             raise ValueError(
                 f"logs.least_events is {self.least_events}, but must lie between 1 and logs.most_events, "
@@ -68,6 +75,7 @@ class Settings:
             seed=cfg.seed,
             later=cfg.logs.later,
             tested=cfg.logs.tested,
+            telling=cfg.logs.telling,
             least_events=cfg.logs.least_events,
             most_events=cfg.logs.most_events,
             width=cfg.logs.width,

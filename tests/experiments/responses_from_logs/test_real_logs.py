@@ -18,13 +18,14 @@ from urep_jax.data.user_features.profiles import Profiles, read_profiles
 from urep_jax.simulation.satisfaction.candidates import anything
 from urep_jax.simulation.satisfaction.params import SatisfactionParams
 
-USERS, EVENTS, ITEMS = 60, 12, 16
+USERS, EVENTS, ITEMS = 200, 12, 16
 KINDS = ("western", "noir")
 LEARNING = Learning(1, 8, 1e-3, {"width": 4, "hidden": 4, "blocks": 0, "heads": 1, "window": 4})
 SETTINGS = Settings(
     seed=0,
     later=0.2,
     tested=0.25,
+    telling=0.25,
     least_events=3,
     most_events=10,
     width=3,
@@ -37,11 +38,11 @@ SETTINGS = Settings(
 
 
 def log(seed: int = 0) -> EventLog:
-    """Half of the users are up for half of the items, and down for the others; the others the other way round."""
+    """Half of the users are up for most of half of the items and for few others; the others the other way round."""
     rng = np.random.default_rng(seed)
     item = np.concatenate([rng.permutation(ITEMS)[:EVENTS] for _ in range(USERS)]).astype(np.int32)
     user = np.repeat(np.arange(USERS), EVENTS)
-    likes = item % 2 == user % 2
+    likes = (item % 2 == user % 2) ^ (rng.random(len(item)) < 0.15)
     came = rng.permutation(USERS)
     time = came[user] * SECONDS_PER_DAY + np.tile(np.arange(EVENTS, dtype=np.int64), USERS) * 90
     return EventLog(
@@ -80,18 +81,19 @@ def test_nobody_is_in_two_parts_and_those_who_came_last_are_tested_apart() -> No
     assert sum(map(len, parts.values())) == len(set.union(*parts.values()))
     came = LOG.timestamp[LOG.offsets[:-1]]
     last = parts.pop(LATER_LISTENERS)
-    assert len(last) == 12
+    assert len(last) == 40
     assert min(came[list(last)]) > max(came[list(set.union(*parts.values()))])
-    assert len(parts[NEW_LISTENERS]) == 12
+    assert len(parts[NEW_LISTENERS]) == 40
     assert len(parts["train"]) == len(parts["other train"])
     assert all(part.log.is_there.sum(1).max() == 10 for part in found.parts.values())
     assert days_of(LOG) == pytest.approx(USERS - 1 + 11 * 90 / SECONDS_PER_DAY)
 
 
-def test_nothing_that_is_known_beforehand_hangs_on_who_is_tested() -> None:
+def test_nothing_that_is_known_beforehand_hangs_on_who_is_learnt_from_or_tested() -> None:
     found = logged()
-    tested = np.concatenate([part.log.listener for part in found.tests.values()])
-    is_tested = np.repeat(np.isin(np.arange(USERS), tested), EVENTS)
+    listeners = np.concatenate([part.log.listener for part in found.parts.values()])
+    assert len(listeners) == USERS - 40, "the others tell of items"
+    is_tested = np.repeat(np.isin(np.arange(USERS), listeners), EVENTS)
     other = np.where(LOG.feedback == Feedback.UP, Feedback.DOWN, Feedback.UP).astype(np.int8)
     changed = dataclasses.replace(LOG, feedback=np.where(is_tested, other, LOG.feedback))
     for one, same in zip(jax.tree.leaves(found.served), jax.tree.leaves(logged(changed).served), strict=True):
@@ -135,6 +137,7 @@ def test_too_few_listeners_are_refused() -> None:
     [
         ("later", 0.0, "logs.later is 0.0, but must lie between 0 and 1"),
         ("tested", 1.0, "logs.tested is 1.0, but must lie between 0 and 1"),
+        ("telling", 0.8, "logs.tested and logs.telling are 0.25 and 0.8, but must be below 1 together"),
         ("least_events", 11, "logs.least_events is 11, but must lie between 1 and logs.most_events, 10"),
         ("width", 0, "logs.width is 0, but must be at least 1"),
         ("followed", 0, "learned.listeners is 0, but must be at least 1"),
