@@ -123,13 +123,23 @@ def test_rates_are_smoothed_towards_the_mean_of_all() -> None:
     np.testing.assert_allclose([numbers[:, -1].mean(), numbers[:, -1].std()], [0, 1], atol=1e-5)
 
 
-def test_horizons_take_turns() -> None:
-    several = [questions(LOG, horizon) for horizon in (0, 1)]
-    both = InTurn(several)
-    assert both.steps_per_epoch == 2 * max(one.steps_per_epoch for one in several)
-    for step in range(4):
-        np.testing.assert_array_equal(both[step].asked.item, several[step % 2][step // 2].asked.item)
-        assert both.sequence_ids(step) == several[step % 2].sequence_ids(step // 2)
+def test_horizons_stand_among_each_other_and_each_question_is_asked_once_an_epoch() -> None:
+    many, few = questions(LOG, 0), questions(LOG, 1)
+    both = InTurn([many, few])
+    total = many.steps_per_epoch + few.steps_per_epoch
+    assert both.steps_per_epoch == total
+    for epoch in range(2):
+        steps = range(epoch * total, (epoch + 1) * total)
+        found = [(both[step].asked.item.tobytes(), both.sequence_ids(step)) for step in steps]
+        own = [
+            (one[number].asked.item.tobytes(), one.sequence_ids(number))
+            for one in (many, few)
+            for number in range(epoch * one.steps_per_epoch, (epoch + 1) * one.steps_per_epoch)
+        ]
+        assert sorted(found) == sorted(own)
+    halves = [InTurn([many, many])[step].asked.item for step in range(4)]
+    for step, items in enumerate(halves):
+        np.testing.assert_array_equal(items, many[step // 2].asked.item)
 
 
 def test_a_log_that_is_too_short_is_refused() -> None:

@@ -79,7 +79,7 @@ def test_the_whole_experiment_and_what_it_leaves_behind(command: Command, tmp_pa
             ("satisfaction.weeks=1.0",),
             "satisfaction.weeks is 1, but to ask what is wanted a week later takes more",
         ),
-        (("learn.response.window=1",), "learn.response.window is 1, but must be at least 2"),
+        (("learn.response.window=1",), "learn.response: window is 1, but must be at least 2"),
         (("learn.forecast.width=0",), "learn.forecast: width is 0, but must be at least 1"),
         (("learn.response.epochs=0",), "learn.response: epochs is 0, but must be at least 1"),
         (("satisfaction.memory=1.5",), "memory is 1.5, but must lie between 0 and"),

@@ -97,9 +97,9 @@ class RowBatches(ABC, Generic[BatchT]):
 
 
 class InTurn(Generic[BatchT]):
-    """The batches of several trainings on rows, one of each after the other, so that one model learns from all.
+    """The batches of several trainings on rows, spread evenly among each other, so that one model learns from all.
 
-    An epoch is over when each row of the one with the most batches was visited; those with fewer go round again.
+    In an epoch each row is visited once: if those of few batches went round more often, they would be learnt by heart.
 
     Args:
         several: batches of the same shapes, of one size.
@@ -108,21 +108,33 @@ class InTurn(Generic[BatchT]):
     def __init__(self, several: Sequence[RowBatches[BatchT]]) -> None:
         self.several = tuple(several)
         self.batch_size = self.several[0].batch_size
+        counts = [one.steps_per_epoch for one in self.several]
+        places = [
+            ((number + 0.5) / count, which, number) for which, count in enumerate(counts) for number in range(count)
+        ]
+        self._order = [(which, number) for _, which, number in sorted(places)]
 
     @property
     def steps_per_epoch(self) -> int:
         """Batches of one epoch."""
-        return len(self.several) * max(one.steps_per_epoch for one in self.several)
+        return len(self._order)
 
     def sequence_ids(self, step: int) -> list[str]:
         """The source's ids of the users in batch `step`, each once, for messages."""
-        round_, which = divmod(step, len(self.several))
-        return self.several[which].sequence_ids(round_)
+        one, own = self._own(step)
+        return one.sequence_ids(own)
 
     def __getitem__(self, step: int) -> BatchT:
         """Batch number `step`, counted from 0 over all epochs."""
-        round_, which = divmod(step, len(self.several))
-        return self.several[which][round_]
+        one, own = self._own(step)
+        return one[own]
+
+    def _own(self, step: int) -> tuple[RowBatches[BatchT], int]:
+        """Whose batch a step is, and its number among that one's."""
+        epoch, place = divmod(step, self.steps_per_epoch)
+        which, number = self._order[place]
+        one = self.several[which]
+        return one, epoch * one.steps_per_epoch + number
 
     def iterate(self, num_steps: int) -> grain.DatasetIterator:
         """A Grain iterator over the first `num_steps` batches; its state is the step, checkpointed with the model."""

@@ -17,11 +17,15 @@ TINY = (
 )
 
 
-def test_the_whole_experiment_on_real_logs(
-    command: Command, data_folder: Callable[[str], Path], tmp_path: Path
-) -> None:
+@pytest.fixture
+def movielens(data_folder: Callable[[str], Path]) -> Path:
+    """Looked up before `command` forgets where data lies."""
+    return data_folder("movielens-1m")
+
+
+def test_the_whole_experiment_on_real_logs(movielens: Path, command: Command, tmp_path: Path) -> None:
     folder = tmp_path / "whole"
-    said = command(*TINY, f"data.path={data_folder('movielens-1m')}", folder=folder)
+    said = command(*TINY, f"data.path={movielens}", folder=folder)
     assert said.status == 0, said.err
     metrics = json.loads((folder / "metrics.json").read_text())
     assert metrics["asked/later_listeners"] > 500
