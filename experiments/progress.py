@@ -10,6 +10,21 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, Ti
 from urep_jax.training.fit import Progress as FitProgress
 
 
+def _bar(console: Console, *told: str, left: str) -> Progress:
+    """A bar that leaves nothing behind, with columns of a task's fields, and the time that has passed and is left."""
+    return Progress(
+        TextColumn("{task.description}"),
+        BarColumn(bar_width=24),
+        *map(TextColumn, told),
+        TimeElapsedColumn(),
+        TextColumn(left),
+        TimeRemainingColumn(),
+        console=console,
+        transient=True,
+        disable=not console.is_terminal,
+    )
+
+
 class TrainingBar:
     """A bar over the epochs of one training. Call it with the progress after each step.
 
@@ -21,16 +36,11 @@ class TrainingBar:
 
     def __init__(self, console: Console, title: str, unit: str = "validation") -> None:
         self._console, self._title, self._unit = console, title, unit
-        self._bar = Progress(
-            TextColumn("{task.description}"),
-            BarColumn(bar_width=24),
-            TextColumn("{task.fields[epoch]}  loss {task.fields[loss]}  {task.fields[rate]} examples/s"),
-            TextColumn("{task.fields[best]}"),
-            TimeElapsedColumn(),
-            TextColumn("left at most"),
-            TimeRemainingColumn(),
-            console=console,
-            transient=True,
+        self._bar = _bar(
+            console,
+            "{task.fields[epoch]}  loss {task.fields[loss]}  {task.fields[rate]} examples/s",
+            "{task.fields[best]}",
+            left="left at most",
         )
         self._task = self._bar.add_task(title, total=None, epoch="", loss="", rate="", best="")
         self._told = 0
@@ -79,17 +89,7 @@ class WorkBar:
         self._console, self._title, self._total = console, title, total
         self._begun, self._done, self._told, self._first = time.monotonic(), done, done, done
         self._lock = threading.Lock()
-        self._bar = Progress(
-            TextColumn("{task.description}"),
-            BarColumn(bar_width=24),
-            TextColumn("{task.fields[said]}"),
-            TimeElapsedColumn(),
-            TextColumn("left"),
-            TimeRemainingColumn(),
-            console=console,
-            transient=True,
-            disable=not console.is_terminal,
-        )
+        self._bar = _bar(console, "{task.fields[said]}", left="left")
         self._task = self._bar.add_task(title, total=total, completed=done, said="")
 
     def __enter__(self) -> "WorkBar":
