@@ -12,7 +12,7 @@ from experiments.satisfaction_from_logs.learning import Learnt, learn
 from experiments.satisfaction_from_logs.logged import Logged, Part
 from experiments.satisfaction_from_logs.settings import Learning
 from urep_jax.baselines.wanted_later import last_session
-from urep_jax.data.epochs import InTurn
+from urep_jax.data.epochs import Interleaved
 from urep_jax.data.forecast_questions import HORIZONS, ForecastQuestions, Questions, remembered, wanted_rate, with_rates
 from urep_jax.data.listening_history import KnownItems
 from urep_jax.evaluation.by_user import ByUser
@@ -83,7 +83,7 @@ def learn_forecasts(logged: Logged, asked: Asked, how: Learning, folder: Path, c
     """
     widths = jax.eval_shape(lambda batch: question_features(batch, asked.items), asked.train[0][0])
     model = how.sized(*(part.shape[-1] for part in widths))
-    objective, train = forecast_objective(model, asked.items), InTurn(asked.train)
+    objective, train = forecast_objective(model, asked.items), Interleaved(asked.train)
     return learn(objective, model, train, asked.validation, how, logged.seed, folder, "forecasts", console)
 
 

@@ -6,7 +6,7 @@ import pytest
 
 from tests.agents.small_world import PARAMS, STYLES, small_log, small_world
 from urep_jax.core.types import Feedback
-from urep_jax.data.epochs import InTurn
+from urep_jax.data.epochs import Interleaved
 from urep_jax.data.forecast_questions import (
     HORIZONS,
     MOST_ITEMS,
@@ -125,7 +125,7 @@ def test_rates_are_smoothed_towards_the_mean_of_all() -> None:
 
 def test_horizons_stand_among_each_other_and_each_question_is_asked_once_an_epoch() -> None:
     many, few = questions(LOG, 0), questions(LOG, 1)
-    both = InTurn([many, few])
+    both = Interleaved([many, few])
     total = many.steps_per_epoch + few.steps_per_epoch
     assert both.steps_per_epoch == total
     for epoch in range(2):
@@ -137,7 +137,7 @@ def test_horizons_stand_among_each_other_and_each_question_is_asked_once_an_epoc
             for number in range(epoch * one.steps_per_epoch, (epoch + 1) * one.steps_per_epoch)
         ]
         assert sorted(found) == sorted(own)
-    halves = [InTurn([many, many])[step].asked.item for step in range(4)]
+    halves = [Interleaved([many, many])[step].asked.item for step in range(4)]
     for step, items in enumerate(halves):
         np.testing.assert_array_equal(items, many[step // 2].asked.item)
 

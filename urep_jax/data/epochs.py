@@ -96,7 +96,7 @@ class RowBatches(ABC, Generic[BatchT]):
         return in_order(self.__getitem__, num_steps)
 
 
-class InTurn(Generic[BatchT]):
+class Interleaved(Generic[BatchT]):
     """The batches of several trainings on rows, spread evenly among each other, so that one model learns from all.
 
     In an epoch each row is visited once: if those of few batches went round more often, they would be learnt by heart.
