@@ -12,7 +12,6 @@ from urep_jax.data.forecast_questions import (
     MOST_ITEMS,
     PSEUDO_COUNT,
     STRIDE,
-    UNKNOWN,
     ForecastQuestions,
     Places,
     heard_until,
@@ -21,7 +20,7 @@ from urep_jax.data.forecast_questions import (
     wanted_rate,
     with_rates,
 )
-from urep_jax.data.listening_history import known_items
+from urep_jax.data.listening_history import NO_DEVICE, known_items
 from urep_jax.simulation.satisfaction.logs import Log
 
 WORLD = small_world()
@@ -100,7 +99,7 @@ def test_nothing_of_what_happens_later_is_known() -> None:
     before, after = (of.batch(np.array([one]), np.array([True])) for of in (whole, questions(changed, 1)))
     for x, y in zip(*map(jax.tree.leaves, (before._replace(feedback=0), after._replace(feedback=0))), strict=True):
         np.testing.assert_array_equal(x, y)
-    assert (before.asked.device == UNKNOWN).all()
+    assert (before.asked.device == NO_DEVICE).all()
     assert (questions(LOG, 0)[0].asked.device >= 0).all()
     np.testing.assert_allclose(before.asked.hours[0], LOG.hours[user, at - 1] + 24, rtol=1e-5)
     assert float(before.asked.hours[0, 0]) - float(before.history.ended[0]) == pytest.approx(24, abs=1e-3)

@@ -6,9 +6,10 @@ import pytest
 
 from tests.agents.small_world import ITEMS, PARAMS, small_log, small_world
 from urep_jax.core.types import SECONDS_PER_DAY, Feedback
+from urep_jax.data.listening_history import NO_DEVICE
 from urep_jax.data.log import EventLog
 from urep_jax.data.ragged import offsets_of
-from urep_jax.data.response_log import UNKNOWN, response_log
+from urep_jax.data.response_log import response_log
 from urep_jax.simulation.satisfaction.logs import event_table
 from urep_jax.simulation.streaming.params import DEVICES
 
@@ -85,7 +86,7 @@ def test_what_a_log_is_silent_of() -> None:
     of = response_log(by_hand(), np.array([0, 1]), np.full(2, 6.0, np.float32), 10, 2.0)
     assert of.is_there.sum(1).tolist() == [4, 1]
     assert (of.ratio[of.is_there] == 1).all()
-    assert (of.device == UNKNOWN).all()
+    assert (of.device == NO_DEVICE).all()
     assert np.isnan(of.probability).all()
     assert of.session_over[0].tolist() == [True, False, True, True]
     assert of.came_back[0].tolist() == [True, False, True, False]
@@ -110,7 +111,7 @@ def test_devices_go_by_their_names() -> None:
     devices = np.array([1, 0, -1, 1, 1], np.int16)
     log = by_hand(device=devices, device_ids=pa.array(["toaster", DEVICES[2]]))
     of = response_log(log, np.array([0]), np.ones(2, np.float32), 10, 2.0)
-    assert of.device[0].tolist() == [2, UNKNOWN, UNKNOWN, 2]
+    assert of.device[0].tolist() == [2, NO_DEVICE, NO_DEVICE, 2]
 
 
 def test_shares_that_are_missing_count_as_whole() -> None:

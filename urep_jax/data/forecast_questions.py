@@ -15,7 +15,7 @@ from jaxtyping import Array, Bool, Float32, Float64, Int, Int32, Int64
 
 from urep_jax.core.types import LISTENED
 from urep_jax.data.epochs import RowBatches
-from urep_jax.data.listening_history import Asked, History, KnownItems
+from urep_jax.data.listening_history import NO_DEVICE, Asked, History, KnownItems
 from urep_jax.data.response_windows import histories
 from urep_jax.simulation.satisfaction.logs import Log
 from urep_jax.simulation.satisfaction.mechanisms import HOURS_PER_DAY
@@ -28,9 +28,6 @@ MOST_ITEMS = 16
 
 PSEUDO_COUNT = 10.0
 """Events that the mean of all items counts as, in how often an item was wanted."""
-
-UNKNOWN = -1
-"""In place of a device."""
 
 
 class Horizon(NamedTuple):
@@ -144,7 +141,7 @@ class ForecastQuestions(RowBatches[Questions]):
             return np.tile(np.asarray(x_B, dtype)[:, None], (1, MOST_ITEMS))
 
         zeros_B = np.zeros(len(row))
-        device_B = log.device[user_B, moment_B - 1] if self.horizon.is_soon else zeros_B + UNKNOWN
+        device_B = log.device[user_B, moment_B - 1] if self.horizon.is_soon else zeros_B + NO_DEVICE
         return Questions(
             history=jax.tree.map(lambda x: x[moment_B // STRIDE, user_B], self._moments),
             vector=self._vectors[user_B],

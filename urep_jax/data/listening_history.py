@@ -25,6 +25,9 @@ STYLE_RATES, STYLE_HALF_HOURS = (0.7, 0.9), (12.0, 24.0)
 SESSION_RATE = 0.9
 """Share of the means over sessions that outlasts one more session."""
 
+NO_DEVICE = -1
+"""In place of a device that nobody knows."""
+
 _TYPICAL_MINUTES = 4.0
 
 
@@ -50,7 +53,7 @@ class Asked(NamedTuple):
         heard: how often the listener has heard it.
         hours: since the beginning.
         hour: of the day.
-        device: index into `DEVICES`.
+        device: index into `DEVICES`; `NO_DEVICE` where unknown.
         place: items that were heard in this session.
         days_since: days between the session before and this one.
     """

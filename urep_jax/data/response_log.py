@@ -9,14 +9,12 @@ import numpy as np
 from jaxtyping import Float32, Int
 
 from urep_jax.core.types import SECONDS_PER_DAY
+from urep_jax.data.listening_history import NO_DEVICE
 from urep_jax.data.log import EventLog
 from urep_jax.data.sessions import PAUSE
 from urep_jax.simulation.satisfaction.logs import Log
 from urep_jax.simulation.satisfaction.mechanisms import HOURS_PER_DAY
 from urep_jax.simulation.streaming.params import DEVICES
-
-UNKNOWN = -1
-"""In place of a device."""
 
 _SECONDS_PER_HOUR = 3600
 
@@ -111,11 +109,11 @@ def response_log(
 def _devices(log: EventLog, event_UxT: np.ndarray, there_UxT: np.ndarray) -> np.ndarray:
     """By their names; another's device is none that is known."""
     if log.device is None:
-        return np.full(event_UxT.shape, UNKNOWN, np.int32)
-    names = [DEVICES.index(name) if name in DEVICES else UNKNOWN for name in log.device_ids.to_pylist()]
+        return np.full(event_UxT.shape, NO_DEVICE, np.int32)
+    names = [DEVICES.index(name) if name in DEVICES else NO_DEVICE for name in log.device_ids.to_pylist()]
     number_UxT = np.asarray(log.device)[event_UxT]
     known_UxT = there_UxT & (number_UxT >= 0)
-    return np.where(known_UxT, np.array([*names, UNKNOWN], np.int32)[number_UxT], UNKNOWN).astype(np.int32)
+    return np.where(known_UxT, np.array([*names, NO_DEVICE], np.int32)[number_UxT], NO_DEVICE).astype(np.int32)
 
 
 def _heard(
