@@ -19,7 +19,7 @@ from urep_jax.data.cases import Cases, Split
 from urep_jax.data.listening_history import known_items
 from urep_jax.data.log import EventLog
 from urep_jax.data.response_log import response_log
-from urep_jax.data.sessions import PAUSE
+from urep_jax.data.sessions import sessions_of
 from urep_jax.data.user_features.profiles import Profiles
 from urep_jax.simulation.satisfaction.world import Items
 
@@ -148,10 +148,10 @@ def _words(item_ids: pa.StringArray, tables: Mapping[str, pa.Table]) -> np.ndarr
 
 def _typical_minutes(log: EventLog, is_known_E: np.ndarray) -> float:
     """The median time between two events of a session: what an event takes, where nobody says how long items are."""
-    gap = np.diff(log.timestamp)
-    is_within = is_known_E[1:] & is_known_E[:-1] & (gap <= PAUSE)
-    is_within[np.asarray(log.offsets[1:-1]) - 1] = False
-    return max(float(np.median(gap[is_within])) / 60, _LEAST_MINUTES) if is_within.any() else 1.0
+    goes_on_E = is_known_E.copy()
+    goes_on_E[sessions_of(log).first] = False
+    gaps = np.diff(log.timestamp)[goes_on_E[1:]]
+    return max(float(np.median(gaps)) / 60, _LEAST_MINUTES) if len(gaps) else 1.0
 
 
 def _vectors(log: EventLog, profiles: Profiles, content_VxF: np.ndarray, known_U: np.ndarray) -> np.ndarray:

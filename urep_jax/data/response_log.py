@@ -11,7 +11,7 @@ from jaxtyping import Float32, Int
 from urep_jax.core.types import SECONDS_PER_DAY
 from urep_jax.data.listening_history import NO_DEVICE
 from urep_jax.data.log import EventLog
-from urep_jax.data.sessions import PAUSE
+from urep_jax.data.sessions import PAUSE, sessions_of
 from urep_jax.simulation.satisfaction.logs import Log
 from urep_jax.simulation.satisfaction.mechanisms import HOURS_PER_DAY
 from urep_jax.simulation.streaming.params import DEVICES
@@ -29,9 +29,8 @@ def response_log(
 ) -> Log:
     """The first events of some users, a row for each.
 
-    A session ends with the event that the user's next one follows more than `pause` seconds later, or that none
-    follows. Hours are counted from the log's first event; `Log.days_away` of the last event is the time until the log's
-    end (right-censoring). Of a history that is cut, what comes next is known.
+    Sessions are those of `data.sessions`. Hours are counted from the log's first event; `Log.days_away` of the last
+    event is the time until the log's end (right-censoring). Of a history that is cut, what comes next is known.
 
     Args:
         log: the log.
@@ -69,17 +68,18 @@ def response_log(
     follows_UxT = event_UxT + 1 < log.offsets[users + 1][:, None]
     next_UxT = np.asarray(log.timestamp)[np.where(follows_UxT, event_UxT + 1, event_UxT)]
     until_UxT = np.where(follows_UxT, next_UxT, end) - time_UxT
-    over_UxT = there_UxT & (~follows_UxT | (until_UxT > pause))
-    begins_UxT = np.roll(over_UxT, 1, axis=1)
-    begins_UxT[:, 0] = True
-    position_T = np.arange(T)
-    start_UxT = np.maximum.accumulate(np.where(begins_UxT, position_T, 0), axis=1)
+    sessions = sessions_of(log, pause)
+    ends_E = np.zeros(log.num_events, bool)
+    ends_E[sessions.stop - 1] = True
+    over_UxT = there_UxT & ends_E[event_UxT]
+    place_E = np.arange(log.num_events) - np.repeat(sessions.first, sessions.stop - sessions.first)
+    place_UxT = of(place_E)
     began_UxT = (time_UxT - first) / _SECONDS_PER_HOUR * there_UxT
     ended_UxT = began_UxT + ratio_UxT * minutes[item_UxT] / 60
     # Where an item is longer than what a log has between two events, nothing lies between them.
     away_UxT = np.maximum(until_UxT / _SECONDS_PER_HOUR - (ended_UxT - began_UxT), 0) / HOURS_PER_DAY
-    last_UxT = np.maximum(start_UxT - 1, 0)
-    since_UxT = np.where(start_UxT > 0, np.take_along_axis(away_UxT, last_UxT, axis=1), 0)
+    before_UxT = np.arange(T) - place_UxT - 1
+    since_UxT = np.where(before_UxT >= 0, np.take_along_axis(away_UxT, np.maximum(before_UxT, 0), axis=1), 0)
     local_UxT = time_UxT if log.utc_offset is None else time_UxT + of(log.utc_offset)
 
     def floats(x_UxT: np.ndarray) -> np.ndarray:
@@ -95,7 +95,7 @@ def response_log(
         hours=floats(ended_UxT),
         hour=floats(local_UxT % SECONDS_PER_DAY / _SECONDS_PER_HOUR),
         device=_devices(log, event_UxT, there_UxT),
-        place=np.where(there_UxT, position_T - start_UxT, 0).astype(np.int32),
+        place=place_UxT.astype(np.int32),
         days_since=floats(since_UxT),
         heard=floats(_heard(item_UxT, ratio_UxT, time_UxT, there_UxT, repeat_days)),
         pool=np.zeros(there_UxT.shape, np.int32),
