@@ -24,7 +24,6 @@ def _measure(runs: Sequence[Run]) -> Numbers | None:
     return {
         name: {
             "worlds": int(run.config.get("worlds", 1)),
-            "agents": list(_weeks(run)),
             "metrics": run.metrics,
             "weeks": _weeks(run),
         }
@@ -50,7 +49,7 @@ def _tell(seen: Seen) -> str:
         if name not in one:
             continue
         of = one[name]
-        agents, metrics = of["agents"], of["metrics"]
+        agents, metrics = list(of["weeks"]), of["metrics"]
         parts += [f"### {of['worlds']} {title}", markdown_table(rows_of(agents, metrics, LASTING))]
         # Where nothing is to be gained, a share of it tells nothing.
         if name == _WITH:
