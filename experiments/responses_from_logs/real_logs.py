@@ -11,7 +11,7 @@ from experiments.responses_from_logs.settings import Settings
 from experiments.satisfaction_from_logs.logged import NEW_LISTENERS, Logged, Part
 from experiments.user_representation.encoders import known_items as items_that_tell
 from experiments.user_representation.encoders import told_words
-from urep_jax.agents.learned_world import Served
+from urep_jax.agents.learned_world import Service
 from urep_jax.baselines.spectral import spectral_vectors
 from urep_jax.core.streams import numpy_stream, stream
 from urep_jax.core.types import SECONDS_PER_DAY, Feedback
@@ -68,7 +68,7 @@ def read(log: EventLog, tables: Mapping[str, pa.Table], profiles: Profiles, sett
     styles_G = jnp.arange(1 + int(items.style.max()), dtype=jnp.int32)
     return Logged(
         settings.seed,
-        Served(items, jnp.asarray(vectors_SxF), pools_of_SxQ, pools_PxN, styles_G),
+        Service(items, jnp.asarray(vectors_SxF), pools_of_SxQ, pools_PxN, styles_G),
         known_items(items),
         part(train),
         part(validation),

@@ -40,7 +40,7 @@ def run(cfg: DictConfig, folder: RunFolder, console: Console) -> dict[str, float
     with console.status("judging forecasts"):
         wanted = forecasts.judge_forecasts(logged, asked, learnt)
     ready = learned.responses(logged, windows, both)
-    policies = learned.drawn_policies(real_rivals(settings.seed, logged.served.items.content.shape[1]))
+    policies = learned.drawn_policies(real_rivals(settings.seed, logged.service.items.content.shape[1]))
     found = learned.follow_all(logged, NEW_LISTENERS, ready, policies, settings.params, settings.followed, console)
     metrics = {
         "events": float(sum(counts.values())),

@@ -111,7 +111,7 @@ def _judge(
 ) -> dict[str, ByUser]:
     row_N, moment_N, *_ = questions.places
     item_NxM = part.log.item[row_N[:, None], questions.event_NxM]
-    content_VxF = np.asarray(logged.served.items.content)
+    content_VxF = np.asarray(logged.service.items.content)
 
     def near(vector_NxF: np.ndarray) -> np.ndarray:
         return np.einsum("nmf,nf->nm", content_VxF[item_NxM], vector_NxF)

@@ -112,7 +112,7 @@ def train_and_follow(
         console: where progress is shown.
     """
     assert logged.world is not None
-    training = learned_world(logged.served, logged.train.log, *learnt[0])
+    training = learned_world(logged.service, logged.train.log, *learnt[0])
     judged = drawn_policies(rivals(logged.seed, logged.world))
     judged |= _trained(training, logged.seed, settings, folder, console)
     return follow_all(logged, NEW_LISTENERS, learnt, judged, settings.params, settings.followed, console)
@@ -146,7 +146,7 @@ def follow_all(
     if logged.world is not None:
         places[TRUTH] = logged.world, known.listener, TRUE
     for name, one in zip((FIRST, SECOND), learnt, strict=True):
-        places[name] = learned_world(logged.served, known, *one), number_U, LEARNED
+        places[name] = learned_world(logged.service, known, *one), number_U, LEARNED
 
     def followed(name: str, act: Act, learnt: Any) -> dict[str, Followed]:
         found = {}

@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from experiments.satisfaction_from_logs.settings import Settings
-from urep_jax.agents.learned_world import Served, served
+from urep_jax.agents.learned_world import Service, service_of
 from urep_jax.agents.softmax_policies import SoftmaxPolicies, draw_policies, in_turn, more_of_the_same
 from urep_jax.core.streams import numpy_stream, stream
 from urep_jax.data.listening_history import KnownItems, known_items
@@ -47,7 +47,7 @@ class Logged(NamedTuple):
 
     Attributes:
         seed: of all that is drawn; of a simulated world too.
-        served: what a service knows of the world.
+        service: what a service knows of the world.
         items: what a model reads of what can be played.
         train: what is learnt from.
         validation: what says when to stop.
@@ -57,7 +57,7 @@ class Logged(NamedTuple):
     """
 
     seed: int
-    served: Served
+    service: Service
     items: KnownItems
     train: Part
     validation: Part
@@ -68,7 +68,7 @@ class Logged(NamedTuple):
     @property
     def num_styles(self) -> int:
         """Styles that items may be of."""
-        return int(self.served.styles.shape[0])
+        return int(self.service.styles.shape[0])
 
     @property
     def parts(self) -> dict[str, Part]:
@@ -108,7 +108,7 @@ def write(seed: int, settings: Settings) -> Logged:
     validated = settings.listeners - max(1, settings.listeners // _VALIDATED)
     return Logged(
         seed,
-        served(world),
+        service_of(world),
         known_items(world.items),
         train=cut(whole, 0, validated),
         validation=cut(whole, validated, settings.listeners),

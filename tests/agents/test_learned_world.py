@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from tests.agents.small_world import LISTENERS, PARAMS, STYLES, small_log, small_world
-from urep_jax.agents.learned_world import LEARNED, LearnedWorld, asked_now, hidden_now, learned_world, served
+from urep_jax.agents.learned_world import LEARNED, LearnedWorld, asked_now, hidden_now, learned_world, service_of
 from urep_jax.core.types import Feedback
 from urep_jax.data.listening_history import Outcome, known_items, remember
 from urep_jax.data.response_windows import ResponseWindows, told_once, window_features
@@ -36,7 +36,7 @@ def small_model() -> tuple[Any, ResponseConfig]:
 
 RESPONSE, MODEL = small_model()
 ANYTHING = Range(jnp.full(len(MODEL.days) - 1, -jnp.inf), jnp.full(len(MODEL.days) - 1, jnp.inf))
-LEARNT = learned_world(served(WORLD), LOG, RESPONSE, ANYTHING, MODEL)
+LEARNT = learned_world(service_of(WORLD), LOG, RESPONSE, ANYTHING, MODEL)
 reset, step = jax.jit(LEARNED.reset), jax.jit(LEARNED.step)
 
 
@@ -45,7 +45,7 @@ def with_return(bias: float, returns: Range = ANYTHING) -> LearnedWorld:
     follow = dict(RESPONSE["follow"])
     out = jax.tree.map(jnp.zeros_like, follow["out"])
     follow["out"] = out | {"bias": jnp.full(len(MODEL.days), bias).at[0].set(30.0)}
-    return learned_world(served(WORLD), LOG, RESPONSE | {"follow": follow}, returns, MODEL)
+    return learned_world(service_of(WORLD), LOG, RESPONSE | {"follow": follow}, returns, MODEL)
 
 
 def test_a_step_gives_what_a_step_of_the_true_world_gives() -> None:
@@ -78,7 +78,7 @@ def test_it_is_walked_and_logged_as_the_true_world_is_and_compiled_once() -> Non
     walk = start(jax.random.key(0), LEARNT, PARAMS, jnp.arange(LISTENERS, dtype=jnp.int32), LEARNED)
     for number in range(3):
         world = learned_world(
-            served(WORLD), LOG, jax.tree.map(lambda x, by=number: x + 0.01 * by, RESPONSE), ANYTHING, MODEL
+            service_of(WORLD), LOG, jax.tree.map(lambda x, by=number: x + 0.01 * by, RESPONSE), ANYTHING, MODEL
         )
         walk, steps = walking(jax.random.key(number), walk, world)
     assert traces == 1
@@ -95,7 +95,7 @@ def test_it_reads_nothing_that_is_hidden() -> None:
     )
     strange = WORLD._replace(hidden=jax.tree.map(lambda x: x - 3, WORLD.hidden), listeners=hidden)
     for one, other in zip(
-        jax.tree.leaves(learned_world(served(strange), LOG, RESPONSE, ANYTHING, MODEL)),
+        jax.tree.leaves(learned_world(service_of(strange), LOG, RESPONSE, ANYTHING, MODEL)),
         jax.tree.leaves(LEARNT),
         strict=True,
     ):

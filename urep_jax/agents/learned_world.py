@@ -10,7 +10,7 @@ find whatever it says too much of elsewhere.
 
 Who stays away past the last of `ResponseConfig.days` counts as gone for good, as services count it: `terminated`.
 
-    learned = learned_world(served(world), log, response, returns, model)
+    learned = learned_world(service_of(world), log, response, returns, model)
     walk = rollout.start(key, learned, params, listeners, LEARNED)
     walk, taken = rollout.go_on(key, walk, choose, learned, params, steps, LEARNED)
 
@@ -55,7 +55,7 @@ CONTEXTS = 32
 _DRAWN = ("feedback", "ratio", "end", "away", "session")
 
 
-class Served(NamedTuple):
+class Service(NamedTuple):
     """What a service has beforehand, of a world or of real listeners.
 
     Attributes:
@@ -151,12 +151,12 @@ class LearnedState(NamedTuple):
     recent: Recent
 
 
-def served(world: World) -> Served:
+def service_of(world: World) -> Service:
     """What a service has of a world."""
-    return Served(world.items, world.listeners.vector, world.listeners.pools, world.pools, world.styles)
+    return Service(world.items, world.listeners.vector, world.listeners.pools, world.pools, world.styles)
 
 
-def learned_world(of: Served, log: Log, response: Any, returns: Range, model: ResponseConfig) -> LearnedWorld:
+def learned_world(of: Service, log: Log, response: Any, returns: Range, model: ResponseConfig) -> LearnedWorld:
     """The listeners of a log, and the model that was learnt from it or another.
 
     Args:

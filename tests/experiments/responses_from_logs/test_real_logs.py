@@ -96,35 +96,35 @@ def test_nothing_that_is_known_beforehand_hangs_on_who_is_learnt_from_or_tested(
     is_tested = np.repeat(np.isin(np.arange(USERS), listeners), EVENTS)
     other = np.where(LOG.feedback == Feedback.UP, Feedback.DOWN, Feedback.UP).astype(np.int8)
     changed = dataclasses.replace(LOG, feedback=np.where(is_tested, other, LOG.feedback))
-    for one, same in zip(jax.tree.leaves(found.served), jax.tree.leaves(logged(changed).served), strict=True):
+    for one, same in zip(jax.tree.leaves(found.service), jax.tree.leaves(logged(changed).service), strict=True):
         np.testing.assert_array_equal(one, same)
     elsewhere = dataclasses.replace(LOG, feedback=np.where(is_tested, LOG.feedback, other))
-    assert not np.array_equal(found.served.vector, logged(elsewhere).served.vector)
+    assert not np.array_equal(found.service.vector, logged(elsewhere).service.vector)
 
 
 def test_items_are_their_words_and_listeners_what_their_like_are_up_for() -> None:
     found = logged()
-    content = np.asarray(found.served.items.content)
+    content = np.asarray(found.service.items.content)
     words = content[:, SETTINGS.width :]
     np.testing.assert_allclose(np.sort(words[:-1]), np.tile([0, 2**0.5], (ITEMS - 1, 1)), rtol=1e-6)
     assert (words[-1] == 0).all(), "nobody says what it is"
     # Items of the two halves point to two sides, of the words too: the second last item of the table is i1's.
-    assert np.unique(np.asarray(found.served.items.style)[:-1:2]).size == 1
+    assert np.unique(np.asarray(found.service.items.style)[:-1:2]).size == 1
     assert found.num_styles == 2
-    vector = np.asarray(found.served.vector)
+    vector = np.asarray(found.service.vector)
     near = vector @ content.T
     for group in range(2):
         assert near[group, group : ITEMS - 1 : 2].min() > near[group, 1 - group : ITEMS - 1 : 2].max()
     np.testing.assert_array_equal(vector, np.tile(vector[:2], (USERS // 2, 1)))
-    np.testing.assert_allclose(found.served.items.minutes, 1.5)
+    np.testing.assert_allclose(found.service.items.minutes, 1.5)
 
 
 def test_without_tables_items_are_who_was_up_for_them_and_listeners_all_alike() -> None:
     nothing = read_profiles(LOG.sequence_ids, LOG.item_ids)
     found = read(LOG, {}, nothing, SETTINGS)
-    assert found.served.items.content.shape == (ITEMS, SETTINGS.width)
+    assert found.service.items.content.shape == (ITEMS, SETTINGS.width)
     assert found.num_styles == 1
-    assert np.unique(np.asarray(found.served.vector), axis=0).shape == (1, SETTINGS.width)
+    assert np.unique(np.asarray(found.service.vector), axis=0).shape == (1, SETTINGS.width)
 
 
 def test_too_few_listeners_are_refused() -> None:
