@@ -23,7 +23,6 @@ def run(cfg: DictConfig, folder: RunFolder, console: Console) -> dict[str, float
     with console.status("reading logs"):
         logged = read(sources.log, sources.tables, sources.profiles, settings)
         windows = windows_of(logged, settings.response)
-    counts = {name: int(part.log.is_there.sum()) for name, part in logged.parts.items()}
     listeners = {name: len(part.log.listener) for name, part in logged.parts.items()}
     taught = sum(listeners[name] for name in listeners if name not in logged.tests)
     console.print(
@@ -43,7 +42,7 @@ def run(cfg: DictConfig, folder: RunFolder, console: Console) -> dict[str, float
     policies = learned.drawn_policies(real_rivals(settings.seed, logged.service.items.content.shape[1]))
     found = learned.follow_all(logged, NEW_LISTENERS, ready, policies, settings.params, settings.followed, console)
     metrics = {
-        "events": float(sum(counts.values())),
+        "events": float(sum(part.log.is_there.sum() for part in logged.parts.values())),
         "listeners": float(taught),
         **{under("asked", test): float(listeners[test]) for test in logged.tests},
         **heads.metrics_of([right]),

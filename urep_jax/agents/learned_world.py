@@ -56,7 +56,7 @@ _DRAWN = ("feedback", "ratio", "end", "away", "session")
 
 
 class Service(NamedTuple):
-    """What a service has beforehand, of a world or of real listeners.
+    """What a service knows beforehand, of a simulated world or of real listeners.
 
     Attributes:
         items: what can be played.
