@@ -15,8 +15,9 @@ from urep_jax.simulation.satisfaction.environment import AnyState, AnyWorld, Inf
 from urep_jax.simulation.satisfaction.params import SatisfactionParams
 
 GROUP = 32
-"""Listeners who walk side by side on a CPU, one group after another: what they carry stays in its cache, so that a step
-costs half as much as with 128 at once. It changes no number."""
+"""Listeners who walk side by side on a CPU, one group after another. It changes no number. What they carry stays in a
+core's cache: with two worlds on two cores an update of Q-learning with 128 listeners takes .74 of the time that all at
+once take, of policy optimisation .85; with one world there is no difference."""
 
 Tree = TypeVar("Tree")
 Choose = Callable[[jax.Array, AnyState, Observation], tuple[jax.Array, Any]]
