@@ -1,10 +1,12 @@
 """Fixtures that all tests share."""
 
 import fcntl
+import gc
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import jax
 import pytest
 from hypothesis import settings
 from jaxtyping import config, install_import_hook
@@ -17,6 +19,21 @@ install_import_hook("urep_jax", f"{typecheck.__module__}.{typecheck.__name__}")
 # Two workers share two cores, so the time of one example says nothing.
 settings.register_profile("shared_cores", deadline=None)
 settings.load_profile("shared_cores")
+
+
+MOST_MAPS = 20_000
+"""Parts of its memory that a process may have mapped before it forgets the programs that it has compiled; each has some,
+and Linux ends who asks for more than 65,530."""
+
+
+@pytest.fixture(autouse=True, scope="module")
+def few_programs() -> Iterator[None]:
+    """Programs of the modules before are forgotten where they have become too many for one process."""
+    yield
+    maps = Path("/proc/self/maps")
+    if maps.exists() and len(maps.read_bytes().splitlines()) > MOST_MAPS:
+        jax.clear_caches()
+        gc.collect()
 
 
 @pytest.fixture
