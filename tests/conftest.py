@@ -22,8 +22,8 @@ settings.load_profile("shared_cores")
 
 
 MOST_MAPS = 20_000
-"""Parts of its memory that a process may have mapped before it forgets the programs that it has compiled; each has some,
-and Linux ends who asks for more than 65,530."""
+"""Parts of its memory that a process may have mapped before it forgets the programs that it has compiled: each has
+some, and Linux ends who asks for more than 65,530."""
 
 
 @pytest.fixture(autouse=True, scope="module")
