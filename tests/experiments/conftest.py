@@ -19,7 +19,8 @@ def workspace(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(autouse=True)
 def quickly_compiled(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Shrunk runs compile far longer than they run: without the dearest passes of the compiler they take two thirds."""
+    """Shrunk runs compile far longer than they run: the dearest passes of the compiler, which only make them run faster,
+    are left out (two thirds to four fifths of the time, measured side by side)."""
     before = jax.config.read("jax_disable_most_optimizations")
     jax.config.update("jax_disable_most_optimizations", True)
     monkeypatch.setenv("JAX_DISABLE_MOST_OPTIMIZATIONS", "1")  # of runs in processes of their own
