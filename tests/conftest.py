@@ -30,7 +30,7 @@ some, and Linux ends who asks for more than 65,530."""
 def few_programs() -> Iterator[None]:
     """Programs of the modules before are forgotten where they have become too many for one process."""
     yield
-    maps = Path("/proc/self/maps")
+    maps = Path("/proc/self/maps")  # of Linux, whose limit it is
     if maps.exists() and len(maps.read_bytes().splitlines()) > MOST_MAPS:
         jax.clear_caches()
         gc.collect()
