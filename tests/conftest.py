@@ -11,7 +11,11 @@ import pytest
 from hypothesis import settings
 from jaxtyping import config, install_import_hook
 
+from tests.programs import COMPILED_QUICKLY, MOST_MAPS
 from tests.typecheck import typecheck
+
+# Read when the first program is compiled, here and in the processes that tests start.
+os.environ["XLA_FLAGS"] = " ".join((os.environ.get("XLA_FLAGS", ""), *COMPILED_QUICKLY))
 
 # Shapes and types of the public signatures are checked at run time, here only.
 install_import_hook("urep_jax", f"{typecheck.__module__}.{typecheck.__name__}")
@@ -19,11 +23,6 @@ install_import_hook("urep_jax", f"{typecheck.__module__}.{typecheck.__name__}")
 # Two workers share two cores, so the time of one example says nothing.
 settings.register_profile("shared_cores", deadline=None)
 settings.load_profile("shared_cores")
-
-
-MOST_MAPS = 20_000
-"""Parts of its memory that a process may have mapped before it forgets the programs that it has compiled: each has
-some, and Linux ends who asks for more than 65,530."""
 
 
 @pytest.fixture(autouse=True, scope="module")

@@ -17,6 +17,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.data.user_features.listeners import log_of, tables
+from tests.programs import fake_devices
 from tests.serving.harms import flip, foreign, forge, less, link_out, other_parameters, pickled, truncate
 from tests.serving.test_recommender import EVENTS, recommender
 from tests.serving.test_user_encoder import TIME, USERS, encoder_of
@@ -121,7 +122,7 @@ def test_a_process_without_our_models_gets_what_they_give(
         given[f"1/{size}/row"] = rows[size]
     np.savez(tmp_path / "given.npz", allow_pickle=False, **given)
     call = [sys.executable, "-c", WITHOUT_MODELS, *(str(tmp_path / f"{name}.npz") for name in ("given", "made"))]
-    env = {**os.environ, "XLA_FLAGS": "--xla_force_host_platform_device_count=4", "JAX_PLATFORMS": "cpu"}
+    env = os.environ | fake_devices(4)
     done = subprocess.run(
         [*call, str(encoder_folder), str(recommender_folder)], cwd=ROOT, env=env, capture_output=True, text=True
     )

@@ -15,6 +15,7 @@ from rich.console import Console
 
 import urep_jax
 from experiments.data import load_data
+from tests.programs import fake_devices
 from tests.serving.tiny import ROOT
 from urep_jax.data.cases import Split
 from urep_jax.data.log import EventLog
@@ -83,7 +84,7 @@ def test_four_devices_give_the_scores_of_one(run_folder: Path, model: urep_jax.R
         "best = model.recommend(json.loads(sys.argv[2])['events'], k=5).items\n"
         "print(json.dumps([jax.device_count(), ranking.items, ranking.scores.tolist(), best]))"
     )
-    env = {**os.environ, "XLA_FLAGS": "--xla_force_host_platform_device_count=4", "JAX_PLATFORMS": "cpu"}
+    env = os.environ | fake_devices(4)
     command = [sys.executable, "-c", program, str(run_folder), json.dumps(asked)]
     told = subprocess.run(command, env=env, cwd=ROOT, check=True, capture_output=True, text=True).stdout
     devices, items, scores, best = json.loads(told)

@@ -10,6 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from tests.programs import fake_devices
 from tests.training.tiny import BATCH, losses, tiny_training
 from urep_jax.data.vocabulary import PAD
 from urep_jax.training.optimizers import adam
@@ -23,7 +24,7 @@ LOSSES = ("bce", "gbce", "sampled_softmax", "softmax")
 )
 @pytest.mark.parametrize("mode", ["jit", "pmap"])
 def test_four_devices_give_the_losses_of_one(mode: str, tables: str, names: tuple[str, ...]) -> None:
-    env = {**os.environ, "XLA_FLAGS": "--xla_force_host_platform_device_count=4", "JAX_PLATFORMS": "cpu"}
+    env = os.environ | fake_devices(4)
     command = [sys.executable, "-m", "tests.training.tiny", mode, tables, *names]
     told = json.loads(subprocess.run(command, env=env, check=True, capture_output=True, text=True).stdout)
     for name in names:
