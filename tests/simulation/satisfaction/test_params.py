@@ -64,6 +64,12 @@ def test_a_pytree_of_its_fields():
     assert jax.tree.map(lambda value: value, DEFAULT) == DEFAULT
 
 
+def test_whole_numbers_are_no_program_of_their_own():
+    whole = dataclasses.replace(DEFAULT, memory=0, satiation=2)
+    assert (whole.memory, whole.satiation) == (0, 2)
+    assert jax.eval_shape(lambda params: params, whole) == jax.eval_shape(lambda params: params, DEFAULT)
+
+
 def test_a_sweep_is_one_program_and_equals_one_by_one():
     sweep = [dataclasses.replace(DEFAULT, memory=memory) for memory in (0.0, 0.5, 0.9)]
     together = jax.tree.map(lambda *values: jnp.array(values), *sweep)

@@ -125,6 +125,9 @@ class SatisfactionParams:
         # Within a program they aren't numbers.
         if all(isinstance(value, int | float) for value in vars(self).values()):
             require_ranges(self, _RANGES)
+            # A whole number would be of another type there, and its world another program.
+            for name, value in vars(self).items():
+                object.__setattr__(self, name, float(value))
 
     def without_the_long_term(self) -> "SatisfactionParams":
         """The control: what pleases at once is all that satisfies, so that nothing is gained by looking ahead.
