@@ -25,7 +25,7 @@ def run(cfg: DictConfig, folder: RunFolder, console: Console) -> dict[str, float
         f"items, of which {num_candidates:,} are candidates in a session; {cfg.satisfaction.weeks:g} weeks"
     )
     keys = [stream(seed, "agents") for seed in settings.seeds]
-    gym = Gym(keys, worlds.training, settings.params, folder.path, console)
+    gym = Gym(keys, worlds.training, folder.path, console)
     judged = judge(make_agents(settings, gym), worlds, settings, console)
     metrics = metrics_of(judged)
     draw(folder, judged["known"])

@@ -12,16 +12,13 @@ T = TypeVar("T")
 Tree = TypeVar("Tree")
 
 
-def each(work: Callable[[int], T], count: int, *, is_compiled: bool = False) -> list[T]:
+def each(work: Callable[[int], T], count: int) -> list[T]:
     """`work(0)` to `work(count - 1)`, each in a thread: compiled programs let other threads run.
 
-    Args:
-        work: what is done for a world.
-        count: worlds.
-        is_compiled: whether its programs have been compiled before; else the first world is alone with that.
+    The first is alone, so that what it compiles is compiled once.
     """
-    first = [] if is_compiled else [work(0)]
-    return first + side_by_side(work, range(len(first), count))
+    first = [work(0)]
+    return first + side_by_side(work, range(1, count))
 
 
 def side_by_side(work: Callable[[A], T], of: Sequence[A]) -> list[T]:

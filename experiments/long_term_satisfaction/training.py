@@ -5,14 +5,14 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 from rich.console import Console
 
 from experiments.folder import flatten
-from experiments.long_term_satisfaction.side_by_side import at_home, each
+from experiments.long_term_satisfaction.side_by_side import at_home, side_by_side
 from experiments.progress import WorkBar
 from urep_jax.agents.learning import Learner, LearningConfig, Report, begin, set_out
 from urep_jax.agents.views import Learnt, Look, learnt
@@ -28,6 +28,26 @@ PIECES = 10
 Update = Callable[..., tuple[Learner, Report]]
 
 
+class Course(NamedTuple):
+    """How an agent is trained.
+
+    Attributes:
+        name: of the agent.
+        update: `dqn.update` or `ppo.update`.
+        look: how it looks at the world.
+        cfg: how it learns.
+        params: how satisfaction moves, with the rewards that it is told of.
+        base: how the agent is trained that its look asks, if it asks one.
+    """
+
+    name: str
+    update: Update
+    look: Look
+    cfg: LearningConfig
+    params: SatisfactionParams
+    base: "Course | None" = None
+
+
 @dataclasses.dataclass(frozen=True)
 class Gym:
     """Where agents train.
@@ -35,7 +55,6 @@ class Gym:
     Attributes:
         keys: a key for each world.
         worlds: the worlds.
-        params: how satisfaction moves, with the rewards that agents are told of.
         folder: where snapshots go.
         console: where progress is shown.
         environment: the worlds themselves, or what stands in for them.
@@ -43,57 +62,87 @@ class Gym:
 
     keys: Sequence[jax.Array]
     worlds: Sequence[AnyWorld]
-    params: SatisfactionParams
     folder: Path
     console: Console
     environment: Environment = TRUE
 
-    def train(self, name: str, update: Update, look: Look, bases: Sequence[Any], cfg: LearningConfig) -> list[Learnt]:
+    def compile(self, courses: Sequence[Course]) -> None:
+        """Compile what trains these agents, side by side: one program keeps one core busy, and for long.
+
+        Args:
+            courses: how they are trained, in the order of their training.
+        """
+        title = f"compiling what trains {', '.join(course.name for course in courses)}"
+        with self.console.status(title):
+            side_by_side(self._compile, courses)
+
+    def train(self, course: Course, bases: Sequence[Any]) -> list[Learnt]:
         """Train an agent in each world, or go on where an earlier call stopped.
 
         Args:
-            name: of the agent.
-            update: `dqn.update` or `ppo.update`.
-            look: how it looks at the world.
-            bases: what its look asks for, of each world.
-            cfg: how it learns.
+            course: how it is trained.
+            bases: what its look asks, of each world.
 
         Returns:
             What it has learnt in each world.
         """
-        count = len(self.worlds)
-        keys = [at_home(number, name_key(key, f"agents.{name}")) for number, key in enumerate(self.keys)]
-        begun = (self.params, self.environment)
-        walks = [_set_out(*of, *begun, cfg.listeners) for of in zip(keys, self.worlds, strict=True)]
-        learners = [_begin(*of, *begun, look, cfg) for of in zip(keys, walks, bases, self.worlds, strict=True)]
-        bounds = [round(cfg.updates * piece / PIECES) for piece in range(PIECES + 1)]
+        count, cfg = len(self.worlds), course.cfg
+        begun = [self._begin(course, number, base) for number, base in enumerate(bases)]
+        learners: Sequence[Learner] = [learner for _, learner in begun]
         steps = count * cfg.listeners * cfg.steps
-        title = f"{name}: {steps * cfg.updates / 1e6:.1f} million steps"
+        title = f"{course.name}: {steps * cfg.updates / 1e6:.1f} million steps"
 
         def go_on(numbers: jax.Array, learners: Sequence[Learner], number: int) -> tuple[Learner, Report]:
-            of = (keys[number], numbers, learners[number], bases[number], self.worlds[number])
-            return jax.block_until_ready(_go_on(*of, self.params, update, look, cfg, self.environment))
+            program = self._program(course, number, begun[number][0], numbers, learners[number], bases[number])
+            return jax.block_until_ready(_go_on(*program))
 
         with (
-            Snapshots(self.folder / "agents" / name, flatten(dataclasses.asdict(cfg))) as snapshots,
+            Snapshots(self.folder / "agents" / course.name, flatten(dataclasses.asdict(cfg))) as snapshots,
             WorkBar(self.console, title, cfg.updates, snapshots.latest) as bar,
         ):
             if snapshots.latest:
                 learners = snapshots.restore(learners)
-            is_compiled = False
-            for first, last in pairwise(bounds):
-                if first == last or last <= snapshots.latest:
+            for numbers in _pieces(cfg):
+                first, last = numbers[0], numbers[-1] + 1
+                if last <= snapshots.latest:
                     continue
-                found = each(partial(go_on, jnp.arange(first, last), learners), count, is_compiled=is_compiled)
-                is_compiled = True
+                found = side_by_side(partial(go_on, jnp.array(numbers), learners), range(count))
                 learners = [learner for learner, _ in found]
                 snapshots.save(last, learners)
                 reward = float(jnp.stack([report.reward.mean() for _, report in found]).mean())
                 bar.advance(last - first, f"reward {reward:.3f}")
-        return [
-            learnt(learner.params, base, world, look, cfg.network)
-            for learner, base, world in zip(learners, bases, self.worlds, strict=True)
-        ]
+        return [self._learnt(course, number, *of) for number, of in enumerate(zip(learners, bases, strict=True))]
+
+    def _begin(self, course: Course, number: int, base: Any) -> tuple[jax.Array, Learner]:
+        key, world = at_home(number, name_key(self.keys[number], f"agents.{course.name}")), self.worlds[number]
+        walk = _set_out(key, world, course.params, self.environment, course.cfg.listeners)
+        return key, _begin(key, walk, base, world, course.params, self.environment, course.look, course.cfg)
+
+    def _learnt(self, course: Course, number: int, learner: Learner, base: Any) -> Learnt:
+        return learnt(learner.params, base, self.worlds[number], course.look, course.cfg.network)
+
+    def _program(
+        self, course: Course, number: int, key: jax.Array, numbers: jax.Array, learner: Learner, base: Any
+    ) -> tuple[Any, ...]:
+        world = self.worlds[number]
+        return (
+            *(key, numbers, learner, base, world, course.params),
+            *(course.update, course.look, course.cfg, self.environment),
+        )
+
+    def _compile(self, course: Course) -> None:
+        # Of the first world, before anything is learnt: only shapes matter, and the call finds the program again.
+        base: Any = ()
+        if course.base is not None:
+            base = self._learnt(course.base, 0, self._begin(course.base, 0, ())[1], ())
+        key, learner = self._begin(course, 0, base)
+        _go_on.lower(*self._program(course, 0, key, jnp.array(_pieces(course.cfg)[0]), learner, base)).compile()
+
+
+def _pieces(cfg: LearningConfig) -> list[range]:
+    """The numbers of updates, cut into pieces after which there is a snapshot."""
+    bounds = [round(cfg.updates * piece / PIECES) for piece in range(PIECES + 1)]
+    return [range(first, last) for first, last in pairwise(bounds) if first < last]
 
 
 @partial(jax.jit, static_argnames=("environment", "count"))

@@ -21,6 +21,7 @@ from urep_jax.data.log import EventLog
 from urep_jax.data.response_log import response_log
 from urep_jax.data.sessions import sessions_of
 from urep_jax.data.user_features.profiles import Profiles
+from urep_jax.simulation.satisfaction.candidates import laid_out
 from urep_jax.simulation.satisfaction.world import Items
 
 LATER_LISTENERS = "later listeners"
@@ -68,7 +69,7 @@ def read(log: EventLog, tables: Mapping[str, pa.Table], profiles: Profiles, sett
     styles_G = jnp.arange(1 + int(items.style.max()), dtype=jnp.int32)
     return Logged(
         settings.seed,
-        Service(items, jnp.asarray(vectors_SxF), pools_of_SxQ, pools_PxN, styles_G),
+        Service(items, jnp.asarray(vectors_SxF), pools_of_SxQ, pools_PxN, styles_G, laid_out(items, pools_PxN)),
         known_items(items),
         part(train),
         part(validation),

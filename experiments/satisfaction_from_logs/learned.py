@@ -10,7 +10,7 @@ import jax
 import numpy as np
 from rich.console import Console
 
-from experiments.long_term_satisfaction.training import Gym
+from experiments.long_term_satisfaction.training import Course, Gym
 from experiments.satisfaction_from_logs.learning import Learnt
 from experiments.satisfaction_from_logs.logged import NEW_LISTENERS, OTHER_TRAIN, TRAIN, Logged
 from experiments.satisfaction_from_logs.rivals import rivals
@@ -170,12 +170,14 @@ def _trained(
 ) -> dict[str, tuple[Act, Any]]:
     """The agents, as they are followed: each its policy, and what it has learnt."""
     look, acts = _looks_and_acts(settings.myopic.network, settings.base_weight)
-    gym = Gym([stream(seed, "learned.agents")], [world], settings.params, folder, console, LEARNED)
+    gym = Gym([stream(seed, "learned.agents")], [world], folder, console, LEARNED)
     ups = dataclasses.replace(settings.params, reward_minutes=0.0, reward_up=1.0, reward_return=0.0)
-    at_once = dataclasses.replace(gym, params=ups)
-    (base,) = at_once.train("myopic", dqn.update, OBSERVED, [()], settings.myopic)
-    (far,) = gym.train("ppo", ppo.update, look, [base], settings.ppo)
-    return dict(zip(AGENTS, zip(acts, (base, far), strict=True), strict=True))
+    myopic = Course("myopic", dqn.update, OBSERVED, settings.myopic, ups)
+    ahead = Course("ppo", ppo.update, look, settings.ppo, settings.params, myopic)
+    gym.compile([myopic, ahead])
+    base = gym.train(myopic, [()])
+    far = gym.train(ahead, base)
+    return dict(zip(AGENTS, zip(acts, (*base, *far), strict=True), strict=True))
 
 
 @functools.cache

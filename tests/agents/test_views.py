@@ -5,7 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from tests.agents.tiny import NETWORK, PARAMS, tiny_world
-from urep_jax.agents.views import OBSERVED, TRUE, learnt, on_top_of, scores
+from urep_jax.agents.views import OBSERVED, TRUE, View, learnt, on_top_of, scores
 from urep_jax.models import candidate_scorer
 from urep_jax.simulation.satisfaction.environment import State, observe, utility
 from urep_jax.simulation.satisfaction.rollout import go_on, start
@@ -36,6 +36,19 @@ def test_what_a_service_looks_at_hangs_on_nothing_hidden() -> None:
     np.testing.assert_array_equal(OBSERVED.items(world), OBSERVED.items(other_world))
     true = TRUE.listener((), world, PARAMS, state, observe(state, world))
     assert not np.allclose(true.listener, TRUE.listener((), world, PARAMS, other, observe(other, world)).listener)
+
+
+def test_where_candidates_are_laid_out_nothing_else_is_seen() -> None:
+    world = tiny_world()
+    state = walked(world)
+    assert world.offered is not None
+
+    @jax.jit
+    def view(world: World) -> View:
+        return OBSERVED.listener((), world, PARAMS, state, observe(state, world))
+
+    laid, by_rows = view(world), view(world._replace(offered=None))
+    jax.tree.map(lambda x, y: np.testing.assert_allclose(x, y, rtol=1e-5, atol=1e-5), laid, by_rows)
 
 
 def test_each_look_says_what_its_scores_begin_with() -> None:

@@ -64,6 +64,7 @@ class Service(NamedTuple):
         pools_of: the pools that each listener's candidates come from.
         pools: the candidates of each pool.
         styles: the numbers of the styles.
+        offered: content of each pool's candidates, from `candidates.laid_out`, or None.
     """
 
     items: Items
@@ -71,6 +72,7 @@ class Service(NamedTuple):
     pools_of: Int32[Array, "U Q"]
     pools: Int32[Array, "P N"]
     styles: Int32[Array, "G"]
+    offered: Float32[Array, "P F N"] | None = None
 
 
 class KnownListeners(NamedTuple):
@@ -102,6 +104,7 @@ class LearnedWorld:
         styles: the numbers of the styles.
         response: the model's parameters.
         returns: within which its hazards of coming back are held.
+        offered: content of each pool's candidates, as in a `World`.
         model: its size.
     """
 
@@ -112,6 +115,7 @@ class LearnedWorld:
     styles: Int32[Array, "G"]
     response: Any
     returns: Range
+    offered: Float32[Array, "P F N"] | None
     model: ResponseConfig = dataclasses.field(metadata={"static": True})
 
 
@@ -153,7 +157,7 @@ class LearnedState(NamedTuple):
 
 def service_of(world: World) -> Service:
     """What a service has of a world."""
-    return Service(world.items, world.listeners.vector, world.listeners.pools, world.pools, world.styles)
+    return Service(world.items, world.listeners.vector, world.listeners.pools, world.pools, world.styles, world.offered)
 
 
 def learned_world(of: Service, log: Log, response: Any, returns: Range, model: ResponseConfig) -> LearnedWorld:
@@ -179,7 +183,8 @@ def learned_world(of: Service, log: Log, response: Any, returns: Range, model: R
         hour=jnp.asarray(np.take_along_axis(np.asarray(log.hour), at_UxC, axis=1)),
         device=jnp.asarray(np.take_along_axis(np.asarray(log.device), at_UxC, axis=1)),
     )
-    return LearnedWorld(of.items, known_items(of.items), listeners, of.pools, of.styles, response, returns, model)
+    known = known_items(of.items)
+    return LearnedWorld(of.items, known, listeners, of.pools, of.styles, response, returns, of.offered, model)
 
 
 def reset(

@@ -87,7 +87,11 @@ def _observed(base: Any, world: AnyWorld, params: SatisfactionParams, state: Any
     # Nearness is what generalises to listeners and items that were never met.
     played_F, up_F, skipped_F, down_F = means[-1]
     near_3xF = jnp.stack([seen.vector, played_F + 2 * up_F, skipped_F + down_F])
-    near_Nx3 = products_of_rows(of.content, seen.candidates, near_3xF) / of.content.shape[1] ** 0.5
+    if world.offered is None:
+        near_Nx3 = products_of_rows(of.content, seen.candidates, near_3xF)
+    else:
+        near_Nx3 = (near_3xF @ world.offered[state.session.pool]).T
+    near_Nx3 /= of.content.shape[1] ** 0.5
     heard_N = jnp.minimum(seen.heard / FAMILIAR, 3.0)
     tired_N = tired_G[of.style[seen.candidates]]
     return View(listener_X, jnp.column_stack([near_Nx3, heard_N, heard_N**2, tired_N]))

@@ -3,8 +3,11 @@
 from jaxtyping import Array, Float32, Int32
 
 FEW = 16
-"""Rows of a table for each that is asked for, up to which all are multiplied: a matrix product is that much faster than
-reading rows one by one (measured on a CPU, with 16 and 27 columns)."""
+"""Rows of a table for each that is asked for, up to which all are multiplied with several vectors: a matrix product is
+that much faster than reading rows one by one (measured on a CPU, with 16 and 27 columns)."""
+
+FEW_ALONE = 8
+"""The same with a single vector (measured with 16 columns, where the gradient gains more by it)."""
 
 
 def products_of_rows(
@@ -17,6 +20,7 @@ def products_of_rows(
         at: the rows that are asked for, 0 to V - 1.
         x: vectors.
     """
-    if rows.shape[0] <= FEW * at.shape[0]:
+    few = FEW_ALONE if x.shape[0] == 1 else FEW
+    if rows.shape[0] <= few * at.shape[0]:
         return (rows @ x.T)[at]
     return rows[at] @ x.T

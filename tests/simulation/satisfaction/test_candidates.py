@@ -8,7 +8,14 @@ import numpy as np
 import pytest
 
 from tests.simulation.satisfaction.worlds import NUM_ITEMS, NUM_STYLES, world
-from urep_jax.simulation.satisfaction.candidates import RANDOM_POOLS, anything, stations, two_towers
+from urep_jax.simulation.satisfaction.candidates import (
+    MOST_LAID,
+    RANDOM_POOLS,
+    anything,
+    laid_out,
+    stations,
+    two_towers,
+)
 
 OFFERS = (anything, stations, two_towers)
 
@@ -83,3 +90,14 @@ def test_pools_of_a_vector_of_nothing_are_numbers():
     here = world()
     pools, _ = two_towers(5)(jax.random.key(0), here.items, jnp.zeros((2, here.items.content.shape[1])))
     assert np.isfinite(np.asarray(pools)).all()
+
+
+def test_what_is_laid_out_is_the_content_of_each_pool_where_there_is_room():
+    items = world().items
+    pools, _ = offered(anything(15, pools=4))
+    laid = np.asarray(laid_out(items, jnp.asarray(pools)))
+    for pool, content in zip(pools, laid, strict=True):
+        np.testing.assert_array_equal(content.T, np.asarray(items.content)[pool])
+    most = MOST_LAID * NUM_ITEMS // 15
+    assert laid_out(items, jnp.zeros((most, 15), jnp.int32)) is not None
+    assert laid_out(items, jnp.zeros((most + 1, 15), jnp.int32)) is None

@@ -28,6 +28,7 @@ def test_what_is_not_there_is_in_no_pool(offer: object) -> None:
     is_there_V = np.arange(98) % 3 > 0
     some = with_items(jax.random.key(1), WORLD, is_there_V, offer)
     assert is_there_V[np.asarray(some.pools)].all()
+    np.testing.assert_array_equal(np.swapaxes(some.offered, 1, 2), some.items.content[some.pools])
     assert some.listeners.pools.max() < len(some.pools)
     jax.tree.map(np.testing.assert_array_equal, some.items, WORLD.items)
     with pytest.raises(ValueError, match="candidates are 1 to 3"):

@@ -14,6 +14,9 @@ from urep_jax.simulation.satisfaction.world import Items
 
 RANDOM_POOLS = 32
 
+MOST_LAID = 8
+"""Times the content of all items that the content of all pools may take: not if each listener has one of their own."""
+
 
 Offer = Callable[[jax.Array, Items, jax.Array], tuple[jax.Array, jax.Array]]
 """`offer(key, items, vectors_UxZ)` makes pools: the items of each, P x N, and the pools of each listener, U x Q."""
@@ -83,6 +86,21 @@ def two_towers(count: int) -> Offer:
         return nearest_UxN.astype(jnp.int32), jnp.arange(vectors.shape[0], dtype=jnp.int32)[:, None]
 
     return offer
+
+
+def laid_out(items: Items, pools: Int32[Array, "P N"]) -> Float32[Array, "P F N"] | None:
+    """Content of each pool's candidates, so that a step reads what it looks at in one piece, not row by row.
+
+    Args:
+        items: what can be played.
+        pools: the candidates of each pool.
+
+    Returns:
+        The content, or None where it would take much more memory than that of the items.
+    """
+    if pools.size > MOST_LAID * items.content.shape[0]:
+        return None
+    return items.content[pools].swapaxes(1, 2)
 
 
 def _cosines(x_AxF: jax.Array, y_BxF: jax.Array) -> jax.Array:

@@ -6,7 +6,7 @@ import numpy as np
 from jaxtyping import Bool, Int32
 
 from urep_jax.simulation.ranges import require
-from urep_jax.simulation.satisfaction.candidates import Offer
+from urep_jax.simulation.satisfaction.candidates import Offer, laid_out
 from urep_jax.simulation.satisfaction.world import World
 
 
@@ -43,7 +43,11 @@ def with_items(key: jax.Array, world: World, is_there: Bool[np.ndarray, "V"], of
     numbers_I = jnp.asarray(np.flatnonzero(is_there), jnp.int32)
     known = jax.tree.map(lambda x: x[numbers_I], world.items)
     pools_PxN, pools_UxQ = offer(key, known, world.listeners.vector)
-    return world._replace(pools=numbers_I[pools_PxN], listeners=world.listeners._replace(pools=pools_UxQ))
+    return world._replace(
+        listeners=world.listeners._replace(pools=pools_UxQ),
+        pools=numbers_I[pools_PxN],
+        offered=laid_out(known, pools_PxN),
+    )
 
 
 def some_are_new(key: jax.Array, count: int, share: float) -> tuple[Bool[np.ndarray, "V"], Bool[np.ndarray, "V"]]:

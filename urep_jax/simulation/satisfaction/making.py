@@ -13,7 +13,7 @@ import jax.numpy as jnp
 
 from urep_jax.core.streams import stream
 from urep_jax.simulation.ranges import Ranges, require_ranges
-from urep_jax.simulation.satisfaction.candidates import Offer, anything
+from urep_jax.simulation.satisfaction.candidates import Offer, anything, laid_out
 from urep_jax.simulation.satisfaction.mechanisms import INTENTS
 from urep_jax.simulation.satisfaction.world import Hidden, Items, Listeners, World
 from urep_jax.simulation.streaming.affinity import Offer as Affinities
@@ -164,7 +164,8 @@ def make_world(
         vector=vector_UxZ,
         pools=pools_UxQ,
     )
-    return World(known, hidden, listeners, pools_PxN, jnp.arange(streaming.num_genres + num_topics, dtype=jnp.int32))
+    styles_G = jnp.arange(streaming.num_genres + num_topics, dtype=jnp.int32)
+    return World(known, hidden, listeners, pools_PxN, styles_G, laid_out(known, pools_PxN))
 
 
 def _standardised(x: jax.Array) -> jax.Array:

@@ -83,6 +83,7 @@ class World(NamedTuple):
         listeners: who listens.
         pools: the candidates of each pool.
         styles: room for each style's satiation: the numbers of the styles.
+        offered: content of each pool's candidates, from `candidates.laid_out`, or None.
     """
 
     items: Items
@@ -90,3 +91,4 @@ class World(NamedTuple):
     listeners: Listeners
     pools: Int32[Array, "P N"]
     styles: Int32[Array, "G"]
+    offered: Float32[Array, "P F N"] | None = None
