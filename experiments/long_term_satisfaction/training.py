@@ -1,6 +1,7 @@
 """Training agents in several worlds side by side, in pieces after which a stopped command goes on."""
 
 import dataclasses
+import time
 from collections.abc import Callable, Sequence
 from functools import partial
 from itertools import pairwise
@@ -23,7 +24,10 @@ from urep_jax.simulation.satisfaction.rollout import TRUE, Environment, Walk
 from urep_jax.training.snapshots import Snapshots
 
 PIECES = 10
-"""Pieces that a training is cut into, each with a snapshot at its end."""
+"""Pieces that a training is cut into, after which it is told how far it has come."""
+
+SECONDS_TO_LOSE = 20.0
+"""After so long there is a snapshot at the end of a piece: one takes seconds, of many worlds."""
 
 Update = Callable[..., tuple[Learner, Report]]
 
@@ -102,13 +106,16 @@ class Gym:
         ):
             if snapshots.latest:
                 learners = snapshots.restore(learners)
+            saved = time.monotonic()
             for numbers in _pieces(cfg):
                 first, last = numbers[0], numbers[-1] + 1
                 if last <= snapshots.latest:
                     continue
                 found = side_by_side(partial(go_on, jnp.array(numbers), learners), range(count))
                 learners = [learner for learner, _ in found]
-                snapshots.save(last, learners)
+                if last == cfg.updates or time.monotonic() - saved > SECONDS_TO_LOSE:
+                    snapshots.save(last, learners)
+                    saved = time.monotonic()
                 reward = float(jnp.stack([report.reward.mean() for _, report in found]).mean())
                 bar.advance(last - first, f"reward {reward:.3f}")
         return [self._learnt(course, number, *of) for number, of in enumerate(zip(learners, bases, strict=True))]
@@ -140,7 +147,7 @@ class Gym:
 
 
 def _pieces(cfg: LearningConfig) -> list[range]:
-    """The numbers of updates, cut into pieces after which there is a snapshot."""
+    """The numbers of updates, cut into pieces."""
     bounds = [round(cfg.updates * piece / PIECES) for piece in range(PIECES + 1)]
     return [range(first, last) for first, last in pairwise(bounds) if first < last]
 

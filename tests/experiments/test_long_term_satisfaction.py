@@ -3,15 +3,23 @@
 import json
 import re
 from pathlib import Path
+from typing import Any
 
+import jax
 import pyarrow.parquet as pq
 import pytest
+from rich.console import Console
 
 from experiments.long_term_satisfaction import training
 from experiments.report.claims.weeks import WEEKS
 from experiments.report.runs import read_runs
 from experiments.tables import short
+from tests.agents.tiny import NETWORK, PARAMS, tiny_world
 from tests.experiments.command import Command
+from urep_jax.agents import dqn, ppo
+from urep_jax.agents.dqn import DqnConfig
+from urep_jax.agents.ppo import PpoConfig
+from urep_jax.agents.views import OBSERVED, on_top_of
 
 TINY = (
     "experiment=long_term_satisfaction",
@@ -79,22 +87,44 @@ def test_a_run_that_was_stopped_goes_on_to_the_same_end(
 ) -> None:
     arguments = (*TINY, "agents=[myopic,ppo]")
     assert command(*arguments, folder=tmp_path / "whole").status == 0
-    pieces = training._go_on
+    pieces = training.side_by_side
     done = []
 
-    def stopped(*args: object, **kwargs: object) -> object:
+    def stopped(*args: Any) -> Any:
         done.append(1)
-        if len(done) == 7:
+        if len(done) == 8:  # the first is that they are compiled, the next four are the myopic agent's
             raise KeyboardInterrupt
-        return pieces(*args, **kwargs)
+        return pieces(*args)
 
-    monkeypatch.setattr(training, "_go_on", stopped)
+    monkeypatch.setattr(training, "SECONDS_TO_LOSE", 0.0)
+    monkeypatch.setattr(training, "side_by_side", stopped)
     with pytest.raises(KeyboardInterrupt):
         command(*arguments, folder=tmp_path / "stopped")
-    monkeypatch.setattr(training, "_go_on", pieces)
+    assert {path.name for path in (tmp_path / "stopped" / "agents").iterdir()} == {"myopic", "ppo"}
+    monkeypatch.setattr(training, "side_by_side", pieces)
     assert command(*arguments, folder=tmp_path / "stopped").status == 0
     ends = [json.loads((tmp_path / name / "metrics.json").read_text()) for name in ("whole", "stopped")]
     assert ends[0] == ends[1]
+
+
+def test_what_was_compiled_side_by_side_is_what_trains(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    small: Any = {"network": NETWORK, "listeners": 4, "steps": 4, "updates": 2, "minibatches": 2, "epochs": 1}
+    myopic = training.Course("myopic", dqn.update, OBSERVED, DqnConfig(**small), PARAMS)
+    ahead = training.Course("ppo", ppo.update, on_top_of(OBSERVED, NETWORK, 1.0), PpoConfig(**small), PARAMS, myopic)
+    keys = list(jax.random.split(jax.random.key(0)))
+    gym = training.Gym(keys, [tiny_world()] * 2, tmp_path, Console(quiet=True))
+
+    def compiled() -> int:
+        return sum("Finished XLA compilation of jit(_go_on)" in line for line in caplog.messages)
+
+    jax.config.update("jax_log_compiles", True)  # of all threads, unlike `jax.log_compiles`
+    try:
+        gym.compile([myopic, ahead])
+        assert compiled() == 2
+        gym.train(ahead, gym.train(myopic, [(), ()]))
+    finally:
+        jax.config.update("jax_log_compiles", False)
+    assert compiled() == 2
 
 
 @pytest.mark.parametrize(
