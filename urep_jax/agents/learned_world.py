@@ -18,7 +18,6 @@ Source: Chen et al. 2019, "Generative adversarial user model for reinforcement l
 Ha and Schmidhuber 2018, "World models".
 """
 
-import dataclasses
 from typing import Any, NamedTuple
 
 import jax
@@ -91,10 +90,8 @@ class KnownListeners(NamedTuple):
     device: Int32[Array, "U C"]
 
 
-@jax.tree_util.register_dataclass
-@dataclasses.dataclass(frozen=True)
-class LearnedWorld:
-    """What a service knows, and the model that it has learnt: a pytree.
+class LearnedWorld(NamedTuple):
+    """What a service knows, and the model that it has learnt.
 
     Attributes:
         items: what can be played.
@@ -116,7 +113,7 @@ class LearnedWorld:
     response: Any
     returns: Range
     offered: Float32[Array, "P F N"] | None
-    model: ResponseConfig = dataclasses.field(metadata={"static": True})
+    model: ResponseConfig
 
 
 class LearnedSession(NamedTuple):

@@ -32,6 +32,7 @@ DAYS = (0.0, 0.25, 0.5, 1.0, 1.5, 2.0, 3.0, 4.0, 6.0, 8.0, 11.0, 15.0, 21.0, 28.
 """Between the pieces of time away on which the hazard of coming back is constant."""
 
 
+@jax.tree_util.register_static
 @dataclasses.dataclass(frozen=True)
 class ResponseConfig:
     """Size of the model.
