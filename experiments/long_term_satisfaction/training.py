@@ -91,14 +91,12 @@ class Gym:
             What it has learnt in each world.
         """
         count, cfg = len(self.worlds), course.cfg
-        begun = [self._begin(course, number, base) for number, base in enumerate(bases)]
-        learners: Sequence[Learner] = [learner for _, learner in begun]
+        learners: Sequence[Learner] = [self._begin(course, number, base) for number, base in enumerate(bases)]
         steps = count * cfg.listeners * cfg.steps
         title = f"{course.name}: {steps * cfg.updates / 1e6:.1f} million steps"
 
         def go_on(numbers: jax.Array, learners: Sequence[Learner], number: int) -> tuple[Learner, Report]:
-            program = self._program(course, number, begun[number][0], numbers, learners[number], bases[number])
-            return jax.block_until_ready(_go_on(*program))
+            return jax.block_until_ready(_go_on(*self._asked(course, number, numbers, learners[number], bases[number])))
 
         with (
             Snapshots(self.folder / "agents" / course.name, flatten(dataclasses.asdict(cfg))) as snapshots,
@@ -120,30 +118,31 @@ class Gym:
                 bar.advance(last - first, f"reward {reward:.3f}")
         return [self._learnt(course, number, *of) for number, of in enumerate(zip(learners, bases, strict=True))]
 
-    def _begin(self, course: Course, number: int, base: Any) -> tuple[jax.Array, Learner]:
-        key, world = at_home(number, name_key(self.keys[number], f"agents.{course.name}")), self.worlds[number]
+    def _key(self, course: Course, number: int) -> jax.Array:
+        return at_home(number, name_key(self.keys[number], f"agents.{course.name}"))
+
+    def _begin(self, course: Course, number: int, base: Any) -> Learner:
+        key, world = self._key(course, number), self.worlds[number]
         walk = _set_out(key, world, course.params, self.environment, course.cfg.listeners)
-        return key, _begin(key, walk, base, world, course.params, self.environment, course.look, course.cfg)
+        return _begin(key, walk, base, world, course.params, self.environment, course.look, course.cfg)
 
     def _learnt(self, course: Course, number: int, learner: Learner, base: Any) -> Learnt:
         return learnt(learner.params, base, self.worlds[number], course.look, course.cfg.network)
 
-    def _program(
-        self, course: Course, number: int, key: jax.Array, numbers: jax.Array, learner: Learner, base: Any
-    ) -> tuple[Any, ...]:
-        world = self.worlds[number]
+    def _asked(self, course: Course, number: int, numbers: jax.Array, learner: Learner, base: Any) -> tuple[Any, ...]:
+        """What `_go_on` is called with: the program that was compiled is found again if both ask alike."""
         return (
-            *(key, numbers, learner, base, world, course.params),
+            *(self._key(course, number), numbers, learner, base, self.worlds[number], course.params),
             *(course.update, course.look, course.cfg, self.environment),
         )
 
     def _compile(self, course: Course) -> None:
-        # Of the first world, before anything is learnt: only shapes matter, and the call finds the program again.
+        # Of the first world, before anything is learnt: only shapes matter.
         base: Any = ()
         if course.base is not None:
-            base = self._learnt(course.base, 0, self._begin(course.base, 0, ())[1], ())
-        key, learner = self._begin(course, 0, base)
-        _go_on.lower(*self._program(course, 0, key, jnp.array(_pieces(course.cfg)[0]), learner, base)).compile()
+            base = self._learnt(course.base, 0, self._begin(course.base, 0, ()), ())
+        learner = self._begin(course, 0, base)
+        _go_on.lower(*self._asked(course, 0, jnp.array(_pieces(course.cfg)[0]), learner, base)).compile()
 
 
 def _pieces(cfg: LearningConfig) -> list[range]:
