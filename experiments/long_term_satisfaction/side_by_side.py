@@ -17,8 +17,7 @@ def each(work: Callable[[int], T], count: int) -> list[T]:
 
     The first is alone, so that what it compiles is compiled once.
     """
-    first = [work(0)]
-    return first + side_by_side(work, range(1, count))
+    return [work(0), *side_by_side(work, range(1, count))]
 
 
 def side_by_side(work: Callable[[A], T], of: Sequence[A]) -> list[T]:

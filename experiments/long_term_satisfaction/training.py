@@ -76,8 +76,7 @@ class Gym:
         Args:
             courses: how they are trained, in the order of their training.
         """
-        title = f"compiling what trains {', '.join(course.name for course in courses)}"
-        with self.console.status(title):
+        with self.console.status(f"compiling what trains {', '.join(course.name for course in courses)}"):
             side_by_side(self._compile, courses)
 
     def train(self, course: Course, bases: Sequence[Any]) -> list[Learnt]:

@@ -15,7 +15,7 @@ from urep_jax.simulation.satisfaction.world import Items
 RANDOM_POOLS = 32
 
 MOST_LAID = 8
-"""Times the content of all items that the content of all pools may take: not if each listener has one of their own."""
+"""Times the items' content that pools' content may take in memory: too little where each listener has a pool."""
 
 
 Offer = Callable[[jax.Array, Items, jax.Array], tuple[jax.Array, jax.Array]]
