@@ -20,7 +20,7 @@ from urep_jax.agents.views import Learnt, Look, learnt
 from urep_jax.core.streams import name_key
 from urep_jax.simulation.satisfaction.environment import AnyWorld
 from urep_jax.simulation.satisfaction.params import SatisfactionParams
-from urep_jax.simulation.satisfaction.rollout import TRUE, Environment, Walk
+from urep_jax.simulation.satisfaction.rollout import SMALL_PRODUCTS, TRUE, Environment, Walk
 from urep_jax.training.snapshots import Snapshots
 
 PIECES = 10
@@ -169,7 +169,7 @@ def _begin(
     return begin(name_key(key, "begin"), walk, base, world, params, look, cfg, environment)
 
 
-@partial(jax.jit, static_argnames=("update", "look", "cfg", "environment"))
+@partial(jax.jit, static_argnames=("update", "look", "cfg", "environment"), compiler_options=SMALL_PRODUCTS)
 def _go_on(
     key: jax.Array,
     numbers: jax.Array,

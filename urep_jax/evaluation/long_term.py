@@ -18,7 +18,15 @@ from urep_jax.core.types import Feedback
 from urep_jax.simulation.satisfaction.environment import AnyState, AnyWorld, Info, Observation
 from urep_jax.simulation.satisfaction.mechanisms import DAYS_PER_WEEK, HOURS_PER_DAY, INTENTS
 from urep_jax.simulation.satisfaction.params import SatisfactionParams
-from urep_jax.simulation.satisfaction.rollout import TRUE, Environment, Walk, go_on, start, where
+from urep_jax.simulation.satisfaction.rollout import (
+    SMALL_PRODUCTS,
+    TRUE,
+    Environment,
+    Walk,
+    go_on,
+    start,
+    where,
+)
 from urep_jax.simulation.satisfaction.world import Listeners, World
 
 STEPS, LANES = 64, 32
@@ -136,7 +144,7 @@ def _replaced(is_new_B: jax.Array, new: Walk, walk: Walk) -> Walk:
     return jax.vmap(where)(is_new_B, new, walk)
 
 
-@partial(jax.jit, static_argnames=("act", "environment"))
+@partial(jax.jit, static_argnames=("act", "environment"), compiler_options=SMALL_PRODUCTS)
 def _walk_on(
     keys_B: jax.Array,
     taken_B: jax.Array,
