@@ -72,9 +72,10 @@ to what people of that profile want.
 ![policies in both learned worlds](figures/policies.png)
 
 Two response models, learnt from one half of the listeners each, stand in for listeners as two learned worlds. The same
-{cfg.learned.listeners:,} new listeners are offered what each policy chooses for {cfg.reward.weeks:g} weeks, in both.
-*Reward* is what a service sees: minutes, ups less downs, and returns. Told is Spearman's rank correlation of
-{len(rows.names(metrics))} policies' means, with its 95 % interval, by policies.
+{cfg.learned.listeners:,} new listeners are offered what each policy chooses for {cfg.reward.weeks:g} weeks, in both,
+or until they have met {cfg.reward.most_items:,} items: no log that is read goes further. *Reward* is what a service
+sees: minutes, ups less downs, and returns. Told is Spearman's rank correlation of {len(rows.names(metrics))} policies'
+means, with its 95 % interval, by policies: of reward, and of its two parts.
 
 ## What is missing
 

@@ -20,6 +20,7 @@ from urep_jax.agents.learned_world import LEARNED, LearnedWorld, learned_world
 from urep_jax.agents.softmax_policies import SoftmaxPolicies
 from urep_jax.agents.views import OBSERVED, Look, on_top_of
 from urep_jax.core.streams import numpy_stream, stream
+from urep_jax.core.types import Feedback
 from urep_jax.data.response_windows import ResponseWindows
 from urep_jax.evaluation.long_term import Act, Episodes, follow, outcome
 from urep_jax.evaluation.policy_ranks import Agreement, agreement
@@ -47,8 +48,13 @@ AGREEMENTS = {
     "first_and_satisfaction": (("reward", FIRST), ("satisfaction", TRUTH)),
     "true_and_satisfaction": (("reward", TRUTH), ("satisfaction", TRUTH)),
     "sessions_first_and_true": (("sessions", FIRST), ("sessions", TRUTH)),
+    "sessions_first_and_second": (("sessions", FIRST), ("sessions", SECOND)),
+    "ups_first_and_true": (("ups", FIRST), ("ups", TRUTH)),
+    "ups_first_and_second": (("ups", FIRST), ("ups", SECOND)),
 }
 """Which judges are compared: what each measures, and where."""
+
+_OPINIONS = (Feedback.UP, Feedback.DOWN)
 
 
 class Responses(NamedTuple):
@@ -70,11 +76,13 @@ class Followed(NamedTuple):
 
     Attributes:
         reward: of each over the weeks.
+        ups: less downs.
         sessions: that ended.
         satisfaction: in weeks; hidden, and so NaN in a learned world.
     """
 
     reward: np.ndarray
+    ups: np.ndarray
     sessions: np.ndarray
     satisfaction: np.ndarray
 
@@ -189,11 +197,12 @@ def _looks_and_acts(network: CandidateScorerConfig, base_weight: float) -> tuple
 
 def _followed(episodes: Episodes, world: World | None, params: SatisfactionParams) -> Followed:
     reward_U = np.where(episodes.is_there, episodes.reward, 0.0).sum(0)
+    ups_U, downs_U = ((episodes.is_there & (episodes.info.feedback == kind)).sum(0) for kind in _OPINIONS)
     sessions_U = (episodes.is_there & episodes.info.session_over).sum(0).astype(np.float64)
     hidden_U = np.full(len(reward_U), np.nan)
     if world is not None:
         hidden_U = outcome(episodes, world, params).total_satisfaction
-    return Followed(reward_U, sessions_U, hidden_U)
+    return Followed(reward_U, (ups_U - downs_U).astype(np.float64), sessions_U, hidden_U)
 
 
 def values(found: Sequence[Found], measure: str, place: str) -> np.ndarray:
@@ -236,7 +245,7 @@ def metrics_of(found: Sequence[Found], seed: int) -> dict[str, float]:
     for policy in found[0]:
         if TRUTH in places:
             note(f"learned/{policy}/satisfaction", of(policy, "satisfaction", TRUTH))
-        for measure in ("reward", "sessions"):
+        for measure in ("reward", "ups", "sessions"):
             for place in places:
                 note(f"learned/{policy}/{measure}/{place}", of(policy, measure, place))
     if TRUTH in places:

@@ -32,6 +32,9 @@ AGREEMENTS = {
     "first_and_satisfaction": "first learned world and satisfaction",
     "true_and_satisfaction": "true reward and satisfaction",
     "sessions_first_and_true": "sessions, first learned world and true one",
+    "sessions_first_and_second": "sessions, both learned worlds",
+    "ups_first_and_true": "ups less downs, first learned world and true one",
+    "ups_first_and_second": "ups less downs, both learned worlds",
 }
 HORIZON_TITLES = {"ten_minutes": "10 minutes", "one_day": "1 day", "one_week": "1 week"}
 """What a person is told of each score, head, comparison and horizon."""
