@@ -110,12 +110,12 @@ def short(value: float, digits: int) -> str:
 
 
 def simple_table(rows: Sequence[Sequence[str]], title: str, caption: str) -> Table:
-    """Rows under a header for a terminal, the first column a name."""
+    """Rows under a header for a terminal, the first column a name; headers take a line for each of their parts."""
     header, *body = rows
     table = Table(title=title, title_justify="left", caption=caption, caption_justify="left", box=box.SIMPLE_HEAD)
     table.pad_edge, table.padding = False, (0, 1, 0, 0)
     for i, name in enumerate(header):
-        table.add_column(name, justify="left" if i == 0 else "right", no_wrap=True)
+        table.add_column(name.replace(", ", ",\n"), justify="left" if i == 0 else "right", no_wrap=True)
     for row in body:
         table.add_row(*row)
     return table

@@ -19,7 +19,7 @@ def terminal_tables(cfg: DictConfig, metrics: Mapping[str, float]) -> list[Table
         simple_table(rows.heads(metrics, TESTS), "how right responses are", heads),
         *(simple_table(rows.forecasts(metrics, test), f"what is wanted later, AUC: {test}", caption) for test in TESTS),
         simple_table(rows.policies(metrics), "policies in both learned worlds", caption),
-        simple_table(rows.agreements(metrics), "do worlds agree on policies?", "95 % intervals, by policies"),
+        simple_table(rows.agreements(metrics), "do worlds agree on policies?", rows.OF_AGREEMENTS),
     ]
 
 

@@ -41,18 +41,15 @@ listeners' logs."""
 AGENTS = ("myopic", "ppo")
 """What is trained, in the first learned world."""
 
-AGREEMENTS = {
-    "first_and_true": (("reward", FIRST), ("reward", TRUTH)),
-    "second_and_true": (("reward", SECOND), ("reward", TRUTH)),
-    "first_and_second": (("reward", FIRST), ("reward", SECOND)),
-    "first_and_satisfaction": (("reward", FIRST), ("satisfaction", TRUTH)),
-    "true_and_satisfaction": (("reward", TRUTH), ("satisfaction", TRUTH)),
-    "sessions_first_and_true": (("sessions", FIRST), ("sessions", TRUTH)),
-    "sessions_first_and_second": (("sessions", FIRST), ("sessions", SECOND)),
-    "ups_first_and_true": (("ups", FIRST), ("ups", TRUTH)),
-    "ups_first_and_second": (("ups", FIRST), ("ups", SECOND)),
+COMPARED = ("reward", "ups", "sessions")
+"""What judges are compared by: reward, and of what it is made up."""
+
+JUDGES = {
+    "first_and_true": (FIRST, TRUTH),
+    "second_and_true": (SECOND, TRUTH),
+    "first_and_second": (FIRST, SECOND),
 }
-"""Which judges are compared: what each measures, and where."""
+"""Which judges are compared, each a place where policies are followed."""
 
 _OPINIONS = (Feedback.UP, Feedback.DOWN)
 
@@ -210,18 +207,32 @@ def values(found: Sequence[Found], measure: str, place: str) -> np.ndarray:
     return np.array([[getattr(of[place], measure).mean() for of in one.values()] for one in found])
 
 
-def agreements(found: Sequence[Found], seed: int) -> dict[str, Agreement]:
-    """How far each two judges of `AGREEMENTS` agree on the order of policies: those of worlds that are there.
+def agreements(found: Sequence[Found], seed: int) -> dict[str, dict[str, Agreement]]:
+    """How far each two judges agree on the order of policies, by their name and by what is compared.
+
+    Beside those of `JUDGES` that are there, hidden satisfaction judges rewards.
 
     Args:
         found: of each world.
         seed: names the random stream of the intervals.
     """
     there = worlds_of(found)
+    compared = {
+        name: {measure: ((measure, one), (measure, other)) for measure in COMPARED}
+        for name, (one, other) in JUDGES.items()
+        if {one, other} <= set(there)
+    }
+    if TRUTH in there:
+        for place in (FIRST, TRUTH):
+            compared[f"{place}_and_satisfaction"] = {"reward": (("reward", place), ("satisfaction", TRUTH))}
     return {
-        name: agreement(values(found, *one), values(found, *other), numpy_stream(seed, f"learned.{name}"))
-        for name, (one, other) in AGREEMENTS.items()
-        if one[1] in there and other[1] in there
+        name: {
+            measure: agreement(
+                values(found, *one), values(found, *other), numpy_stream(seed, f"learned.{name}.{measure}")
+            )
+            for measure, (one, other) in by_measure.items()
+        }
+        for name, by_measure in compared.items()
     }
 
 
@@ -245,7 +256,7 @@ def metrics_of(found: Sequence[Found], seed: int) -> dict[str, float]:
     for policy in found[0]:
         if TRUTH in places:
             note(f"learned/{policy}/satisfaction", of(policy, "satisfaction", TRUTH))
-        for measure in ("reward", "ups", "sessions"):
+        for measure in COMPARED:
             for place in places:
                 note(f"learned/{policy}/{measure}/{place}", of(policy, measure, place))
     if TRUTH in places:
@@ -253,7 +264,8 @@ def metrics_of(found: Sequence[Found], seed: int) -> dict[str, float]:
             for measure in ("satisfaction", "reward"):
                 ahead = of("ppo", measure, TRUTH) - of(other, measure, TRUTH)
                 note(f"learned/ppo/{measure}_over_{other}", ahead)
-    for name, one in agreements(found, seed).items():
-        metrics[f"learned/agreement/{name}"] = one.correlation
-        metrics[f"learned/agreement/{name}_low"], metrics[f"learned/agreement/{name}_high"] = one.low, one.high
+    for name, by_measure in agreements(found, seed).items():
+        for measure, one in by_measure.items():
+            stem = f"learned/agreement/{name}/{measure}"
+            metrics[stem], metrics[f"{stem}_low"], metrics[f"{stem}_high"] = one.correlation, one.low, one.high
     return metrics

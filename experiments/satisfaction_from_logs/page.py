@@ -27,7 +27,7 @@ def terminal_tables(cfg: DictConfig, metrics: Mapping[str, float]) -> list[Table
         *(simple_table(_ranks(metrics, test), f"satisfaction: {test}", caption) for test in TESTS),
         *(simple_table(rows.forecasts(metrics, test), f"what is wanted later, AUC: {test}", caption) for test in TESTS),
         simple_table(rows.policies(metrics), "policies in the true and the learned worlds", caption),
-        simple_table(rows.agreements(metrics), "do worlds agree on policies?", "95 % intervals, by policies"),
+        simple_table(rows.agreements(metrics), "do worlds agree on policies?", rows.OF_AGREEMENTS),
     ]
 
 
@@ -112,7 +112,8 @@ whose logs it was learnt from.
 
 {markdown_table(rows.agreements(metrics))}
 
-Spearman's rank correlation of {len(rows.names(metrics))} policies' means, with its 95 % interval, by policies.
+Spearman's rank correlation of {len(rows.names(metrics))} policies' means, with its 95 % interval, by policies: of
+reward in each two worlds and of what it is made up, and of reward and hidden satisfaction.
 
 Trained in the first learned world and judged in the true one, ppo keeps listeners satisfied for {ahead_of("random")}
 weeks more than a random choice, and for {ahead_of("myopic")} more than the myopic agent.

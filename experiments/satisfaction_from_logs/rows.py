@@ -25,19 +25,17 @@ HEADS = {
     "back_within_2": "back in 2 days",
     "back_within_7": "back in a week",
 }
-AGREEMENTS = {
-    "first_and_true": "first learned world and true one",
-    "second_and_true": "second learned world and true one",
-    "first_and_second": "both learned worlds",
-    "first_and_satisfaction": "first learned world and satisfaction",
-    "true_and_satisfaction": "true reward and satisfaction",
-    "sessions_first_and_true": "sessions, first learned world and true one",
-    "sessions_first_and_second": "sessions, both learned worlds",
-    "ups_first_and_true": "ups less downs, first learned world and true one",
-    "ups_first_and_second": "ups less downs, both learned worlds",
+JUDGES = {
+    "first_and_true": "first and true",
+    "second_and_true": "second and true",
+    "first_and_second": "first and second",
+    "first_and_satisfaction": "first and satisfaction",
+    "true_and_satisfaction": "true and satisfaction",
 }
+OF_AGREEMENTS = "rank correlation of policies, and its 95 % interval by policies"
+COMPARED = {"reward": "reward", "ups": "ups less downs", "sessions": "sessions"}
 HORIZON_TITLES = {"ten_minutes": "10 minutes", "one_day": "1 day", "one_week": "1 week"}
-"""What a person is told of each score, head, comparison and horizon."""
+"""What a person is told of each score, head, two judges, what these are compared by, and horizon."""
 
 
 def under(kind: str, test: str) -> str:
@@ -114,11 +112,19 @@ def policies(metrics: Mapping[str, float]) -> list[list[str]]:
 
 
 def agreements(metrics: Mapping[str, float]) -> list[list[str]]:
-    """How far worlds agree on the order of policies."""
+    """How far each two judges agree on the order of policies: rank correlations, with their intervals."""
 
-    def told(name: str) -> list[str]:
-        middle, low, high = (short(metrics[f"learned/agreement/{name}{end}"], 2) for end in ("", "_low", "_high"))
-        return [middle, f"{low} to {high}"]
+    def told(name: str) -> str:
+        if name not in metrics:
+            return "–"
+        middle, low, high = (short(metrics[f"{name}{end}"], 2) for end in ("", "_low", "_high"))
+        return f"{middle} ({low} to {high})"
 
-    there = {name: title for name, title in AGREEMENTS.items() if f"learned/agreement/{name}" in metrics}
-    return [["", "rank correlation", "95 % interval"], *([title, *told(name)] for name, title in there.items())]
+    there = {name: title for name, title in JUDGES.items() if f"learned/agreement/{name}/reward" in metrics}
+    return [
+        ["", *COMPARED.values()],
+        *(
+            [title, *(told(f"learned/agreement/{name}/{measure}") for measure in COMPARED)]
+            for name, title in there.items()
+        ),
+    ]

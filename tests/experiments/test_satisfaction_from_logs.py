@@ -46,7 +46,7 @@ def test_the_whole_experiment_and_what_it_leaves_behind(command: Command, tmp_pa
     for policy in policies:
         assert 0 < metrics[f"learned/{policy}/satisfaction"] < 3
         assert all(metrics[f"learned/{policy}/sessions/{place}"] >= 1 for place in ("true", "first", "second"))
-    for name in ("first_and_true", "first_and_second", "true_and_satisfaction"):
+    for name in ("first_and_true/reward", "first_and_second/ups", "true_and_satisfaction/reward"):
         low, middle, high = (metrics[f"learned/agreement/{name}{end}"] for end in ("_low", "", "_high"))
         assert -1 <= low <= middle <= high <= 1
     ahead = metrics["learned/ppo/satisfaction"] - metrics["learned/random/satisfaction"]

@@ -43,8 +43,9 @@ def test_the_whole_experiment_on_real_logs(movielens: Path, command: Command, tm
     policies = {key.split("/")[1] for key in metrics if key.endswith("/reward/first")}
     assert len(policies) >= 8
     assert not any(key.endswith(("/true", "/satisfaction")) for key in metrics)
-    low, middle, high = (metrics[f"learned/agreement/first_and_second{end}"] for end in ("_low", "", "_high"))
-    assert -1 <= low <= middle <= high <= 1
+    for measure in ("reward", "ups", "sessions"):
+        stem = f"learned/agreement/first_and_second/{measure}"
+        assert -1 <= metrics[f"{stem}_low"] <= metrics[stem] <= metrics[f"{stem}_high"] <= 1
     report = (folder / "report.md").read_text()
     assert "## What is missing" in report
     assert "| a skip |" not in report, "nobody skips there"
