@@ -82,8 +82,9 @@ def _courses(settings: Settings) -> list[Course]:
 def _planned(settings: Settings, gym: Gym) -> Callable[[int], planner.Rule]:
     @cache
     def of(number: int) -> planner.Rule:
-        # Others than those who are judged, where there are any. Rules differ by more than half as many tell.
-        listeners = np.arange(settings.known_listeners, dtype=np.int32)[-(settings.listeners + 1) // 2 :]
+        # Others than those who are judged, where there are any; half of their number suffices to tell rules apart.
+        count = settings.listeners // 2 + 1
+        listeners = np.arange(settings.known_listeners, dtype=np.int32)[-count:]
         return planner.plan(jax.random.fold_in(gym.keys[number], 1), gym.worlds[number], settings.params, listeners)
 
     return of
