@@ -21,8 +21,8 @@ once take, of policy optimisation .85; with one world there is no difference."""
 
 SMALL_PRODUCTS = {"xla_cpu_multi_thread_eigen": False}
 """Compiler options of programs that walk. Their products are small, and on a CPU to cut one up for several cores costs
-more than it gives: without, an update of policy optimisation in two worlds side by side takes .84 of the time, and no
-more where one is alone. Other devices have no use for it."""
+more than it gives: without, an update of policy optimisation in two worlds side by side takes .84 of the time, and less
+of it in one world alone too. Other devices have no use for it."""
 
 Tree = TypeVar("Tree")
 Choose = Callable[[jax.Array, AnyState, Observation], tuple[jax.Array, Any]]
