@@ -75,7 +75,7 @@ Two response models, learnt from one half of the listeners each, stand in for li
 {cfg.learned.listeners:,} new listeners are offered what each policy chooses for {cfg.reward.weeks:g} weeks, in both,
 or until they have met {cfg.reward.most_items:,} items: no log that is read goes further. *Reward* is what a service
 sees: minutes, ups less downs, and returns. Told is Spearman's rank correlation of {len(rows.names(metrics))} policies'
-means, with its 95 % interval, by policies: of reward, and of its two parts.
+means, with its 95 % interval, by policies: of reward, of ups less downs, and of sessions.
 
 ## What is missing
 

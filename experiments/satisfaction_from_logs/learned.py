@@ -42,7 +42,7 @@ AGENTS = ("myopic", "ppo")
 """What is trained, in the first learned world."""
 
 COMPARED = ("reward", "ups", "sessions")
-"""What judges are compared by: reward, and of what it is made up."""
+"""What judges are compared by: reward, ups less downs, and sessions, as of `Followed`."""
 
 JUDGES = {
     "first_and_true": (FIRST, TRUTH),

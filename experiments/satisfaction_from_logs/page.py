@@ -113,7 +113,7 @@ whose logs it was learnt from.
 {markdown_table(rows.agreements(metrics))}
 
 Spearman's rank correlation of {len(rows.names(metrics))} policies' means, with its 95 % interval, by policies: of
-reward in each two worlds and of what it is made up, and of reward and hidden satisfaction.
+reward, of ups less downs and of sessions in each two worlds, and of reward and hidden satisfaction.
 
 Trained in the first learned world and judged in the true one, ppo keeps listeners satisfied for {ahead_of("random")}
 weeks more than a random choice, and for {ahead_of("myopic")} more than the myopic agent.
