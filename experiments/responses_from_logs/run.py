@@ -9,7 +9,7 @@ from experiments.responses_from_logs.page import page
 from experiments.responses_from_logs.real_logs import days_of, read
 from experiments.responses_from_logs.settings import Settings
 from experiments.satisfaction_from_logs import forecasts, heads, learned
-from experiments.satisfaction_from_logs.learning import learn_both, windows_of
+from experiments.satisfaction_from_logs.learning import learn_both
 from experiments.satisfaction_from_logs.logged import NEW_LISTENERS
 from experiments.satisfaction_from_logs.rivals import real_rivals
 from experiments.satisfaction_from_logs.rows import under
@@ -22,7 +22,6 @@ def run(cfg: DictConfig, folder: RunFolder, console: Console) -> dict[str, float
     sources = load_sources(cfg, console)
     with console.status("reading logs"):
         logged = read(sources.log, sources.tables, sources.profiles, settings)
-        windows = windows_of(logged, settings.response)
     listeners = {name: len(part.log.listener) for name, part in logged.parts.items()}
     taught = sum(listeners[name] for name in listeners if name not in logged.tests)
     console.print(
@@ -30,15 +29,15 @@ def run(cfg: DictConfig, folder: RunFolder, console: Console) -> dict[str, float
         + ", ".join(f"{listeners[test]:,} {test}" for test in logged.tests)
     )
     here = folder.path / "models"
-    both = learn_both(logged, windows, settings.response, here, console)
+    both = learn_both(logged, settings.response, here, console)
     with console.status("judging responses"):
-        right = heads.judge_heads(logged, windows, both[0], days_of(sources.log))
+        right = heads.judge_heads(logged, both[0], days_of(sources.log))
     with console.status("asking what is wanted later"):
         asked = forecasts.ask(logged, float(settings.params.repeat_days), settings.forecast.batch_size)
     learnt = forecasts.learn_forecasts(logged, asked, settings.forecast, here / "forecasts", console)
     with console.status("judging forecasts"):
         wanted = forecasts.judge_forecasts(logged, asked, learnt)
-    ready = learned.responses(logged, windows, both)
+    ready = learned.responses(both)
     policies = learned.drawn_policies(real_rivals(settings.seed, logged.service.items.content.shape[1]))
     found = learned.follow_all(logged, NEW_LISTENERS, ready, policies, settings.params, settings.followed, console)
     metrics = {

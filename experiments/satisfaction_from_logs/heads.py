@@ -4,9 +4,8 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from experiments.satisfaction_from_logs.learning import Learnt
+from experiments.satisfaction_from_logs.learning import LearntResponses
 from experiments.satisfaction_from_logs.logged import Logged
-from urep_jax.data.response_windows import ResponseWindows
 from urep_jax.evaluation.response_calibration import response_calibration
 from urep_jax.metrics.calibration import Calibration
 
@@ -17,19 +16,16 @@ Heads = Mapping[str, Calibration]
 """By the head's name, as of `response_calibration`."""
 
 
-def judge_heads(
-    logged: Logged, windows: Mapping[str, ResponseWindows], learnt: Learnt, days: float
-) -> dict[str, Heads]:
+def judge_heads(logged: Logged, learnt: LearntResponses, days: float) -> dict[str, Heads]:
     """The calibration of each head, by the test's name.
 
     Args:
         logged: the logs.
-        windows: of these.
         learnt: the response model.
         days: when the logs end, since their beginning.
     """
     return {
-        test: response_calibration(learnt.params, windows[test], logged.items, learnt.model, days, BINS)
+        test: response_calibration(learnt.params, learnt.windows[test], learnt.items, learnt.model, days, BINS)
         for test in logged.tests
     }
 

@@ -11,8 +11,8 @@ import numpy as np
 from rich.console import Console
 
 from experiments.long_term_satisfaction.training import Course, Gym
-from experiments.satisfaction_from_logs.learning import Learnt
-from experiments.satisfaction_from_logs.logged import NEW_LISTENERS, OTHER_TRAIN, TRAIN, Logged
+from experiments.satisfaction_from_logs.learning import LearntResponses
+from experiments.satisfaction_from_logs.logged import NEW_LISTENERS, Logged
 from experiments.satisfaction_from_logs.rivals import rivals
 from experiments.satisfaction_from_logs.settings import Settings
 from urep_jax.agents import dqn, policies, ppo, softmax_policies
@@ -21,7 +21,7 @@ from urep_jax.agents.softmax_policies import SoftmaxPolicies
 from urep_jax.agents.views import OBSERVED, Look, on_top_of
 from urep_jax.core.streams import numpy_stream, stream
 from urep_jax.core.types import Feedback
-from urep_jax.data.response_windows import ResponseWindows
+from urep_jax.data.listening_history import KnownItems
 from urep_jax.evaluation.long_term import Act, Episodes, follow, outcome
 from urep_jax.evaluation.policy_ranks import Agreement, agreement
 from urep_jax.metrics.mean import Mean
@@ -58,11 +58,13 @@ class Responses(NamedTuple):
     """A response model, as a world is made of it.
 
     Attributes:
+        items: what it reads of what can be played.
         params: its parameters.
         returns: within which its hazards of coming back are held.
         model: its size.
     """
 
+    items: KnownItems
     params: Any
     returns: Range
     model: ResponseConfig
@@ -88,19 +90,20 @@ Found = Mapping[str, Mapping[str, Followed]]
 """By the policy's name and that of `WORLDS`."""
 
 
-def responses(
-    logged: Logged, windows: Mapping[str, ResponseWindows], learnt: Sequence[Learnt]
-) -> tuple[Responses, ...]:
+def responses(learnt: Sequence[LearntResponses]) -> tuple[Responses, ...]:
     """What was learnt of each half of the listeners, ready to stand in for them.
 
     Args:
-        logged: the logs.
-        windows: of these.
         learnt: from `learning.learn_both`.
     """
     return tuple(
-        Responses(one.params, range_of_returns(one.params, windows[part], logged.items, one.model), one.model)
-        for one, part in zip(learnt, (TRAIN, OTHER_TRAIN), strict=True)
+        Responses(
+            one.items,
+            one.params,
+            range_of_returns(one.params, one.windows[one.train], one.items, one.model),
+            one.model,
+        )
+        for one in learnt
     )
 
 

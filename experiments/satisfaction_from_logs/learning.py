@@ -12,8 +12,10 @@ from rich.console import Console
 from experiments.satisfaction_from_logs.logged import OTHER_TRAIN, OTHER_VALIDATION, TRAIN, VALIDATION, Logged
 from experiments.satisfaction_from_logs.settings import Learning
 from experiments.watch import WatchedFit
+from urep_jax.data.listening_history import KnownItems
 from urep_jax.data.response_windows import ResponseWindows, window_features
 from urep_jax.models.response_model import ResponseConfig
+from urep_jax.training.brings_back import brings_back
 from urep_jax.training.fit import Batches, FitConfig
 from urep_jax.training.objective import Objective
 from urep_jax.training.optimizers import adam, learning_rates
@@ -32,57 +34,73 @@ class Learnt(NamedTuple):
     model: ResponseConfig
 
 
-def windows_of(logged: Logged, how: Learning) -> dict[str, ResponseWindows]:
-    """All logs as windows that the response model reads, by the part's name.
+class LearntResponses(NamedTuple):
+    """A response model that was learnt.
 
-    Args:
-        logged: the logs.
-        how: it is learnt.
+    Attributes:
+        params: its parameters.
+        model: its size.
+        items: what is known of items, with what its logs tell of how soon each brings listeners back.
+        windows: of the logs that it was learnt from and is asked about, by the part's name.
+        train: the name of the part that it was learnt from.
     """
-    styles = logged.num_styles
-    window = how.sized(1, 1, 1).window
-    return {
-        name: ResponseWindows(part.log, part.vectors, logged.items, styles, window, how.batch_size, logged.seed)
-        for name, part in logged.parts.items()
-    }
+
+    params: Any
+    model: ResponseConfig
+    items: KnownItems
+    windows: Mapping[str, ResponseWindows]
+    train: str
 
 
 def learn_both(
-    logged: Logged, windows: Mapping[str, ResponseWindows], how: Learning, folder: Path, console: Console
-) -> tuple[Learnt, Learnt]:
-    """Two response models, of listeners and of as many others.
+    logged: Logged, how: Learning, folder: Path, console: Console
+) -> tuple[LearntResponses, LearntResponses]:
+    """Two response models, of listeners and of as many others; the first is asked about those who are tested.
 
     Args:
         logged: the logs.
-        windows: of these.
         how: they are learnt.
         folder: where their checkpoints and histories go.
         console: where progress is shown.
     """
-    first, second = (
-        _learn_responses(logged, windows[train], windows[validation], how, folder / title, title, console)
-        for train, validation, title in (
-            (TRAIN, VALIDATION, "responses"),
-            (OTHER_TRAIN, OTHER_VALIDATION, "other_responses"),
-        )
-    )
-    return first, second
+    first = _learn_responses(logged, TRAIN, VALIDATION, tuple(logged.tests), how, folder / "responses", console)
+    other = _learn_responses(logged, OTHER_TRAIN, OTHER_VALIDATION, (), how, folder / "other_responses", console)
+    return first, other
 
 
 def _learn_responses(
     logged: Logged,
-    train: ResponseWindows,
-    validation: ResponseWindows,
+    train: str,
+    validation: str,
+    asked: tuple[str, ...],
     how: Learning,
     folder: Path,
-    title: str,
     console: Console,
-) -> Learnt:
+) -> LearntResponses:
     """By likelihood; `validation` says when to stop."""
-    widths = jax.eval_shape(lambda batch: window_features(batch, logged.items), train[0])
+    window = how.sized(1, 1, 1, 1).window
+
+    def windows(name: str, items: KnownItems) -> ResponseWindows:
+        part = logged.parts[name]
+        return ResponseWindows(part.log, part.vectors, items, logged.num_styles, window, how.batch_size, logged.seed)
+
+    with console.status("finding out what brings listeners back"):
+        items = brings_back(logged.parts[train].log, windows(train, logged.items), logged.items)
+        by_name = {name: windows(name, items) for name in (train, validation, *asked)}
+    widths = jax.eval_shape(lambda batch: window_features(batch, items), by_name[train][0])
     model = how.sized(*(part.shape[-1] for part in widths))
-    objective = response_objective(model, logged.items)
-    return learn(objective, model, train, [validation], how, logged.seed, folder, title, console)
+    learnt = learn(
+        response_objective(model, items),
+        model,
+        by_name[train],
+        [by_name[validation]],
+        how,
+        logged.seed,
+        folder,
+        folder.name,
+        console,
+    )
+    return LearntResponses(learnt.params, model, items, by_name, train)
 
 
 def learn(

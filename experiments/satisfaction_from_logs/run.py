@@ -6,7 +6,7 @@ from rich.console import Console
 from experiments.folder import RunFolder
 from experiments.satisfaction_from_logs import forecasts, heads, learned, satisfaction
 from experiments.satisfaction_from_logs.drawn import draw
-from experiments.satisfaction_from_logs.learning import learn_both, windows_of
+from experiments.satisfaction_from_logs.learning import learn_both
 from experiments.satisfaction_from_logs.logged import write
 from experiments.satisfaction_from_logs.page import page
 from experiments.satisfaction_from_logs.settings import Settings
@@ -24,12 +24,10 @@ def run(cfg: DictConfig, folder: RunFolder, console: Console) -> dict[str, float
             logged = write(seed, settings)
         of_world = sum(int(part.log.is_there.sum()) for part in (logged.train, logged.validation))
         console.print(f"world {seed}: {settings.listeners:,} listeners to learn from, {of_world:,} events")
-        with console.status("reading logs"):
-            windows = windows_of(logged, settings.response)
-        first, second = learn_both(logged, windows, settings.response, here, console)
+        first, second = learn_both(logged, settings.response, here, console)
         with console.status("judging satisfaction"):
-            right.append(heads.judge_heads(logged, windows, first, days))
-            of_satisfaction, answered = satisfaction.ask_of_satisfaction(logged, windows, first, right[-1], settings)
+            right.append(heads.judge_heads(logged, first, days))
+            of_satisfaction, answered = satisfaction.ask_of_satisfaction(logged, first, right[-1], settings)
         told.append(of_satisfaction)
         events += of_world
         answers += answered
@@ -38,7 +36,7 @@ def run(cfg: DictConfig, folder: RunFolder, console: Console) -> dict[str, float
         learnt = forecasts.learn_forecasts(logged, asked, settings.forecast, here / "forecasts", console)
         with console.status("judging forecasts"):
             wanted.append(forecasts.judge_forecasts(logged, asked, learnt))
-        ready = learned.responses(logged, windows, (first, second))
+        ready = learned.responses((first, second))
         found.append(learned.train_and_follow(logged, ready, settings, here, console))
     metrics = {
         "events": float(events),

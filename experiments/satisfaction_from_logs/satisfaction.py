@@ -6,12 +6,11 @@ from typing import NamedTuple
 import numpy as np
 
 from experiments.satisfaction_from_logs.heads import BINS, Heads, all_of, right_chances
-from experiments.satisfaction_from_logs.learning import Learnt
-from experiments.satisfaction_from_logs.logged import TESTS, TRAIN, Logged, Part
+from experiments.satisfaction_from_logs.learning import LearntResponses
+from experiments.satisfaction_from_logs.logged import TESTS, Logged
 from experiments.satisfaction_from_logs.settings import Settings
 from urep_jax.baselines.present_satisfaction import minutes_of_a_week, ups_less_skips
 from urep_jax.core.streams import numpy_stream
-from urep_jax.data.response_windows import ResponseWindows
 from urep_jax.evaluation.by_user import ByUser
 from urep_jax.evaluation.satisfaction_ranks import Between, between_listeners, mean_of, within_listeners
 from urep_jax.metrics.calibration import Calibration, equal_mass_edges
@@ -39,17 +38,12 @@ class Told(NamedTuple):
 
 
 def ask_of_satisfaction(
-    logged: Logged,
-    windows: Mapping[str, ResponseWindows],
-    learnt: Learnt,
-    heads: Mapping[str, Heads],
-    settings: Settings,
+    logged: Logged, learnt: LearntResponses, heads: Mapping[str, Heads], settings: Settings
 ) -> tuple[dict[str, Told], int]:
     """What each score tells of satisfaction, by `TESTS`; and how many answers the survey had.
 
     Args:
         logged: the logs.
-        windows: of these.
         learnt: the response model.
         heads: how right it is, by `TESTS`.
         settings: the run's.
@@ -57,23 +51,17 @@ def ask_of_satisfaction(
     train = logged.train
     assert train.unseen is not None
     answers = survey(numpy_stream(logged.seed, "survey"), train.log, train.unseen, settings.survey)
-    model = fit_survey(session_ends(learnt.params, windows[TRAIN], logged.items, learnt.model), answers)
+    ends = session_ends(learnt.params, learnt.windows[learnt.train], learnt.items, learnt.model)
+    model = fit_survey(ends, answers)
     yes = float(answers.is_satisfied.mean())
-    told = {name: _judge(logged, logged.tests[name], windows[name], learnt, model, yes, heads[name]) for name in TESTS}
+    told = {name: _judge(logged, name, learnt, model, yes, heads[name]) for name in TESTS}
     return told, len(answers.row)
 
 
-def _judge(
-    logged: Logged,
-    part: Part,
-    windows: ResponseWindows,
-    learnt: Learnt,
-    model: SurveyModel,
-    yes: float,
-    heads: Heads,
-) -> Told:
+def _judge(logged: Logged, test: str, learnt: LearntResponses, model: SurveyModel, yes: float, heads: Heads) -> Told:
+    part = logged.tests[test]
     assert part.unseen is not None
-    ends = session_ends(learnt.params, windows, logged.items, learnt.model)
+    ends = session_ends(learnt.params, learnt.windows[test], learnt.items, learnt.model)
     at = ends.row, ends.event
     satisfaction_N = part.unseen.satisfaction[at].astype(np.float64)
     score: dict[str, np.ndarray] = {

@@ -36,16 +36,17 @@ def small_model() -> tuple[Any, ResponseConfig]:
 
 RESPONSE, MODEL = small_model()
 ANYTHING = Range(jnp.full(len(MODEL.days) - 1, -jnp.inf), jnp.full(len(MODEL.days) - 1, jnp.inf))
-LEARNT = learned_world(service_of(WORLD), LOG, RESPONSE, ANYTHING, MODEL)
+KNOWN = known_items(WORLD.items)._replace(brings_back=jnp.linspace(-1, 1, len(WORLD.items.style)))
+LEARNT = learned_world(service_of(WORLD), LOG, KNOWN, RESPONSE, ANYTHING, MODEL)
 reset, step = jax.jit(LEARNED.reset), jax.jit(LEARNED.step)
 
 
 def with_return(bias: float, returns: Range = ANYTHING) -> LearnedWorld:
     """A world whose sessions end after each item, and whose listeners come back with this log hazard, or as held."""
-    follow = dict(RESPONSE["follow"])
-    out = jax.tree.map(jnp.zeros_like, follow["out"])
-    follow["out"] = out | {"bias": jnp.full(len(MODEL.days), bias).at[0].set(30.0)}
-    return learned_world(service_of(WORLD), LOG, RESPONSE | {"follow": follow}, returns, MODEL)
+    ends = {name: jax.tree.map(jnp.zeros_like, RESPONSE[name]) for name in ("follow", "return")}
+    ends["follow"]["out"]["bias"] = jnp.full(1, 30.0)
+    ends["return"]["pieces"] = jnp.full(len(MODEL.days) - 1, bias)
+    return learned_world(service_of(WORLD), LOG, KNOWN, RESPONSE | ends, returns, MODEL)
 
 
 def test_a_step_gives_what_a_step_of_the_true_world_gives() -> None:
@@ -78,7 +79,7 @@ def test_it_is_walked_and_logged_as_the_true_world_is_and_compiled_once() -> Non
     walk = start(jax.random.key(0), LEARNT, PARAMS, jnp.arange(LISTENERS, dtype=jnp.int32), LEARNED)
     for number in range(3):
         world = learned_world(
-            service_of(WORLD), LOG, jax.tree.map(lambda x, by=number: x + 0.01 * by, RESPONSE), ANYTHING, MODEL
+            service_of(WORLD), LOG, KNOWN, jax.tree.map(lambda x, by=number: x + 0.01 * by, RESPONSE), ANYTHING, MODEL
         )
         walk, steps = walking(jax.random.key(number), walk, world)
     assert traces == 1
@@ -95,8 +96,8 @@ def test_it_reads_nothing_that_is_hidden() -> None:
     )
     strange = WORLD._replace(hidden=jax.tree.map(lambda x: x - 3, WORLD.hidden), listeners=hidden)
     for one, other in zip(
-        jax.tree.leaves(learned_world(service_of(strange), LOG, RESPONSE, ANYTHING, MODEL)),
-        jax.tree.leaves(LEARNT),
+        jax.tree.leaves(learned_world(service_of(strange), LOG, known_items(strange.items), RESPONSE, ANYTHING, MODEL)),
+        jax.tree.leaves(LEARNT._replace(known=known_items(WORLD.items))),
         strict=True,
     ):
         np.testing.assert_array_equal(one, other)
@@ -119,11 +120,12 @@ def test_step_by_step_it_says_what_the_model_says_of_its_log() -> None:
     """What is carried from step to step is what a window of the log is read from."""
     windows = ResponseWindows(LOG, np.asarray(LEARNT.listeners.vector), LEARNT.known, STYLES, 6, 500, 0)
     batch = jax.tree.map(jnp.asarray, windows[0])
-    vectors = response_model.embed(RESPONSE, window_features(batch, LEARNT.known), MODEL)
+    seen = window_features(batch, LEARNT.known)
+    vectors = response_model.embed(RESPONSE, seen, MODEL)
     of_windows = response_model.encode(RESPONSE, vectors, batch.is_there, MODEL)
 
     _, state = reset(jax.random.key(0), LEARNT, PARAMS, 0)
-    told = jax.jit(lambda state, item: hidden_now(state, asked_now(state, item), LEARNT)[0])
+    told = jax.jit(lambda state, item: hidden_now(state, asked_now(state, item), LEARNT)[:2])
     first = np.flatnonzero(
         (np.asarray(batch.history.items) == 0) & (batch.vector == LEARNT.listeners.vector[0]).all(1)
     )[0]
@@ -137,7 +139,9 @@ def test_step_by_step_it_says_what_the_model_says_of_its_log() -> None:
             times=state.times.at[row.item].set(row.heard),
             session=state.session._replace(device=jnp.int32(row.device), days_since=jnp.float32(row.days_since)),
         )
-        np.testing.assert_allclose(told(state, jnp.int32(row.item)), of_windows[first, place], atol=2e-4)
+        features, hidden = told(state, jnp.int32(row.item))
+        np.testing.assert_allclose(hidden, of_windows[first, place], atol=2e-4)
+        np.testing.assert_allclose(features.lasting, seen.lasting[first, place], atol=1e-4)
         state = keep(state, jax.tree.map(jnp.asarray, row))
 
 
@@ -147,7 +151,7 @@ def _replayed(state: Any, row: Any) -> Any:
     outcome = Outcome(row.feedback, row.ratio, row.session_over, row.came_back, row.days_away)
     return state._replace(
         history=remember(state.history, asked, outcome, LEARNT.known),
-        vectors=hidden_now(state, asked, LEARNT)[1],
+        vectors=hidden_now(state, asked, LEARNT)[2],
         items=state.items + 1,
     )
 

@@ -7,13 +7,13 @@ import pytest
 
 from tests.agents.small_world import STYLES, small_log, small_world
 from urep_jax.core.types import RESPONSES, Feedback
-from urep_jax.data.listening_history import RATES, Features, features, known_items, no_history, remember
+from urep_jax.data.listening_history import RATES, Features, KnownItems, features, known_items, no_history, remember
 from urep_jax.data.response_windows import ResponseWindows, asked_and_outcome, told_once, window_features
 from urep_jax.simulation.satisfaction.logs import Log
 
 WORLD, WINDOW = small_world(), 6
 LOG = small_log(WORLD)
-ITEMS = known_items(WORLD.items)
+ITEMS = known_items(WORLD.items)._replace(brings_back=jnp.linspace(-1, 1, len(WORLD.items.style)))
 VECTORS = np.asarray(WORLD.listeners.vector)
 see = jax.jit(lambda history, asked, vector: features(history, asked, vector, ITEMS))
 keep = jax.jit(lambda history, asked, outcome: remember(history, asked, outcome, ITEMS))
@@ -89,7 +89,30 @@ def test_a_window_of_one_is_refused() -> None:
 
 def test_features_are_what_a_service_sees() -> None:
     """Nothing hidden goes in: of the world they read the items that are known, and of listeners the vector."""
-    assert Features._fields == ("listener", "item", "relation")
+    assert Features._fields == ("listener", "item", "relation", "lasting")
     strange = WORLD._replace(hidden=jax.tree.map(lambda x: x + 1, WORLD.hidden))
-    for one, other in zip(known_items(strange.items), ITEMS, strict=True):
+    for one, other in zip(known_items(strange.items), known_items(WORLD.items), strict=True):
         np.testing.assert_array_equal(one, other)
+    assert not known_items(WORLD.items).brings_back.any()
+
+
+def test_what_lasts_holds_no_content_but_how_soon_it_brings_back() -> None:
+    user = int(np.argmax(LOG.is_there.sum(1)))
+    asked, outcome = (jax.tree.map(lambda x: x[user, :5], part) for part in asked_and_outcome(LOG))
+
+    def lasting(items: KnownItems) -> np.ndarray:
+        history = no_history(items, STYLES)
+        for place in range(4):
+            history = remember(history, *jax.tree.map(lambda x, at=place: x[at], (asked, outcome)), items)
+        return np.asarray(
+            features(history, jax.tree.map(lambda x: x[4], asked), jnp.asarray(VECTORS[user]), items).lasting
+        )
+
+    told = lasting(ITEMS)
+    np.testing.assert_array_equal(lasting(ITEMS._replace(numbers=ITEMS.numbers[::-1] - 1)), told)
+    mean_J = np.zeros(len(RATES))
+    for item, ratio in zip(np.asarray(asked.item)[:4], np.asarray(outcome.ratio), strict=False):
+        stays_J = np.array(RATES) ** (np.log1p(ratio * ITEMS.minutes[item]) / np.log1p(4.0))
+        mean_J = stays_J * mean_J + (1 - stays_J) * ITEMS.brings_back[item]
+    np.testing.assert_allclose(told[-len(RATES) :], mean_J, rtol=1e-4)
+    np.testing.assert_allclose(told[: -len(RATES)], lasting(known_items(WORLD.items))[: -len(RATES)], rtol=1e-6)

@@ -10,7 +10,7 @@ find whatever it says too much of elsewhere.
 
 Who stays away past the last of `ResponseConfig.days` counts as gone for good, as services count it: `terminated`.
 
-    learned = learned_world(service_of(world), log, response, returns, model)
+    learned = learned_world(service_of(world), log, items, response, returns, model)
     walk = rollout.start(key, learned, params, listeners, LEARNED)
     walk, taken = rollout.go_on(key, walk, choose, learned, params, steps, LEARNED)
 
@@ -29,11 +29,11 @@ from urep_jax.core.hazards import time_of
 from urep_jax.core.types import RESPONSES, Feedback
 from urep_jax.data.listening_history import (
     Asked,
+    Features,
     History,
     KnownItems,
     Outcome,
     features,
-    known_items,
     no_history,
     remember,
 )
@@ -157,12 +157,15 @@ def service_of(world: World) -> Service:
     return Service(world.items, world.listeners.vector, world.listeners.pools, world.pools, world.styles, world.offered)
 
 
-def learned_world(of: Service, log: Log, response: Any, returns: Range, model: ResponseConfig) -> LearnedWorld:
+def learned_world(
+    of: Service, log: Log, items: KnownItems, response: Any, returns: Range, model: ResponseConfig
+) -> LearnedWorld:
     """The listeners of a log, and the model that was learnt from it or another.
 
     Args:
         of: what a service has of the world that was logged.
         log: who is to live in the learned world, one listener a row, each with at least one event.
+        items: what is known of what can be played, as the model reads it.
         response: the model's parameters.
         returns: the range of hazards of coming back, from `training.returns_said.range_of_returns`.
         model: its size.
@@ -180,8 +183,7 @@ def learned_world(of: Service, log: Log, response: Any, returns: Range, model: R
         hour=jnp.asarray(np.take_along_axis(np.asarray(log.hour), at_UxC, axis=1)),
         device=jnp.asarray(np.take_along_axis(np.asarray(log.device), at_UxC, axis=1)),
     )
-    known = known_items(of.items)
-    return LearnedWorld(of.items, known, listeners, of.pools, of.styles, response, returns, of.offered, model)
+    return LearnedWorld(of.items, items, listeners, of.pools, of.styles, response, returns, of.offered, model)
 
 
 def reset(
@@ -236,7 +238,7 @@ def step(
     keys = dict(zip(_DRAWN, jax.random.split(key, len(_DRAWN)), strict=True))
     item = world.pools[state.session.pool][jnp.reshape(action, ())]
     asked = asked_now(state, item)
-    hidden, vectors = hidden_now(state, asked, world)
+    seen, hidden, vectors = hidden_now(state, asked, world)
     response = response_model.respond(world.response, hidden, world.model)
 
     kind = jax.random.categorical(keys["feedback"], response.feedback)
@@ -246,7 +248,8 @@ def step(
     ratio = jnp.where(is_left, share, 1.0)
     length = world.items.minutes[item]
     minutes = ratio * length
-    after = held(response_model.follow(world.response, hidden, feedback, ratio, length, world.model), world.returns)
+    after = response_model.follow(world.response, hidden, seen.lasting, feedback, ratio, length, world.model)
+    after = held(after, world.returns)
     is_over = jax.random.uniform(keys["end"]) < jax.nn.sigmoid(after.session_over)
     pause = time_of(after.log_hazard, jax.random.exponential(keys["away"]), world.model.days)
     terminated = is_over & ~jnp.isfinite(pause)
@@ -304,15 +307,15 @@ def asked_now(state: LearnedState, item: Int32[Array, ""]) -> Asked:
 
 def hidden_now(
     state: LearnedState, asked: Asked, world: LearnedWorld
-) -> tuple[Float32[Array, "D"], Float32[Array, "R D"]]:
-    """What the model makes of this item now, for its heads, and the vectors of the latest events with it among them."""
+) -> tuple[Features, Float32[Array, "D"], Float32[Array, "R D"]]:
+    """What is seen of this item now, what the model makes of it for its heads, and vectors of the latest events."""
     vector = world.listeners.vector[state.listener]
     seen = features(state.history, asked, vector, world.known)
     new_D = response_model.embed(world.response, seen, world.model)
     vectors_RxD = jnp.concatenate([state.vectors, new_D[None]])
     is_there_R = jnp.arange(world.model.window) >= world.model.window - 1 - state.items
     hidden = response_model.encode(world.response, vectors_RxD[None], is_there_R[None], world.model)
-    return hidden[0, -1], vectors_RxD[1:]
+    return seen, hidden[0, -1], vectors_RxD[1:]
 
 
 LEARNED = Environment(reset, step, observe)

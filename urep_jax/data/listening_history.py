@@ -38,11 +38,13 @@ class KnownItems(NamedTuple):
         numbers: content, fame, length, and whether it is a show, of mean 0 and variance 1 or near it.
         style: which style it is of.
         minutes: its length.
+        brings_back: how soon it does, as a log hazard, as far as logs tell (`training.brings_back`); 0 before that.
     """
 
     numbers: Float32[Array, "V F"]
     style: Int32[Array, "V"]
     minutes: Float32[Array, "V"]
+    brings_back: Float32[Array, "V"]
 
 
 class Asked(NamedTuple):
@@ -92,6 +94,7 @@ class History(NamedTuple):
         heard: mean of the numbers of what was heard, weighted by how much of it was, at each of `RATES`.
         left: of what was left early; it fades as one listens, like `heard`, so that the two can be compared.
         lefts: how much was left early beside what was heard: likewise, of ones.
+        brought: mean of how soon what was heard brings back, like `heard`.
         kinds: share of each of `RESPONSES`.
         styles: how much of each style was heard lately, at each of `STYLE_RATES`.
         pause: mean of log(1 + days) away.
@@ -106,6 +109,7 @@ class History(NamedTuple):
     heard: Float32[Array, "*B J F"]
     left: Float32[Array, "*B J F"]
     lefts: Float32[Array, "*B J"]
+    brought: Float32[Array, "*B J"]
     kinds: Float32[Array, "*B J 4"]
     styles: Float32[Array, "*B 2 G"]
     pause: Float32[Array, "*B"]
@@ -124,11 +128,13 @@ class Features(NamedTuple):
         listener: numbers of the listener now, and of the moment.
         item: of the item.
         relation: of how the two stand to each other.
+        lasting: of what outlasts a session: of the listener, with no content but in how soon it brings back.
     """
 
     listener: Float32[Array, "*B X"]
     item: Float32[Array, "*B F"]
     relation: Float32[Array, "*B M"]
+    lasting: Float32[Array, "*B Y"]
 
 
 def known_items(items: Items) -> KnownItems:
@@ -136,7 +142,8 @@ def known_items(items: Items) -> KnownItems:
     fame_V = items.log_popularity - items.log_popularity.mean()
     long_V = jnp.log(items.minutes) - jnp.log(items.minutes).mean()
     columns = (fame_V / jnp.maximum(fame_V.std(), 1e-6), long_V, items.is_show.astype(jnp.float32))
-    return KnownItems(jnp.concatenate([items.content, jnp.stack(columns, 1)], 1), items.style, items.minutes)
+    numbers_VxF = jnp.concatenate([items.content, jnp.stack(columns, 1)], 1)
+    return KnownItems(numbers_VxF, items.style, items.minutes, jnp.zeros_like(items.minutes))
 
 
 def no_history(items: KnownItems, num_styles: int) -> History:
@@ -146,6 +153,7 @@ def no_history(items: KnownItems, num_styles: int) -> History:
         heard=jnp.zeros((rates, width)),
         left=jnp.zeros((rates, width)),
         lefts=jnp.zeros(rates),
+        brought=jnp.zeros(rates),
         kinds=jnp.zeros((rates, len(RESPONSES))),
         styles=jnp.zeros((len(STYLE_RATES), num_styles)),
         pause=zero,
@@ -189,15 +197,17 @@ def features(history: History, asked: Asked, vector: Float32[Array, "Z"], items:
         ]
     )
     latest = jnp.concatenate([history.lefts, jnp.log1p(history.here), history.last])
-    listener = (vector, heard_JxF.ravel(), left_JxF.ravel(), 2 * history.kinds.ravel(), latest, moment)
+    device = jax.nn.one_hot(asked.device, len(DEVICES))
+    without_content = (2 * history.kinds.ravel(), latest, moment, device)
     tired_2 = _rested(history.styles, asked.hours - history.ended)[:, items.style[asked.item]]
     times = jnp.minimum(asked.heard / 3, 3.0)
     width = min(vector.shape[0], x_F.shape[0])
     near = jnp.concatenate([heard_JxF @ x_F, left_JxF @ x_F, (vector[:width] @ x_F[:width])[None]])
     return Features(
-        listener=jnp.concatenate([*listener, jax.nn.one_hot(asked.device, len(DEVICES))]),
+        listener=jnp.concatenate([vector, heard_JxF.ravel(), left_JxF.ravel(), *without_content]),
         item=x_F,
         relation=jnp.concatenate([near / x_F.shape[0] ** 0.5, tired_2, jnp.stack([times, times**2])]),
+        lasting=jnp.concatenate([vector, *without_content, history.brought]),
     )
 
 
@@ -214,8 +224,7 @@ def remember(history: History, asked: Asked, outcome: Outcome, items: KnownItems
     kind_4 = (outcome.feedback == jnp.array(RESPONSES)).astype(jnp.float32)
     is_left = kind_4[2] + kind_4[3]
     rate_Jx1 = jnp.array(RATES)[:, None]
-    # A longer item counts for more, but not in proportion.
-    dose = jnp.log1p(minutes) / jnp.log1p(_TYPICAL_MINUTES)
+    dose = doses(minutes)
     stays_Jx1 = rate_Jx1**dose
     style_rate_2x1 = jnp.array(STYLE_RATES)[:, None] ** dose
     is_style_G = jax.nn.one_hot(items.style[asked.item], history.styles.shape[-1])
@@ -227,6 +236,7 @@ def remember(history: History, asked: Asked, outcome: Outcome, items: KnownItems
         heard=stays_Jx1 * history.heard + (1 - stays_Jx1) * x_F,
         left=stays_Jx1 * history.left + (1 - rate_Jx1) * is_left * x_F,
         lefts=stays_Jx1[:, 0] * history.lefts + (1 - rate_Jx1[:, 0]) * is_left,
+        brought=mean_after(history.brought, items.brings_back[asked.item], minutes),
         kinds=rate_Jx1 * history.kinds + (1 - rate_Jx1) * kind_4,
         styles=style_rate_2x1 * rested_2xG + (1 - style_rate_2x1) * is_style_G,
         pause=_mean_after(history.pause, jnp.log1p(outcome.days_away), history.sessions, over & outcome.came_back),
@@ -237,6 +247,25 @@ def remember(history: History, asked: Asked, outcome: Outcome, items: KnownItems
         last=jnp.append(kind_4, outcome.ratio),
         ended=asked.hours + minutes / 60,
     )
+
+
+def doses(minutes: Float32[Array, "*B"]) -> Float32[Array, "*B"]:
+    """How many items' worth of listening so many minutes are: a longer item counts for more, but not in proportion."""
+    return jnp.log1p(minutes) / jnp.log1p(_TYPICAL_MINUTES)
+
+
+def mean_after(
+    mean: Float32[Array, "*B J"], of_item: Float32[Array, "*B"], minutes: Float32[Array, "*B"]
+) -> Float32[Array, "*B J"]:
+    """A mean over what was heard, at each of `RATES`, after so many minutes of one more item.
+
+    Args:
+        mean: before.
+        of_item: the number that it is a mean of.
+        minutes: of the item that were heard.
+    """
+    stays_J = jnp.array(RATES) ** doses(minutes)[..., None]
+    return stays_J * mean + (1 - stays_J) * of_item[..., None]
 
 
 def _rested(styles_2xG: jax.Array, hours: jax.Array) -> jax.Array:

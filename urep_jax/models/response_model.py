@@ -7,11 +7,19 @@ attention the same of the events of a window before it, whose outcomes are in wh
     e_t = f(s_t, c_t, x_t) + W (P s_t \odot Q x_t), \quad h_t = \mathrm{blocks}(e_{t-R+1}, \dots, e_t)
 
 with s the listener's numbers, x the item's and c those of how the two stand to each other. Of h it says what the
-feedback is, and how much is heard of what is left early; of h and these, whether the session ends after the item, and
-how long the listener stays away if so.
+feedback is, and how much is heard of what is left early; of h and these, whether the session ends after the item.
+
+How long the listener stays away if so is told by a line: of the numbers l that outlast a session, and of what was done
+with the item, o, the hazard of coming back on piece k of the time away is
+
+.. math:: \log \lambda_k = b_k + \langle w, [l, o] \rangle
+
+An agent leads listeners to where no log has been; there a line goes on as it did in the logs, where a network that
+reads all that has been heard made much of nothing.
 
 The blocks are those of the negative-feedback transformer (Negative Feedback for Music Personalization, §3). A model of
-users to train agents in: Chen et al. 2019, "Generative adversarial user model for reinforcement learning".
+users to train agents in: Chen et al. 2019, "Generative adversarial user model for reinforcement learning". Proportional
+hazards: Cox 1972; constant on pieces: Friedman 1982.
 """
 
 import dataclasses
@@ -41,6 +49,7 @@ class ResponseConfig:
         listener: numbers of the listener and the moment, at least 1.
         item: numbers of an item, at least 1.
         relation: numbers of how the two stand to each other, at least 1.
+        lasting: numbers of what outlasts a session, at least 1.
         width: of the events' vectors, a multiple of `heads`.
         hidden: of the layers between inputs, vectors and heads, at least 1.
         blocks: transformer blocks, at least 0; without one the window is not read.
@@ -55,6 +64,7 @@ class ResponseConfig:
     listener: int
     item: int
     relation: int
+    lasting: int
     width: int = 16
     hidden: int = 32
     blocks: int = 1
@@ -63,7 +73,7 @@ class ResponseConfig:
     days: tuple[float, ...] = DAYS
 
     def __post_init__(self) -> None:
-        for name in ("listener", "item", "relation", "width", "hidden", "heads", "window"):
+        for name in ("listener", "item", "relation", "lasting", "width", "hidden", "heads", "window"):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} is {getattr(self, name)}, but must be at least 1; raise it")
         if self.blocks < 0:
@@ -151,13 +161,23 @@ class _Follow(nn.Module):
 
     @nn.compact
     def __call__(self, h_D: jax.Array, outcome: jax.Array) -> jax.Array:
-        return _head(jnp.concatenate([h_D, outcome], axis=-1), self.cfg.hidden, len(self.cfg.days))
+        return _head(jnp.concatenate([h_D, outcome], axis=-1), self.cfg.hidden, 1)[..., 0]
+
+
+class _Return(nn.Module):
+    cfg: ResponseConfig
+
+    @nn.compact
+    def __call__(self, lasting: jax.Array, outcome: jax.Array) -> jax.Array:
+        slope = nn.Dense(1, use_bias=False, name="slope")
+        pieces = self.param("pieces", nn.initializers.zeros, (len(self.cfg.days) - 1,))
+        return slope(jnp.concatenate([lasting, outcome], axis=-1)) + pieces
 
 
 def init(key: jax.Array, cfg: ResponseConfig) -> Params:
     """Fresh parameters."""
-    keys = jax.random.split(key, 4)
-    of = Features(jnp.zeros(cfg.listener), jnp.zeros(cfg.item), jnp.zeros(cfg.relation))
+    keys = jax.random.split(key, 5)
+    of = Features(*(jnp.zeros(width) for width in (cfg.listener, cfg.item, cfg.relation, cfg.lasting)))
     h_D, outcome = jnp.zeros(cfg.width), jnp.zeros(len(RESPONSES) + 2)
     window = jnp.zeros((1, cfg.window, cfg.width)), jnp.ones((1, cfg.window), bool)
     return {
@@ -165,6 +185,7 @@ def init(key: jax.Array, cfg: ResponseConfig) -> Params:
         "encode": _Encode(cfg).init(keys[1], *window).get("params", {}),  # of no blocks there are none
         "respond": _Respond(cfg).init(keys[2], h_D)["params"],
         "follow": _Follow(cfg).init(keys[3], h_D, outcome)["params"],
+        "return": _Return(cfg).init(keys[4], of.lasting, outcome)["params"],
     }
 
 
@@ -196,6 +217,7 @@ def respond(params: Params, hidden: Float32[Array, "*B D"], cfg: ResponseConfig)
 def follow(
     params: Params,
     hidden: Float32[Array, "*B D"],
+    lasting: Float32[Array, "*B Y"],
     feedback: Int32[Array, "*B"],
     ratio: Float32[Array, "*B"],
     minutes: Float32[Array, "*B"],
@@ -206,6 +228,7 @@ def follow(
     Args:
         params: from `init`.
         hidden: from `encode`, there.
+        lasting: as of `Features`, there.
         feedback: what was done with it, code of `core.types.Feedback`.
         ratio: share of it that was heard.
         minutes: its length.
@@ -213,5 +236,7 @@ def follow(
     """
     is_kind = (feedback[..., None] == jnp.array(RESPONSES)).astype(jnp.float32)
     outcome = jnp.concatenate([is_kind, ratio[..., None], jnp.log1p(ratio * minutes)[..., None]], axis=-1)
-    said = jnp.asarray(_Follow(cfg).apply({"params": params["follow"]}, hidden, outcome))
-    return After(said[..., 0], said[..., 1:])
+    return After(
+        jnp.asarray(_Follow(cfg).apply({"params": params["follow"]}, hidden, outcome)),
+        jnp.asarray(_Return(cfg).apply({"params": params["return"]}, lasting, outcome)),
+    )

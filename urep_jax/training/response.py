@@ -46,19 +46,20 @@ def predict(params: Params, batch: Windows, items: KnownItems, model: ResponseCo
         items: what is known of items.
         model: size of the model.
     """
-    hidden_BxRxD = hidden_of(params, batch, items, model)
+    hidden_BxRxD, after = hidden_and_after(params, batch, items, model)
+    return response_model.respond(params, hidden_BxRxD, model), after
+
+
+def hidden_and_after(
+    params: Params, batch: Windows, items: KnownItems, model: ResponseConfig
+) -> tuple[Float[Array, "B R D"], After]:
+    """What the model makes of each event, for its heads, and what it says follows; arguments as of `predict`."""
+    seen, of = window_features(batch, items), batch.outcome
+    vectors_BxRxD = response_model.embed(params, seen, model)
+    hidden_BxRxD = response_model.encode(params, vectors_BxRxD, batch.is_there, model)
     minutes_BxR = items.minutes[batch.asked.item]
-    done, ratio = batch.outcome.feedback, batch.outcome.ratio
-    return (
-        response_model.respond(params, hidden_BxRxD, model),
-        response_model.follow(params, hidden_BxRxD, done, ratio, minutes_BxR, model),
-    )
-
-
-def hidden_of(params: Params, batch: Windows, items: KnownItems, model: ResponseConfig) -> Float[Array, "B R D"]:
-    """What the model makes of each event, for its heads; arguments as of `predict`."""
-    vectors_BxRxD = response_model.embed(params, window_features(batch, items), model)
-    return response_model.encode(params, vectors_BxRxD, batch.is_there, model)
+    after = response_model.follow(params, hidden_BxRxD, seen.lasting, of.feedback, of.ratio, minutes_BxR, model)
+    return hidden_BxRxD, after
 
 
 def response_losses(

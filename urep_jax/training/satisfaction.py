@@ -22,10 +22,9 @@ from urep_jax.core.hazards import chance_within
 from urep_jax.core.types import RESPONSES
 from urep_jax.data.listening_history import KnownItems
 from urep_jax.data.response_windows import ResponseWindows, Windows, told_once
-from urep_jax.models import response_model
 from urep_jax.models.response_model import ResponseConfig
 from urep_jax.simulation.satisfaction.survey import Answers
-from urep_jax.training.response import hidden_of
+from urep_jax.training.response import hidden_and_after
 
 SOON = 2.0
 """Days within which a return counts."""
@@ -136,9 +135,7 @@ def _at_ends(
 ) -> tuple[jax.Array, jax.Array, Bool[jax.Array, "B R"]]:
     batch = jax.tree.map(jnp.asarray, batch)
     of = batch.outcome
-    hidden_BxRxD = hidden_of(params, batch, items, model)
-    minutes_BxR = items.minutes[batch.asked.item]
-    after = response_model.follow(params, hidden_BxRxD, of.feedback, of.ratio, minutes_BxR, model)
+    hidden_BxRxD, after = hidden_and_after(params, batch, items, model)
     back_BxR = chance_within(after.log_hazard, SOON, model.days)
     # Of what is as good as sure the odds have no end.
     odds_BxR = jax.scipy.special.logit(jnp.clip(back_BxR, _SURE, 1 - _SURE))
