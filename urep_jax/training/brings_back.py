@@ -101,9 +101,11 @@ def _ends(windows: ResponseWindows, items: KnownItems) -> Ends:
         row_B, event_BxR = windows.events_of(step)
         of, is_end_BxR = batch.outcome, np.asarray(told_once(batch) & batch.outcome.session_over)
         done = of.feedback[..., None] == jnp.array(RESPONSES)
-        numbers = jnp.concatenate([seen.lasting, done.astype(jnp.float32), of.ratio[..., None]], axis=-1)
+        numbers_BxRxX = jnp.concatenate([seen.lasting, done.astype(jnp.float32), of.ratio[..., None]], axis=-1)
         row_BxR = np.broadcast_to(row_B[:, None], event_BxR.shape)
-        parts.append([np.asarray(x)[is_end_BxR] for x in (row_BxR, event_BxR, numbers, of.days_away, of.came_back)])
+        parts.append(
+            [np.asarray(x)[is_end_BxR] for x in (row_BxR, event_BxR, numbers_BxRxX, of.days_away, of.came_back)]
+        )
     row, event, numbers, days_away, came_back = (np.concatenate(part) for part in zip(*parts, strict=True))
     numbers = (numbers - numbers.mean(0)) / np.maximum(numbers.std(0), 1e-6)
     return Ends(row, event, numbers, days_away, came_back)
