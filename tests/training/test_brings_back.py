@@ -6,7 +6,7 @@ import pytest
 
 from tests.agents.small_world import STYLES
 from urep_jax.core.types import Feedback
-from urep_jax.data.listening_history import KnownItems, mean_after
+from urep_jax.data.listening_history import KnownItems, outlasting
 from urep_jax.data.response_windows import ResponseWindows
 from urep_jax.simulation.satisfaction.logs import Log
 from urep_jax.training.brings_back import brings_back
@@ -28,10 +28,10 @@ def heard_whole(slope: float) -> Log:
     leaning = np.repeat(rng.normal(size=(USERS, EVENTS // 40)), 40, axis=1)
     weight = np.exp(0.7 * leaning[..., None] * CONTENT[:, 0])
     item = (weight.cumsum(-1) > rng.uniform(size=(*shape, 1)) * weight.sum(-1, keepdims=True)).argmax(-1)
-    mean, means = jnp.zeros((USERS, 3)), []
+    stays, mean, means = np.asarray(outlasting(jnp.float32(MINUTES)))[1], np.zeros(USERS), []
     for place in range(EVENTS):
-        mean = mean_after(mean, jnp.asarray(BRINGS[item[:, place]]), jnp.full(USERS, MINUTES))
-        means.append(np.asarray(mean[:, 1]))
+        mean = stays * mean + (1 - stays) * BRINGS[item[:, place]]
+        means.append(mean)
     over = np.tile(np.arange(EVENTS) % SESSION == SESSION - 1, (USERS, 1))
     away = np.where(over, rng.exponential(np.exp(-slope * np.stack(means, 1))), 0.0)
     passed = np.cumsum(MINUTES / 60 + 24 * away, axis=1)

@@ -224,8 +224,8 @@ def remember(history: History, asked: Asked, outcome: Outcome, items: KnownItems
     kind_4 = (outcome.feedback == jnp.array(RESPONSES)).astype(jnp.float32)
     is_left = kind_4[2] + kind_4[3]
     rate_Jx1 = jnp.array(RATES)[:, None]
-    dose = doses(minutes)
-    stays_Jx1 = rate_Jx1**dose
+    dose, stays_J = _doses(minutes), outlasting(minutes)
+    stays_Jx1 = stays_J[:, None]
     style_rate_2x1 = jnp.array(STYLE_RATES)[:, None] ** dose
     is_style_G = jax.nn.one_hot(items.style[asked.item], history.styles.shape[-1])
     rested_2xG = _rested(history.styles, asked.hours - history.ended)
@@ -235,8 +235,8 @@ def remember(history: History, asked: Asked, outcome: Outcome, items: KnownItems
     return History(
         heard=stays_Jx1 * history.heard + (1 - stays_Jx1) * x_F,
         left=stays_Jx1 * history.left + (1 - rate_Jx1) * is_left * x_F,
-        lefts=stays_Jx1[:, 0] * history.lefts + (1 - rate_Jx1[:, 0]) * is_left,
-        brought=mean_after(history.brought, items.brings_back[asked.item], minutes),
+        lefts=stays_J * history.lefts + (1 - rate_Jx1[:, 0]) * is_left,
+        brought=stays_J * history.brought + (1 - stays_J) * items.brings_back[asked.item],
         kinds=rate_Jx1 * history.kinds + (1 - rate_Jx1) * kind_4,
         styles=style_rate_2x1 * rested_2xG + (1 - style_rate_2x1) * is_style_G,
         pause=_mean_after(history.pause, jnp.log1p(outcome.days_away), history.sessions, over & outcome.came_back),
@@ -249,23 +249,14 @@ def remember(history: History, asked: Asked, outcome: Outcome, items: KnownItems
     )
 
 
-def doses(minutes: Float32[Array, "*B"]) -> Float32[Array, "*B"]:
-    """How many items' worth of listening so many minutes are: a longer item counts for more, but not in proportion."""
+def outlasting(minutes: Float32[Array, "*B"]) -> Float32[Array, "*B J"]:
+    """Share of a mean over what was heard that outlasts so many minutes more of it, at each of `RATES`."""
+    return jnp.array(RATES) ** _doses(minutes)[..., None]
+
+
+def _doses(minutes: jax.Array) -> jax.Array:
+    """How many items' worth of listening it is: a longer item counts for more, but not in proportion."""
     return jnp.log1p(minutes) / jnp.log1p(_TYPICAL_MINUTES)
-
-
-def mean_after(
-    mean: Float32[Array, "*B J"], of_item: Float32[Array, "*B"], minutes: Float32[Array, "*B"]
-) -> Float32[Array, "*B J"]:
-    """A mean over what was heard, at each of `RATES`, after so many minutes of one more item.
-
-    Args:
-        mean: before.
-        of_item: the number that it is a mean of.
-        minutes: of the item that were heard.
-    """
-    stays_J = jnp.array(RATES) ** doses(minutes)[..., None]
-    return stays_J * mean + (1 - stays_J) * of_item[..., None]
 
 
 def _rested(styles_2xG: jax.Array, hours: jax.Array) -> jax.Array:

@@ -27,7 +27,7 @@ from jaxtyping import Array, Bool, Float, Float32, Int, Int32
 from scipy.optimize import minimize
 
 from urep_jax.core.types import RESPONSES
-from urep_jax.data.listening_history import RATES, Features, KnownItems, mean_after
+from urep_jax.data.listening_history import RATES, Features, KnownItems, outlasting
 from urep_jax.data.response_windows import ResponseWindows, Windows, told_once, window_features
 from urep_jax.losses.time_until import time_until
 from urep_jax.models.response_model import DAYS
@@ -68,8 +68,10 @@ def brings_back(log: Log, windows: ResponseWindows, items: KnownItems) -> KnownI
     """
     ends = _ends(windows, items)
     numbers_VxF = items.numbers
-    minutes_UxT = log.ratio * np.asarray(items.minutes)[log.item]
-    told = _Told(*jax.tree.map(jnp.asarray, (log.item, minutes_UxT, log.is_there)), *jax.tree.map(jnp.asarray, ends))
+    stays_UxTxJ = outlasting(jnp.asarray(log.ratio) * items.minutes[log.item])
+    # Where there is no event a mean stays as it is.
+    stays_UxTxJ = jnp.where(log.is_there[..., None], stays_UxTxJ, 1.0)
+    told = _Told(jnp.asarray(log.item.T), jnp.moveaxis(stays_UxTxJ, 1, 0), *jax.tree.map(jnp.asarray, ends))
     first = {
         "content": jnp.zeros(numbers_VxF.shape[1]),
         "bias": jnp.float32(0),
@@ -82,9 +84,8 @@ def brings_back(log: Log, windows: ResponseWindows, items: KnownItems) -> KnownI
 
 
 class _Told(NamedTuple):
-    item_UxT: Int32[Array, "U T"]
-    minutes_UxT: Float32[Array, "U T"]
-    is_there_UxT: Bool[Array, "U T"]
+    item_TxU: Int32[Array, "T U"]
+    stays_TxUxJ: Float32[Array, "T U J"]
     row_E: Int[Array, "E"]
     event_E: Int[Array, "E"]
     numbers_ExX: Float32[Array, "E X"]
@@ -118,15 +119,14 @@ def _number(params: Any, numbers_VxF: Float32[Array, "V F"]) -> Float32[Array, "
 @jax.jit
 def _loss_and_gradient(params: Any, told: _Told, numbers_VxF: jax.Array) -> tuple[Float[Array, ""], Any]:
     def loss(params: Any) -> jax.Array:
-        number_UxT = _number(params, numbers_VxF)[told.item_UxT]
+        number_TxU = _number(params, numbers_VxF)[told.item_TxU]
 
-        def event(mean_UxJ: jax.Array, of: tuple[jax.Array, ...]) -> tuple[jax.Array, jax.Array]:
-            number_U, minutes_U, is_there_U = of
-            after_UxJ = mean_after(mean_UxJ, number_U, minutes_U)
-            return jnp.where(is_there_U[:, None], after_UxJ, mean_UxJ), mean_UxJ
+        def event(mean_UxJ: jax.Array, of: tuple[jax.Array, jax.Array]) -> tuple[jax.Array, jax.Array]:
+            number_U, stays_UxJ = of
+            return stays_UxJ * mean_UxJ + (1 - stays_UxJ) * number_U[:, None], mean_UxJ
 
-        nothing_UxJ = jnp.zeros((len(number_UxT), len(RATES)))
-        _, before_TxUxJ = jax.lax.scan(event, nothing_UxJ, (number_UxT.T, told.minutes_UxT.T, told.is_there_UxT.T))
+        nothing_UxJ = jnp.zeros(told.stays_TxUxJ.shape[1:])
+        _, before_TxUxJ = jax.lax.scan(event, nothing_UxJ, (number_TxU, told.stays_TxUxJ))
         brought_ExJ = before_TxUxJ[told.event_E, told.row_E]
         line_E = told.numbers_ExX @ params["line"] + brought_ExJ @ params["means"]
         off_E = time_until(line_E[:, None] + params["pieces"], told.days_away_E, told.came_back_E, DAYS)
