@@ -81,8 +81,8 @@ def learn_forecasts(logged: Logged, asked: Asked, how: Learning, folder: Path, c
         folder: where its checkpoints and history go.
         console: where progress is shown.
     """
-    widths = jax.eval_shape(lambda batch: question_features(batch, asked.items), asked.train[0][0])
-    model = how.sized(*(part.shape[-1] for part in widths))
+    seen = jax.eval_shape(lambda batch: question_features(batch, asked.items), asked.train[0][0])
+    model = how.reading(seen)
     objective, train = forecast_objective(model, asked.items), Interleaved(asked.train)
     return learn(objective, model, train, asked.validation, how, logged.seed, folder, "forecasts", console)
 

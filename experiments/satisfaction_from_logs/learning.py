@@ -15,7 +15,7 @@ from experiments.watch import WatchedFit
 from urep_jax.data.listening_history import KnownItems
 from urep_jax.data.response_windows import ResponseWindows, window_features
 from urep_jax.models.response_model import ResponseConfig
-from urep_jax.training.brings_back import brings_back
+from urep_jax.training.brings_back import learn_returns
 from urep_jax.training.fit import Batches, FitConfig
 from urep_jax.training.objective import Objective
 from urep_jax.training.optimizers import adam, learning_rates
@@ -38,7 +38,7 @@ class LearntResponses(NamedTuple):
     """A response model that was learnt.
 
     Attributes:
-        params: its parameters.
+        params: its parameters, with its line of returns.
         model: its size.
         items: what is known of items, with what its logs tell of how soon each brings listeners back.
         windows: of the logs that it was learnt from and is asked about, by the part's name.
@@ -78,17 +78,17 @@ def _learn_responses(
     console: Console,
 ) -> LearntResponses:
     """By likelihood; `validation` says when to stop."""
-    window = how.sized(1, 1, 1, 1).window
+    sized = how.sized(1, 1, 1)
 
     def windows(name: str, items: KnownItems) -> ResponseWindows:
-        part = logged.parts[name]
-        return ResponseWindows(part.log, part.vectors, items, logged.num_styles, window, how.batch_size, logged.seed)
+        of, styles = logged.parts[name], logged.num_styles
+        return ResponseWindows(of.log, of.vectors, items, styles, sized.window, how.batch_size, logged.seed)
 
-    with console.status("finding out what brings listeners back"):
-        items = brings_back(logged.parts[train].log, windows(train, logged.items), logged.items)
+    with console.status("learning how soon listeners are back"):
+        items, line = learn_returns(logged.parts[train].log, windows(train, logged.items), logged.items, sized.days)
         by_name = {name: windows(name, items) for name in (train, validation, *asked)}
-    widths = jax.eval_shape(lambda batch: window_features(batch, items), by_name[train][0])
-    model = how.sized(*(part.shape[-1] for part in widths))
+    seen = jax.eval_shape(lambda batch: window_features(batch, items), by_name[train][0])
+    model = how.reading(seen)
     learnt = learn(
         response_objective(model, items),
         model,
@@ -100,7 +100,7 @@ def _learn_responses(
         folder.name,
         console,
     )
-    return LearntResponses(learnt.params, model, items, by_name, train)
+    return LearntResponses(learnt.params | {"return": line}, model, items, by_name, train)
 
 
 def learn(

@@ -9,6 +9,7 @@ from experiments.data import made, refuse_split
 from urep_jax.agents.dqn import DqnConfig
 from urep_jax.agents.ppo import PpoConfig
 from urep_jax.data.forecast_questions import HORIZONS
+from urep_jax.data.listening_history import Features
 from urep_jax.models.candidate_scorer import CandidateScorerConfig
 from urep_jax.models.response_model import ResponseConfig
 from urep_jax.simulation.satisfaction.candidates import Offer
@@ -43,11 +44,15 @@ class Learning:
                 raise ValueError(f"{name} is {getattr(self, name)}, but must be at least 1")
         if not self.learning_rate > 0:
             raise ValueError(f"learning_rate is {self.learning_rate}, but must be above 0")
-        self.sized(1, 1, 1, 1)
+        self.sized(1, 1, 1)
 
-    def sized(self, listener: int, item: int, relation: int, lasting: int) -> ResponseConfig:
+    def sized(self, listener: int, item: int, relation: int) -> ResponseConfig:
         """The model of so many numbers each."""
-        return ResponseConfig(listener, item, relation, lasting, **self.model)
+        return ResponseConfig(listener, item, relation, **self.model)
+
+    def reading(self, seen: Features) -> ResponseConfig:
+        """The model that reads these, or what has their shapes."""
+        return self.sized(seen.listener.shape[-1], seen.item.shape[-1], seen.relation.shape[-1])
 
 
 @dataclasses.dataclass(frozen=True)
@@ -181,7 +186,7 @@ def learning(cfg: DictConfig, name: str) -> Learning:
     fixed = {"blocks": 0, "heads": 1, "window": 1} if name == "forecast" else {}
     try:
         learning = Learning(**how, model={str(key): value for key, value in given.items()} | fixed)
-        if name == "response" and (window := learning.sized(1, 1, 1, 1).window) < 2:
+        if name == "response" and (window := learning.sized(1, 1, 1).window) < 2:
             raise ValueError(f"window is {window}, but must be at least 2")
     except ValueError as error:
         raise ValueError(f"learn.{name}: {error}") from error

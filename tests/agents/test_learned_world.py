@@ -13,7 +13,7 @@ from urep_jax.core.types import Feedback
 from urep_jax.data.listening_history import Outcome, known_items, remember
 from urep_jax.data.response_windows import ResponseWindows, told_once, window_features
 from urep_jax.models import response_model
-from urep_jax.models.response_model import ResponseConfig
+from urep_jax.models.response_model import DAYS, ResponseConfig, ReturnLine
 from urep_jax.simulation.satisfaction import environment
 from urep_jax.simulation.satisfaction.mechanisms import HOURS_PER_DAY
 from urep_jax.simulation.satisfaction.rollout import go_on, start
@@ -29,9 +29,12 @@ def small_model() -> tuple[Any, ResponseConfig]:
     items = known_items(WORLD.items)
     windows = ResponseWindows(LOG, np.asarray(WORLD.listeners.vector)[LOG.listener], items, STYLES, 6, 4, 0)
     seen = jax.eval_shape(lambda batch: window_features(batch, items), jax.tree.map(jnp.asarray, windows[0]))
-    widths = (part.shape[-1] for part in seen)
+    widths = (part.shape[-1] for part in (seen.listener, seen.item, seen.relation))
     cfg = ResponseConfig(*widths, width=8, hidden=8, window=6)
-    return response_model.init(jax.random.key(0), cfg), cfg
+    line = ReturnLine(
+        0.1 * jax.random.normal(jax.random.key(1), (seen.lasting.shape[-1] + 6,)), jnp.linspace(0, -1, len(DAYS) - 1)
+    )
+    return response_model.init(jax.random.key(0), cfg) | {"return": line}, cfg
 
 
 RESPONSE, MODEL = small_model()
@@ -45,7 +48,7 @@ def with_return(bias: float, returns: Range = ANYTHING) -> LearnedWorld:
     """A world whose sessions end after each item, and whose listeners come back with this log hazard, or as held."""
     ends = {name: jax.tree.map(jnp.zeros_like, RESPONSE[name]) for name in ("follow", "return")}
     ends["follow"]["out"]["bias"] = jnp.full(1, 30.0)
-    ends["return"]["pieces"] = jnp.full(len(MODEL.days) - 1, bias)
+    ends["return"] = ends["return"]._replace(pieces=jnp.full(len(MODEL.days) - 1, bias))
     return learned_world(service_of(WORLD), LOG, KNOWN, RESPONSE | ends, returns, MODEL)
 
 

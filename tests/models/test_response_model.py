@@ -8,10 +8,11 @@ import pytest
 from urep_jax.core.types import Feedback
 from urep_jax.data.listening_history import Features
 from urep_jax.models import response_model
-from urep_jax.models.response_model import ResponseConfig
+from urep_jax.models.response_model import DAYS, ResponseConfig, ReturnLine
 
-CFG = ResponseConfig(listener=6, item=4, relation=3, lasting=5, width=8, hidden=8, blocks=2, window=6)
-PARAMS = response_model.init(jax.random.key(0), CFG)
+CFG = ResponseConfig(listener=6, item=4, relation=3, width=8, hidden=8, blocks=2, window=6)
+LINE = ReturnLine(jnp.linspace(-1, 1, 5 + 6), jnp.linspace(-3, 0, len(DAYS) - 1))
+PARAMS = response_model.init(jax.random.key(0), CFG) | {"return": LINE}
 KEYS = jax.random.split(jax.random.key(1), 4)
 FEATURES = Features(*(jax.random.normal(key, (2, 6, width)) for key, width in zip(KEYS, (6, 4, 3, 5), strict=True)))
 EVERYWHERE = jnp.ones((2, 6), bool)
@@ -49,7 +50,8 @@ def test_heads_have_their_shapes_and_read_what_was_done() -> None:
     ratio, minutes = jnp.ones((2, 6)), jnp.full((2, 6), 4.0)
 
     def after(feedback: Feedback) -> response_model.After:
-        return response_model.follow(PARAMS, of, FEATURES.lasting, jnp.full((2, 6), feedback), ratio, minutes, CFG)
+        done = response_model.done(jnp.full((2, 6), feedback), ratio, minutes)
+        return response_model.follow(PARAMS, of, FEATURES.lasting, done, CFG)
 
     skipped, played = after(Feedback.SKIP), after(Feedback.PLAY)
     assert skipped.log_hazard.shape == (2, 6, len(CFG.days) - 1)
@@ -58,17 +60,12 @@ def test_heads_have_their_shapes_and_read_what_was_done() -> None:
 
 def test_how_soon_a_listener_is_back_is_told_by_a_line_of_what_lasts_and_by_nothing_else() -> None:
     of = hidden(FEATURES)
-    done, ratio, minutes = jnp.full((2, 6), Feedback.PLAY), jnp.ones((2, 6)), jnp.full((2, 6), 4.0)
-
-    def log_hazard(hidden: jax.Array, lasting: jax.Array) -> np.ndarray:
-        return np.asarray(response_model.follow(PARAMS, hidden, lasting, done, ratio, minutes, CFG).log_hazard)
-
-    nothing, once = log_hazard(of, 0 * FEATURES.lasting), log_hazard(of, FEATURES.lasting)
-    assert np.abs(once - nothing).min() > 1e-6
-    np.testing.assert_allclose(log_hazard(of, 3 * FEATURES.lasting) - nothing, 3 * (once - nothing), atol=1e-5)
-    np.testing.assert_array_equal(log_hazard(of + 1, FEATURES.lasting), once)
-    # As much sooner on each piece of the time away.
-    np.testing.assert_allclose((once - nothing).std(axis=-1), 0, atol=1e-5)
+    done = response_model.done(jnp.full((2, 6), Feedback.SKIP), jnp.full((2, 6), 0.5), jnp.full((2, 6), 4.0))
+    told = response_model.follow(PARAMS, of, FEATURES.lasting, done, CFG).log_hazard
+    done_6 = np.array([0, 0, 1, 0, 0.5, np.log(3)])
+    level = np.asarray(FEATURES.lasting) @ np.asarray(LINE.slope[:5]) + done_6 @ np.asarray(LINE.slope[5:])
+    np.testing.assert_allclose(told, level[..., None] + np.asarray(LINE.pieces), atol=1e-5)
+    np.testing.assert_array_equal(response_model.follow(PARAMS, of + 1, FEATURES.lasting, done, CFG).log_hazard, told)
 
 
 @pytest.mark.parametrize(
@@ -84,4 +81,4 @@ def test_how_soon_a_listener_is_back_is_told_by_a_line_of_what_lasts_and_by_noth
 )
 def test_what_cannot_be_is_refused(change: dict[str, object], told: str) -> None:
     with pytest.raises(ValueError, match=told):
-        ResponseConfig(**({"listener": 1, "item": 1, "relation": 1, "lasting": 1} | change))  # type: ignore[arg-type]
+        ResponseConfig(**({"listener": 1, "item": 1, "relation": 1} | change))  # type: ignore[arg-type]

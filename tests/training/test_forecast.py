@@ -60,7 +60,7 @@ def test_it_learns_who_likes_what_and_of_a_stranger_it_knows_nothing() -> None:
     train, (log, taste) = questions(halves(0)[0]), halves(1)
     held_out = questions(log)
     widths = jax.eval_shape(lambda batch: question_features(batch, KNOWN), train[0])
-    model = ResponseConfig(*(part.shape[-1] for part in widths), width=4, hidden=8, blocks=0, window=1)
+    model = ResponseConfig(*(part.shape[-1] for part in widths[:3]), width=4, hidden=8, blocks=0, window=1)
     objective, move = forecast_objective(model, KNOWN), optax.adam(1e-2)
 
     @jax.jit

@@ -9,15 +9,17 @@ from tests.agents.small_world import ITEMS as NUM_ITEMS
 from tests.agents.small_world import STYLES, small_world
 from urep_jax.core.hazards import chance_within
 from urep_jax.core.types import RESPONSES, Feedback
-from urep_jax.data.listening_history import known_items
-from urep_jax.data.response_windows import ResponseWindows, told_once, window_features
+from urep_jax.data.listening_history import KnownItems, known_items
+from urep_jax.data.response_windows import ResponseWindows, Windows, told_once, window_features
 from urep_jax.evaluation.response_calibration import response_calibration
+from urep_jax.models import response_model
 from urep_jax.models.response_model import ResponseConfig
 from urep_jax.simulation.satisfaction.logs import Log
+from urep_jax.training.brings_back import learn_returns
 from urep_jax.training.objective import Params
-from urep_jax.training.response import predict, response_losses, response_objective
+from urep_jax.training.response import done_of, hidden_and_seen, predict, response_losses, response_objective
 
-WORLD, USERS, EVENTS, DAYS = small_world(), 60, 120, 20.0
+WORLD, USERS, EVENTS, DAYS = small_world(), 240, 120, 20.0
 KNOWN = known_items(WORLD.items)
 CHANCES = np.array([0.5, 0.1, 0.35, 0.05])
 OVER, RETURNS, POWER = 0.2, 0.7, 0.5
@@ -61,13 +63,13 @@ def constant_log(seed: int) -> Log:
     )
 
 
-def windows(log: Log, batch_size: int) -> ResponseWindows:
-    return ResponseWindows(log, np.asarray(WORLD.listeners.vector)[log.listener], KNOWN, STYLES, 8, batch_size, 0)
+def windows(log: Log, batch_size: int, items: KnownItems = KNOWN) -> ResponseWindows:
+    return ResponseWindows(log, np.asarray(WORLD.listeners.vector)[log.listener], items, STYLES, 8, batch_size, 0)
 
 
 def model_of(source: ResponseWindows) -> ResponseConfig:
     seen = jax.eval_shape(lambda batch: window_features(batch, KNOWN), jax.tree.map(jnp.asarray, source[0]))
-    return ResponseConfig(*(part.shape[-1] for part in seen), width=4, hidden=4, heads=1, window=8)
+    return ResponseConfig(*(part.shape[-1] for part in seen[:3]), width=4, hidden=4, heads=1, window=8)
 
 
 def test_of_constant_listeners_it_learns_the_constants() -> None:
@@ -90,9 +92,12 @@ def test_of_constant_listeners_it_learns_the_constants() -> None:
     for number in range(150):
         params, opt_state = step(params, opt_state, source[number])
 
-    held_out = windows(constant_log(1), 128)
+    items, line = learn_returns(constant_log(0), source, KNOWN, model.days)
+    params = params | {"return": line}
+
+    held_out = windows(constant_log(1), 128, items)
     batch = jax.tree.map(jnp.asarray, held_out[0])
-    response, after = jax.jit(lambda params: predict(params, batch, KNOWN, model))(params)
+    response, after = jax.jit(lambda params: predict(params, batch, items, model))(params)
     there, over = np.asarray(told_once(batch)), np.asarray(batch.outcome.session_over)
     np.testing.assert_allclose(jax.nn.softmax(response.feedback)[there].mean(0), CHANCES, atol=0.03)
     np.testing.assert_allclose(jax.nn.sigmoid(after.session_over)[there].mean(), OVER, atol=0.03)
@@ -103,7 +108,7 @@ def test_of_constant_listeners_it_learns_the_constants() -> None:
         # Who was cut short in the log is not taken for one who stays away.
         np.testing.assert_allclose(told, 1 - np.exp(-RETURNS * days), atol=0.05)
 
-    calibration = response_calibration(params, held_out, KNOWN, model, DAYS, bins=4)
+    calibration = response_calibration(params, held_out, items, model, DAYS, bins=4)
     assert set(calibration) == {
         *("up", "skip", "down", "session_over"),
         *("back_within_1", "back_within_2", "back_within_7"),
@@ -130,7 +135,14 @@ def test_what_did_not_happen_counts_for_nothing() -> None:
             session_over=batch.outcome.session_over | ~there,
         )
     )
-    told = jax.jit(lambda batch: response_losses(*predict(params, batch, KNOWN, model), batch, model))
+
+    @jax.jit
+    def told(batch: Windows) -> dict[str, jax.Array]:
+        hidden_BxRxD, _ = hidden_and_seen(params, batch, KNOWN, model)
+        response = response_model.respond(params, hidden_BxRxD, model)
+        over_BxR = response_model.session_over(params, hidden_BxRxD, done_of(batch, KNOWN), model)
+        return response_losses(response, over_BxR, batch)
+
     losses = [told(batch), told(noisy)]
     for name in losses[0]:
         np.testing.assert_allclose(losses[0][name], losses[1][name], rtol=1e-5)

@@ -11,7 +11,7 @@ from urep_jax.data.response_windows import ResponseWindows, window_features
 from urep_jax.evaluation.satisfaction_ranks import between_listeners, spearman, within_listeners
 from urep_jax.metrics.calibration import Calibration, equal_mass_edges
 from urep_jax.models import response_model
-from urep_jax.models.response_model import ResponseConfig
+from urep_jax.models.response_model import ResponseConfig, ReturnLine
 from urep_jax.simulation.satisfaction.survey import Answers
 from urep_jax.training.satisfaction import SessionEnds, chance_of_yes, fit_survey, session_ends
 
@@ -78,8 +78,10 @@ def test_the_ends_of_a_logs_sessions_are_found_once_each() -> None:
     log, items = small_log(world), known_items(world.items)
     windows = ResponseWindows(log, np.asarray(world.listeners.vector)[:LISTENERS], items, STYLES, 6, 16, 0)
     seen = jax.eval_shape(lambda batch: window_features(batch, items), jax.tree.map(jnp.asarray, windows[0]))
-    model = ResponseConfig(*(part.shape[-1] for part in seen), width=4, hidden=4, heads=1, blocks=0, window=6)
-    ends = session_ends(response_model.init(jax.random.key(0), model), windows, items, model)
+    widths = (part.shape[-1] for part in (seen.listener, seen.item, seen.relation))
+    model = ResponseConfig(*widths, width=4, hidden=4, heads=1, blocks=0, window=6)
+    line = ReturnLine(jnp.full(seen.lasting.shape[-1] + 6, 0.1), jnp.full(len(model.days) - 1, -1.0))
+    ends = session_ends(response_model.init(jax.random.key(0), model) | {"return": line}, windows, items, model)
     np.testing.assert_array_equal([ends.row, ends.event], np.nonzero(log.session_over))
     np.testing.assert_allclose(ends.numbers[:, -1], np.log(ends.back / (1 - ends.back)), rtol=1e-3, atol=1e-3)
     np.testing.assert_array_equal(ends.numbers[:, -2], log.ratio[ends.row, ends.event])

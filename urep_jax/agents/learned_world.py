@@ -99,7 +99,7 @@ class LearnedWorld(NamedTuple):
         listeners: who was logged.
         pools: the candidates of each pool.
         styles: the numbers of the styles.
-        response: the model's parameters.
+        response: the model's parameters, and its line of returns.
         returns: within which its hazards of coming back are held.
         offered: content of each pool's candidates, as in a `World`.
         model: its size.
@@ -166,7 +166,7 @@ def learned_world(
         of: what a service has of the world that was logged.
         log: who is to live in the learned world, one listener a row, each with at least one event.
         items: what is known of what can be played, as the model reads it.
-        response: the model's parameters.
+        response: the model's parameters, and its line of returns.
         returns: the range of hazards of coming back, from `training.returns_said.range_of_returns`.
         model: its size.
     """
@@ -248,8 +248,8 @@ def step(
     ratio = jnp.where(is_left, share, 1.0)
     length = world.items.minutes[item]
     minutes = ratio * length
-    after = response_model.follow(world.response, hidden, seen.lasting, feedback, ratio, length, world.model)
-    after = held(after, world.returns)
+    done = response_model.done(feedback, ratio, length)
+    after = held(response_model.follow(world.response, hidden, seen.lasting, done, world.model), world.returns)
     is_over = jax.random.uniform(keys["end"]) < jax.nn.sigmoid(after.session_over)
     pause = time_of(after.log_hazard, jax.random.exponential(keys["away"]), world.model.days)
     terminated = is_over & ~jnp.isfinite(pause)

@@ -9,13 +9,13 @@ attention the same of the events of a window before it, whose outcomes are in wh
 with s the listener's numbers, x the item's and c those of how the two stand to each other. Of h it says what the
 feedback is, and how much is heard of what is left early; of h and these, whether the session ends after the item.
 
-How long the listener stays away if so is told by a line: of the numbers l that outlast a session, and of what was done
-with the item, o, the hazard of coming back on piece k of the time away is
+How long the listener stays away if so is told by a line, which is learnt apart (`training.brings_back`). Of the numbers
+l that outlast a session, and of what was done with the item, o, the hazard of coming back on piece k of the time away:
 
 .. math:: \log \lambda_k = b_k + \langle w, [l, o] \rangle
 
-An agent leads listeners to where no log has been; there a line goes on as it did in the logs, where a network that
-reads all that has been heard made much of nothing.
+An agent leads listeners to where no log has been. There a line goes on as it did in the logs; a network that read all
+that had been heard made much of little.
 
 The blocks are those of the negative-feedback transformer (Negative Feedback for Music Personalization, §3). A model of
 users to train agents in: Chen et al. 2019, "Generative adversarial user model for reinforcement learning". Proportional
@@ -49,7 +49,6 @@ class ResponseConfig:
         listener: numbers of the listener and the moment, at least 1.
         item: numbers of an item, at least 1.
         relation: numbers of how the two stand to each other, at least 1.
-        lasting: numbers of what outlasts a session, at least 1.
         width: of the events' vectors, a multiple of `heads`.
         hidden: of the layers between inputs, vectors and heads, at least 1.
         blocks: transformer blocks, at least 0; without one the window is not read.
@@ -64,7 +63,6 @@ class ResponseConfig:
     listener: int
     item: int
     relation: int
-    lasting: int
     width: int = 16
     hidden: int = 32
     blocks: int = 1
@@ -73,7 +71,7 @@ class ResponseConfig:
     days: tuple[float, ...] = DAYS
 
     def __post_init__(self) -> None:
-        for name in ("listener", "item", "relation", "lasting", "width", "hidden", "heads", "window"):
+        for name in ("listener", "item", "relation", "width", "hidden", "heads", "window"):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} is {getattr(self, name)}, but must be at least 1; raise it")
         if self.blocks < 0:
@@ -100,6 +98,18 @@ class Response(NamedTuple):
 
     feedback: Float32[Array, "*B 4"]
     log_power: Float32[Array, "*B"]
+
+
+class ReturnLine(NamedTuple):
+    """What tells how soon a listener is back.
+
+    Attributes:
+        slope: w, of `Features.lasting` and of `done`.
+        pieces: b, of each piece of `ResponseConfig.days`.
+    """
+
+    slope: Float32[Array, "X"]
+    pieces: Float32[Array, "K"]
 
 
 class After(NamedTuple):
@@ -164,20 +174,10 @@ class _Follow(nn.Module):
         return _head(jnp.concatenate([h_D, outcome], axis=-1), self.cfg.hidden, 1)[..., 0]
 
 
-class _Return(nn.Module):
-    cfg: ResponseConfig
-
-    @nn.compact
-    def __call__(self, lasting: jax.Array, outcome: jax.Array) -> jax.Array:
-        slope = nn.Dense(1, use_bias=False, name="slope")
-        pieces = self.param("pieces", nn.initializers.zeros, (len(self.cfg.days) - 1,))
-        return slope(jnp.concatenate([lasting, outcome], axis=-1)) + pieces
-
-
 def init(key: jax.Array, cfg: ResponseConfig) -> Params:
-    """Fresh parameters."""
-    keys = jax.random.split(key, 5)
-    of = Features(*(jnp.zeros(width) for width in (cfg.listener, cfg.item, cfg.relation, cfg.lasting)))
+    """Fresh parameters of all but the line that returns are told by: `return`, a `ReturnLine`, is to be added."""
+    keys = jax.random.split(key, 4)
+    of = Features(jnp.zeros(cfg.listener), jnp.zeros(cfg.item), jnp.zeros(cfg.relation), jnp.zeros(0))
     h_D, outcome = jnp.zeros(cfg.width), jnp.zeros(len(RESPONSES) + 2)
     window = jnp.zeros((1, cfg.window, cfg.width)), jnp.ones((1, cfg.window), bool)
     return {
@@ -185,7 +185,6 @@ def init(key: jax.Array, cfg: ResponseConfig) -> Params:
         "encode": _Encode(cfg).init(keys[1], *window).get("params", {}),  # of no blocks there are none
         "respond": _Respond(cfg).init(keys[2], h_D)["params"],
         "follow": _Follow(cfg).init(keys[3], h_D, outcome)["params"],
-        "return": _Return(cfg).init(keys[4], of.lasting, outcome)["params"],
     }
 
 
@@ -214,29 +213,50 @@ def respond(params: Params, hidden: Float32[Array, "*B D"], cfg: ResponseConfig)
     return Response(said[..., :-1], said[..., -1])
 
 
+def done(
+    feedback: Int32[Array, "*B"], ratio: Float32[Array, "*B"], minutes: Float32[Array, "*B"]
+) -> Float32[Array, "*B O"]:
+    """What was done with an item, as numbers.
+
+    Args:
+        feedback: code of `core.types.Feedback`.
+        ratio: share of it that was heard.
+        minutes: its length.
+    """
+    is_kind = (feedback[..., None] == jnp.array(RESPONSES)).astype(jnp.float32)
+    return jnp.concatenate([is_kind, ratio[..., None], jnp.log1p(ratio * minutes)[..., None]], axis=-1)
+
+
+def session_over(
+    params: Params, hidden: Float32[Array, "*B D"], done: Float32[Array, "*B O"], cfg: ResponseConfig
+) -> Float32[Array, "*B"]:
+    """Logit of the session's end after each item.
+
+    Args:
+        params: from `init`.
+        hidden: from `encode`, there.
+        done: what was done with it, from `done`.
+        cfg: as given to `init`.
+    """
+    return jnp.asarray(_Follow(cfg).apply({"params": params["follow"]}, hidden, done))
+
+
 def follow(
     params: Params,
     hidden: Float32[Array, "*B D"],
     lasting: Float32[Array, "*B Y"],
-    feedback: Int32[Array, "*B"],
-    ratio: Float32[Array, "*B"],
-    minutes: Float32[Array, "*B"],
+    done: Float32[Array, "*B O"],
     cfg: ResponseConfig,
 ) -> After:
     """What follows each item.
 
     Args:
-        params: from `init`.
+        params: from `init`, and the line of returns.
         hidden: from `encode`, there.
         lasting: as of `Features`, there.
-        feedback: what was done with it, code of `core.types.Feedback`.
-        ratio: share of it that was heard.
-        minutes: its length.
+        done: what was done with it, from `done`.
         cfg: as given to `init`.
     """
-    is_kind = (feedback[..., None] == jnp.array(RESPONSES)).astype(jnp.float32)
-    outcome = jnp.concatenate([is_kind, ratio[..., None], jnp.log1p(ratio * minutes)[..., None]], axis=-1)
-    return After(
-        jnp.asarray(_Follow(cfg).apply({"params": params["follow"]}, hidden, outcome)),
-        jnp.asarray(_Return(cfg).apply({"params": params["return"]}, lasting, outcome)),
-    )
+    line: ReturnLine = params["return"]
+    level = jnp.concatenate([lasting, done], axis=-1) @ line.slope
+    return After(session_over(params, hidden, done, cfg), level[..., None] + line.pieces)
