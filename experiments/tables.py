@@ -38,6 +38,9 @@ TITLES = {
     "total_satisfaction/ppo": "weeks, ppo",
     "total_satisfaction/oracle": "weeks, oracle",
     "over_myopic/ppo": "ppo over myopic",
+    "learned/agreement/first_and_true/reward": "learned and true world",
+    "learned/agreement/second_and_true/reward": "second and true",
+    "learned/agreement/first_and_second/reward": "both learned worlds",
 }
 """What a person is told of each metric, in the order of tables."""
 
@@ -50,13 +53,17 @@ FUTURE = "future_listening/z_u/auc"
 PPO = "total_satisfaction/ppo"
 """By what runs of long-term satisfaction are compared."""
 
-COMPARED_BY = ("pair_accuracy", "ndcg@10", FUTURE, PPO)
+AGREEMENT = "learned/agreement/first_and_second/reward"
+"""By what runs of what logs tell are compared: rank correlation of policies in two learned worlds."""
+
+COMPARED_BY = ("pair_accuracy", "ndcg@10", FUTURE, PPO, AGREEMENT)
 """The metrics of which every model of a run has one: the first that is there tells which models there are."""
 
 MAIN = ("pair_accuracy", "random_pair_accuracy", "ndcg@10", "recall@10", "mrr_up", "mrr_down")
 RECALL = ("recall_up@10", "recall_down@10")
 REPRESENTATION = tuple(name for name in TITLES if name.startswith(("future_", "cold_", "artist_pref", "clusters/")))
 LONG_TERM = tuple(name for name in TITLES if name.startswith(("total_satisfaction/", "over_myopic/")))
+AGREEMENTS = tuple(name for name in TITLES if name.startswith("learned/agreement/"))
 BY_POPULARITY = (
     *(f"{metric}/{bucket}" for metric in ("pair_accuracy", "mrr_up") for bucket in ("head", "middle", "tail")),
     "recommended_popularity",
@@ -90,7 +97,7 @@ def digits(metric: str) -> int:
     """Digits that a metric is told with: small ones are told with more."""
     if "epochs" in metric:
         return 1
-    if metric in LONG_TERM:
+    if metric in LONG_TERM or metric in AGREEMENTS:
         return 2
     return 4 if any(word in metric for word in ("mrr", "recall", "ndcg")) else 3
 

@@ -52,6 +52,27 @@ def curves(
         save(figure, path)
 
 
+def named_points(panels: Mapping[str, tuple[str, str, Mapping[str, tuple[float, float]]]], path: Path) -> None:
+    """Things that are measured twice, beside the line on which both agree.
+
+    Args:
+        panels: by data set: what is across, what is up, and both of each thing, by its name.
+        path: of the figure.
+    """
+    with plt.rc_context(STYLE):
+        size = (4.6 * len(panels), 3.8)
+        figure, places = plt.subplots(1, len(panels), figsize=size, layout="constrained", squeeze=False)
+        for axes, (name, (x, y, points)) in zip(places[0], panels.items(), strict=True):
+            both_Nx2 = np.array(list(points.values()))
+            ends = [both_Nx2.min(), both_Nx2.max()]
+            axes.plot(ends, ends, color=QUIET, lw=1, ls="--", zorder=0)
+            axes.scatter(*both_Nx2.T, s=16, color=COLORS[0])
+            for label, place in points.items():
+                axes.annotate(label, place, xytext=(3, 3), textcoords="offset points", fontsize=6, color=INK)
+            axes.set(xlabel=x, ylabel=y, title=name if len(panels) > 1 else None)
+        save(figure, path)
+
+
 def figure_3(series: Mapping[str, Series], path: Path) -> None:
     """Epochs over `p_hard`, above the reciprocal ranks of ups (whole lines) and downs (dashed)."""
     epochs, ups, downs = series["epochs_to_convergence"], series["mrr_up"], series["mrr_down"]

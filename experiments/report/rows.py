@@ -6,9 +6,21 @@ from typing import NamedTuple
 
 from experiments.report.intervals import Plain, difference, difference_by_user, estimate, told_gain
 from experiments.report.runs import Repeat, Run
-from experiments.tables import COMPARED_BY, FUTURE, LONG_TERM, MAIN, RECALL, REPRESENTATION, TITLES, digits, model_title
+from experiments.tables import (
+    AGREEMENT,
+    AGREEMENTS,
+    COMPARED_BY,
+    FUTURE,
+    LONG_TERM,
+    MAIN,
+    RECALL,
+    REPRESENTATION,
+    TITLES,
+    digits,
+    model_title,
+)
 
-COLUMNS = (*MAIN, *RECALL, "epochs_to_convergence", *REPRESENTATION, *LONG_TERM)
+COLUMNS = (*MAIN, *RECALL, "epochs_to_convergence", *REPRESENTATION, *LONG_TERM, *AGREEMENTS)
 _ALL_PAIRS = 6
 """Rows of which each two are compared; more of them would be a wall of numbers."""
 
@@ -174,10 +186,13 @@ def differences(rows: Sequence[Row], metric: str, against: str | None = None) ->
     for one, other in pairs:
         common = len(one.runs.keys() & other.runs.keys())
         if common:
-            gains = (
-                difference(one.values(metric), other.values(metric)),
-                difference_by_user(one.runs, other.runs, one.column(metric), other.column(metric)),
+            # How far policies' order agrees is no user's.
+            by_users = (
+                None
+                if metric == AGREEMENT
+                else difference_by_user(one.runs, other.runs, one.column(metric), other.column(metric))
             )
+            gains = (difference(one.values(metric), other.values(metric)), by_users)
             found.append(Difference(one.name, other.name, common, *(gain.plain() if gain else None for gain in gains)))
     return found
 

@@ -12,7 +12,7 @@ import pyarrow.parquet as pq
 import yaml
 
 from experiments.folder import flatten
-from experiments.tables import COMPARED_BY, FUTURE, PPO
+from experiments.tables import AGREEMENT, COMPARED_BY, FUTURE, PPO
 
 REPEATS = ("seed", "data.source.world")
 """Knobs in which the repetitions of a setting differ."""
@@ -44,10 +44,10 @@ class Run:
 
     @property
     def data(self) -> str:
-        """Name of its data set; user representations and agents, which are tested otherwise, say so."""
-        name = str(self.config["data.name"])
-        kind = "-users" if FUTURE in self.metrics else "-agents" if PPO in self.metrics else ""
-        return name + kind
+        """Name of its data set; user representations, agents and learned worlds, which are tested otherwise, say so."""
+        kinds = {FUTURE: "-users", PPO: "-agents", AGREEMENT: "-learned"}
+        kind = next((kind for metric, kind in kinds.items() if metric in self.metrics), "")
+        return f"{self.config['data.name']}{kind}"
 
     @property
     def repeat(self) -> Repeat:
@@ -90,7 +90,10 @@ def read_runs(folders: Sequence[Path]) -> list[Run]:
     # What recommends or ranks has no result that could be compared.
     runs = [run for run in ended if any(metric in run.metrics for metric in COMPARED_BY)]
     if not runs:
-        raise ValueError(f"no run has ended below {', '.join(map(str, folders))}; a run that has holds a metrics.json")
+        where = ", ".join(map(str, folders))
+        if ended:
+            raise ValueError(f"none of the {len(ended)} runs below {where} has what runs are compared by; name others")
+        raise ValueError(f"no run has ended below {where}; a run that has holds a metrics.json")
     return runs
 
 

@@ -383,3 +383,38 @@ def test_looking_ahead_is_told_agent_by_agent_over_its_knob(tmp_path: Path) -> N
     assert over is not None
     assert over[1] == estimate([-0.8, -0.88]).told(2, sign=True)
     assert "horizon_days=4 − new listeners learn.ppo.horizon_days=4 | 2 | +.50 ±.00 | – |" in report, "other people"
+
+
+def learned_run(folder: Path, rewards: Mapping[str, tuple[float, float, float]], **knobs: Any) -> None:
+    """A run of what logs tell; rewards of each policy in the true and both learned worlds."""
+    metrics = {f"learned/agreement/first_and_second/reward{end}": value for end, value in CORRELATION.items()}
+    for policy, by_place in rewards.items():
+        metrics[f"learned/{policy}/satisfaction"] = 2.5
+        for place, reward in zip(("true", "first", "second"), by_place, strict=True):
+            metrics |= {f"learned/{policy}/reward/{place}": reward, f"learned/{policy}/sessions/{place}": reward / 10}
+    run_of(folder, config_of(0, **knobs), metrics)
+    # It asks no users.
+    (folder / "users.parquet").unlink()
+
+
+CORRELATION = {"": 0.96, "_low": 0.8, "_high": 1.0}
+
+
+def test_policies_of_learned_worlds_are_told_and_drawn(tmp_path: Path) -> None:
+    rewards = {"random": (120.0, 134.0, 128.0), "near": (370.0, 372.0, 339.0)}
+    learned_run(tmp_path / "runs" / "one", {"random": (1.0, 2.0, 3.0)}, worlds=1)
+    learned_run(tmp_path / "runs" / "three", rewards, worlds=3)
+    assert main([str(tmp_path / "runs"), "--out", str(tmp_path / "out")]) is None
+    report = (tmp_path / "out" / "report.md").read_text()
+    assert "## tiny-learned" in report
+    assert "| worlds=3 | 1 | .96 |" in report
+    # Of the run with most worlds.
+    assert "| near | 2.500 | 370 | 372 | 339 | 37.0 | 37.2 | 33.9 |" in report
+    assert "| first and second | .96 (.80 to 1.00) |" in report
+    assert (tmp_path / "out" / "learned_worlds.png").stat().st_size > 5_000
+
+
+def test_runs_that_cannot_be_compared_are_named(tmp_path: Path) -> None:
+    run_of(tmp_path / "one", config_of(0), {"events": 3.0})
+    with pytest.raises(ValueError, match=r"none of the 1 runs below .* has what runs are compared by; name others"):
+        read_runs([tmp_path])
