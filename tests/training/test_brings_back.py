@@ -88,3 +88,13 @@ def test_where_items_bring_nobody_back_nothing_of_it_is_found() -> None:
     # All are back by chance alone, once a day in the mean.
     seen = jnp.concatenate([jnp.zeros(len(line.slope) - 6), jnp.array([1.0, 0, 0, 0, 1, np.log(5)])])
     assert float(seen @ line.slope + line.pieces[0]) == pytest.approx(0, abs=0.5)
+
+
+def test_a_log_in_which_nobody_comes_back_is_refused() -> None:
+    log = heard_whole(0.0)
+    log = log._replace(came_back=np.zeros_like(log.came_back))
+    windows = ResponseWindows(log, np.zeros((USERS, 1), np.float32), KNOWN, STYLES, 8, 256, 0)
+    with pytest.raises(
+        ValueError, match=f"of {USERS * EVENTS // SESSION} sessions that end in the log nobody came back"
+    ):
+        learn_returns(log, windows, KNOWN, DAYS)

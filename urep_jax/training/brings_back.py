@@ -73,9 +73,17 @@ def learn_returns(
 
     Returns:
         What is known of the items, with how soon each brings back; and the line, of what is seen with these.
+
+    Raises:
+        ValueError: if nobody is known to have come back.
     """
     items = items._replace(brings_back=jnp.zeros_like(items.brings_back))
     row_E, event_E, lasting_ExY, done_ExO, days_away_E, came_back_E = _ends(windows, items)
+    if not came_back_E.any():
+        raise ValueError(
+            f"of {len(came_back_E)} sessions that end in the log nobody came back, which tells nothing of how soon "
+            "listeners do; take a longer log, or more listeners"
+        )
     numbers_ExX = np.concatenate([lasting_ExY, done_ExO], axis=1).astype(np.float64)
     mean_X, scale_X = numbers_ExX.mean(0), numbers_ExX.std(0)
     scale_X = np.where(scale_X < _LEAST_SPREAD, np.inf, scale_X)
