@@ -38,7 +38,8 @@ class KnownItems(NamedTuple):
         numbers: content, fame, length, and whether it is a show, of mean 0 and variance 1 or near it.
         style: which style it is of.
         minutes: its length.
-        brings_back: how soon it does, as a log hazard, as far as logs tell (`training.brings_back`); 0 before that.
+        brings_back: log of how many times as soon those are back who hear nothing else, as far as logs tell
+            (`training.brings_back`); 0 before that has been learnt.
     """
 
     numbers: Float32[Array, "V F"]

@@ -216,7 +216,7 @@ def respond(params: Params, hidden: Float32[Array, "*B D"], cfg: ResponseConfig)
 def done(
     feedback: Int32[Array, "*B"], ratio: Float32[Array, "*B"], minutes: Float32[Array, "*B"]
 ) -> Float32[Array, "*B O"]:
-    """What was done with an item, as numbers.
+    """What was done with an item, as numbers: which of `RESPONSES` (1, else 0), share heard, log(1 + minutes heard).
 
     Args:
         feedback: code of `core.types.Feedback`.
