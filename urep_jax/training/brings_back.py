@@ -126,7 +126,7 @@ def _ends(windows: ResponseWindows, items: KnownItems) -> list[np.ndarray]:
 
 
 def _number(params: Any, numbers_VxF: Float32[Array, "V F"]) -> Float32[Array, "V"]:
-    """v of each item, -1 to 1."""
+    """Each item's v, -1 to 1."""
     return jnp.tanh(numbers_VxF @ params["content"] + params["bias"])
 
 
