@@ -67,8 +67,11 @@ def named_points(panels: Mapping[str, tuple[str, str, Mapping[str, tuple[float, 
             ends = [both_Nx2.min(), both_Nx2.max()]
             axes.plot(ends, ends, color=QUIET, lw=1, ls="--", zorder=0)
             axes.scatter(*both_Nx2.T, s=16, color=COLORS[0])
+            # Names stand on the far side of the line, so that fewer lie on each other.
             for label, place in points.items():
-                axes.annotate(label, place, xytext=(3, 3), textcoords="offset points", fontsize=6, color=INK)
+                aside, side = ((-4, -2), "right") if place[1] > place[0] else ((4, -2), "left")
+                axes.annotate(label, place, aside, textcoords="offset points", ha=side, fontsize=6, color=INK)
+            axes.margins(0.12)
             axes.set(xlabel=x, ylabel=y, title=name if len(panels) > 1 else None)
         save(figure, path)
 
