@@ -16,9 +16,10 @@ from urep_jax.data.negatives import NegativeSampler, draw_negatives, shared_by_b
 from urep_jax.data.sequences import Batch
 from urep_jax.data.vocabulary import FIRST_ITEM, PAD
 from urep_jax.losses.binary import bce, gbce, gbce_beta
+from urep_jax.losses.full_softmax import Heard, full_softmax_sum
 from urep_jax.losses.hardest import candidate_scores, hardest_negative
 from urep_jax.losses.pairwise import bpr
-from urep_jax.losses.softmax import Heard, full_softmax_sum, sampled_softmax
+from urep_jax.losses.softmax import sampled_softmax
 from urep_jax.models import transformer
 from urep_jax.models.transformer import TransformerConfig
 from urep_jax.training.objective import Change, Objective, Params, RowWise, TableMode
@@ -179,13 +180,11 @@ def negative_feedback_objective(
 
 def _heard(batch: Batch, num_items: int, model: TransformerConfig) -> Heard:
     """Which items a model sees when it is asked: with causal attention, those up to the task's own position."""
-    L = batch.item.shape[1]
-    # What is no item of the vocabulary has its place past the last of them, where it is dropped.
+    # What is no item of the vocabulary has its place past the last of them.
     index_BxL = jnp.where(batch.item >= FIRST_ITEM, batch.item - FIRST_ITEM, num_items)
-    place_L = jnp.arange(L) if model.attention == "causal" else jnp.zeros(L, jnp.int32)
-    # Row by row: as one scatter, rows that are spread over devices would be gathered on each of them.
-    since_BxV = jax.vmap(lambda index_L: jnp.full(num_items, L).at[index_L].min(place_L, mode="drop"))(index_BxL)
-    return Heard(since_BxV, batch.task)
+    place_L = jnp.arange(batch.item.shape[1], dtype=jnp.int32)
+    since_L = place_L if model.attention == "causal" else jnp.zeros_like(place_L)
+    return Heard(index_BxL, jnp.broadcast_to(since_L, index_BxL.shape), batch.task)
 
 
 def _items(change: Change, drawn: Drawn) -> Drawn:
