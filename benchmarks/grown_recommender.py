@@ -53,7 +53,7 @@ from urep_jax.evaluation.by_user import ByUser
 from urep_jax.evaluation.full_ranking import target_ranks
 from urep_jax.evaluation.model_scorer import transformer_scorer
 from urep_jax.evaluation.paired import paired_difference
-from urep_jax.evaluation.scorer import Scorer, candidate_scores, catalogue_scores
+from urep_jax.evaluation.scorer import Scorer, candidate_scores
 from urep_jax.metrics.auc import pair_auc
 from urep_jax.metrics.group_mean import GroupMean
 from urep_jax.metrics.ranking import ndcg_at
@@ -137,8 +137,9 @@ class Bench:
         seen = {name: self._seen(self._scorer(model, cases)) for name, model in models.items()}
         then = dataclasses.replace(cases, stop=np.minimum(cases.stop, world.first.stop[cases.sequence]))
         asked = np.flatnonzero(then.stop > then.start)
+        everything = slice(0, world.log.num_items)
         before, after = (
-            catalogue_scores(self._scorer(models[name], then), asked, world.log.num_items)[:, ~world.is_new]
+            np.asarray(self._scorer(models[name], then).catalogue(asked, everything))[:, ~world.is_new]
             for name in (NOT_GROWN, GROWN)
         )
         trained = np.isfinite(before)
@@ -159,8 +160,8 @@ class Bench:
         every, old = (self._pairs(scorer, cases, where_N) for where_N in (is_up_N | True, ~is_new_N))
         with_new = GroupMean(every.total - old.total, every.count - old.count)
 
-        def catalogue(rows_B: np.ndarray) -> np.ndarray:
-            return np.where(world.is_new, -np.inf, np.asarray(scorer.catalogue(rows_B)))
+        def catalogue(rows_B: np.ndarray, items: slice) -> np.ndarray:
+            return np.where(world.is_new[items], -np.inf, np.asarray(scorer.catalogue(rows_B, items)))
 
         def ndcg(scorer: Scorer, where_N: np.ndarray) -> ByUser:
             gain_N = ndcg_at(target_ranks(scorer, world.log, cases), 10)

@@ -28,7 +28,7 @@ EVENTS = [
 def scores_of(make, log, split):
     """The scores of a user-independent baseline, seen through both calls."""
     scorer = make(log, split)(log, split.test)
-    scores_V = np.asarray(scorer.catalogue(np.array([0]))[0])
+    scores_V = np.asarray(scorer.catalogue(np.array([0]), slice(0, log.num_items))[0])
     items_1xV = np.arange(log.num_items, dtype=np.int32)[None]
     np.testing.assert_array_equal(scorer.candidates(np.array([0]), items_1xV)[0], scores_V)
     return scores_V
@@ -77,7 +77,7 @@ def test_oracle_reads_the_affinities_of_the_targets():
     with pytest.raises(ValueError, match="item 5 in case 0"):
         scorer.candidates(np.array([0]), np.array([[5]], np.int32))
     with pytest.raises(ValueError, match="not of the catalogue"):
-        scorer.catalogue(np.array([0]))
+        scorer.catalogue(np.array([0]), slice(0, 1))
     with pytest.raises(ValueError, match="no affinity"):
         oracle(log_of(events), cases)
 

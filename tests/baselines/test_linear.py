@@ -69,7 +69,9 @@ def test_item_knn_matches_loops(log, neighbours, shrink) -> None:
     cases = split.test
     if not len(cases):
         return
-    scores = item_knn(log, split, neighbours=neighbours, shrink=shrink)(log, cases).catalogue(np.arange(len(cases)))
+    scores = item_knn(log, split, neighbours=neighbours, shrink=shrink)(log, cases).catalogue(
+        np.arange(len(cases)), slice(0, log.num_items)
+    )
     for c in range(len(cases)):
         span = slice(cases.start[c], cases.stop[c])
         liked = set(log.item[span][log.feedback[span] == Feedback.UP].tolist())
@@ -92,7 +94,7 @@ def test_ease_is_each_items_ridge_regression_on_all_others(log) -> None:
         return
     scorer = ease(log, split, ridge=2.0)(log, cases)
     asked_CxV = histories(log, cases.start, cases.stop, signs).toarray()
-    scores_CxV = scorer.catalogue(np.arange(len(cases)))
+    scores_CxV = scorer.catalogue(np.arange(len(cases)), slice(0, log.num_items))
     for v in range(NUM_ITEMS):
         others = np.arange(NUM_ITEMS) != v
         model = Ridge(alpha=2.0, fit_intercept=False).fit(history_UxV[:, others], history_UxV[:, v])

@@ -109,10 +109,10 @@ def test_the_same_seed_gives_the_same_and_its_own_scores_twice() -> None:
     log = log_of(planted(alike=False))
     split = PaperSplit(cut=25)(log)
     one, other = (logistic_factors(log, split, width=2, sweeps=2, seed=3)(log, split.test) for _ in range(2))
-    rows = np.arange(4)
-    np.testing.assert_array_equal(one.catalogue(rows), other.catalogue(rows))
+    rows, everything = np.arange(4), slice(0, log.num_items)
+    np.testing.assert_array_equal(one.catalogue(rows, everything), other.catalogue(rows, everything))
     items = np.array([[3, 5]] * 4, np.int32)
-    np.testing.assert_array_equal(one.candidates(rows, items), one.catalogue(rows)[:, [3, 5]])
+    np.testing.assert_array_equal(one.candidates(rows, items), one.catalogue(rows, everything)[:, [3, 5]])
 
 
 def test_wrong_values_are_refused() -> None:

@@ -6,7 +6,16 @@ import numpy as np
 import pytest
 from hypothesis import given
 
-from tests.evaluation.cases import cases_of, chunk_sizes, logs, random_scores, seeds, table_scorer
+from tests.evaluation.cases import (
+    block_sizes,
+    cases_of,
+    catalogue_in_blocks,
+    chunk_sizes,
+    logs,
+    random_scores,
+    seeds,
+    table_scorer,
+)
 from tests.logs import NUM_ITEMS, Row, log_of
 from urep_jax.core.types import Feedback
 from urep_jax.data.splits import LeaveOneOut
@@ -15,8 +24,8 @@ from urep_jax.evaluation.full_ranking import full_ranking
 from urep_jax.evaluation.scorer import item_scorer
 
 
-@given(logs, seeds, chunk_sizes)
-def test_matches_loops(log, seed, chunk):
+@given(logs, seeds, chunk_sizes, block_sizes)
+def test_matches_loops(log, seed, chunk, block):
     cases = cases_of(log)
     scores_CxV = random_scores(len(cases), seed)
     rank = {"up": {}, "down": {}}
@@ -29,7 +38,8 @@ def test_matches_loops(log, seed, chunk):
             r = 1 + sum(s > own for s in others) + sum(s == own for s in others) / 2
             kind = "up" if cases.feedback[n] == Feedback.UP else "down"
             rank[kind].setdefault(int(user), []).append(math.inf if own == -math.inf else r)
-    results = full_ranking(table_scorer(scores_CxV), log, cases, k=3, chunk=chunk)
+    with catalogue_in_blocks(block):
+        results = full_ranking(table_scorer(scores_CxV), log, cases, k=3, chunk=chunk)
     assert list(results) == ["mrr_up", "mrr_down", "recall_up@3", "recall_down@3"]
     for kind, users in rank.items():
         reciprocal = [np.mean([1 / r for r in users[u]]) for u in sorted(users)]

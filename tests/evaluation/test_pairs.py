@@ -73,7 +73,7 @@ def test_nan_names_case_and_item():
     with pytest.raises(ValueError, match="item 8 in case 1 is NaN"):
         pair_accuracy(table_scorer(scores_CxV), cases)
     with pytest.raises(ValueError, match=r"shape \(3,\)"):
-        pair_accuracy(Scorer(lambda rows, items: np.zeros(3, np.float32), lambda rows: None), cases, chunk=3)
+        pair_accuracy(Scorer(lambda rows, items: np.zeros(3, np.float32), lambda rows, items: None), cases, chunk=3)
     with pytest.raises(ValueError, match="chunk is 0"):
         pair_accuracy(table_scorer(scores_CxV), cases, chunk=0)
 

@@ -5,16 +5,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.evaluation.cases import cases_of, logs, random_scores, seeds, table_scorer
+from tests.evaluation.cases import block_sizes, cases_of, catalogue_in_blocks, logs, random_scores, seeds, table_scorer
 from tests.logs import NUM_ITEMS, Row, log_of
 from urep_jax.core.types import Feedback
 from urep_jax.data.cases import Cases
-from urep_jax.evaluation.scorer import Scorer
+from urep_jax.evaluation.scorer import CatalogueScores, Scorer
 from urep_jax.evaluation.two_stages import two_stages
 
 
-@given(logs, seeds, st.integers(1, NUM_ITEMS + 2))
-def test_matches_loops(log, seed, k) -> None:
+@given(logs, seeds, st.integers(1, NUM_ITEMS + 2), block_sizes)
+def test_matches_loops(log, seed, k, block) -> None:
     cases = cases_of(log)
     if not len(cases):
         return
@@ -29,9 +29,11 @@ def test_matches_loops(log, seed, k) -> None:
             if score < np.inf:
                 expected[c, v] = ranked_CxV[c, v]
     rows = np.arange(len(cases))
-    np.testing.assert_array_equal(scorer.catalogue(rows), expected)
     items = np.broadcast_to(np.arange(NUM_ITEMS, dtype=np.int32), expected.shape)
-    np.testing.assert_array_equal(scorer.candidates(rows, items), expected)
+    with catalogue_in_blocks(block):
+        found = [scores for _, scores in CatalogueScores(scorer, rows, NUM_ITEMS).blocks()]
+        np.testing.assert_array_equal(np.concatenate(found, axis=1), expected)
+        np.testing.assert_array_equal(scorer.candidates(rows, items), expected)
 
 
 @given(logs, seeds)
@@ -41,7 +43,7 @@ def test_with_itself_and_room_for_all_nothing_changes_but_what_is_known(log, see
         return
     scores_CxV = random_scores(len(cases), seed)
     one: Scorer = table_scorer(scores_CxV)
-    both_CxV = two_stages(one, one, log, cases, NUM_ITEMS).catalogue(np.arange(len(cases)))
+    both_CxV = two_stages(one, one, log, cases, NUM_ITEMS).catalogue(np.arange(len(cases)), slice(0, NUM_ITEMS))
     assert ((both_CxV == scores_CxV) | (both_CxV == -np.inf)).all()
 
 

@@ -18,7 +18,7 @@ def test_a_score_is_the_cosine_with_the_mean_of_the_ups() -> None:
     log = log_of([*rows, *(Row(1, t, 4, "up") for t in range(4))], num_items=6)
     cases = LeaveOneOut()(log).test
     scorer = vector_scorer(vectors, log, cases)
-    scores_CxV = scorer.catalogue(np.arange(2))
+    scores_CxV = scorer.catalogue(np.arange(2), slice(0, log.num_items))
     expected_V = vectors @ (vectors[0] + vectors[2]) / 2
     expected_V[4] = -np.inf
     np.testing.assert_allclose(scores_CxV[0], expected_V, rtol=1e-5)

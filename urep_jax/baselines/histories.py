@@ -57,8 +57,8 @@ def item_to_item(weights: Shaped[np.ndarray, "V V"] | csr_array, signs: Signs) -
     """Scores that are a sum over what is known of a user: `score_v = sum_w sign_w weights[w, v]`."""
 
     def bind(log: EventLog, cases: Cases) -> Scorer:
-        def catalogue(rows_B: np.ndarray) -> np.ndarray:
-            scores = histories(log, cases.start[rows_B], cases.stop[rows_B], signs) @ weights
+        def catalogue(rows_B: np.ndarray, items: slice) -> np.ndarray:
+            scores = histories(log, cases.start[rows_B], cases.stop[rows_B], signs) @ weights[:, items]
             return np.asarray(scores.toarray() if isinstance(scores, csr_array) else scores, np.float32)
 
         return catalogue_scorer(catalogue)

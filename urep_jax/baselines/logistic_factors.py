@@ -111,9 +111,9 @@ def logistic_factors(log: EventLog, split: Split, **settings: Any) -> ScorerFact
     def bind(log: EventLog, cases: Cases) -> Scorer:
         users_CxF = regress(histories(log, cases.start, cases.stop, signs), items_VxF, prior, penalty_F)
 
-        def catalogue(rows_B: np.ndarray) -> np.ndarray:
-            users_BxF = users_CxF[rows_B]
-            return np.asarray(users_BxF[:, :-1] @ items_VxF[:, :-1].T + items_VxF[:, -1] + users_BxF[:, -1:] + prior)
+        def catalogue(rows_B: np.ndarray, items: slice) -> np.ndarray:
+            users_BxF, items_CxF = users_CxF[rows_B], items_VxF[items]
+            return np.asarray(users_BxF[:, :-1] @ items_CxF[:, :-1].T + items_CxF[:, -1] + users_BxF[:, -1:] + prior)
 
         return catalogue_scorer(catalogue)
 

@@ -38,7 +38,7 @@ def oracle(log: EventLog, cases: Cases) -> Scorer:
         scores_BxM[row, column] = affinity[found]
         return scores_BxM
 
-    def catalogue(rows_B: np.ndarray) -> NoReturn:
+    def catalogue(rows_B: np.ndarray, items: slice) -> NoReturn:
         raise ValueError("the oracle knows the affinities of targets only, not of the catalogue; use pair_accuracy")
 
     return Scorer(candidates, catalogue)

@@ -3,16 +3,16 @@
 from collections.abc import Mapping, Sequence
 
 import numpy as np
-from jaxtyping import Bool, Float64, Int32, Int64
+from jaxtyping import Bool, Float32, Float64, Int32, Int64
 
 from urep_jax.core.types import Feedback
 from urep_jax.data.cases import Cases
 from urep_jax.data.log import EventLog
 from urep_jax.data.ragged import ranges
 from urep_jax.evaluation.by_user import ByUser
-from urep_jax.evaluation.scorer import Scorer, catalogue_scores, chunks, padded
+from urep_jax.evaluation.scorer import CatalogueScores, Scorer, chunks, padded
 from urep_jax.metrics.group_mean import GroupMean
-from urep_jax.metrics.ranking import ranks, recall_at, reciprocal_rank
+from urep_jax.metrics.ranking import best_columns, places_before, recall_at, reciprocal_rank
 
 
 def full_ranking(scorer: Scorer, log: EventLog, cases: Cases, *, k: int = 10, chunk: int = 64) -> Mapping[str, ByUser]:
@@ -26,7 +26,7 @@ def full_ranking(scorer: Scorer, log: EventLog, cases: Cases, *, k: int = 10, ch
         log: the log that the cases belong to.
         cases: the questions.
         k: depth of the recall, at least 1.
-        chunk: cases that are scored at once; memory is `chunk x V`. It changes no result.
+        chunk: cases that are scored at once. It changes no result.
 
     Source: Negative Feedback for Music Personalization, §5.2.3.
 
@@ -61,7 +61,7 @@ def target_ranks(
         log: the log that the cases belong to.
         cases: the questions.
         out: with which feedback an item of the input is out of the contest. The target itself always stays.
-        chunk: cases that are scored at once; memory is `chunk x V`. It changes no result.
+        chunk: cases that are scored at once. It changes no result.
 
     Returns:
         In the order of `cases.item`.
@@ -69,10 +69,17 @@ def target_ranks(
     rank_N = np.empty(len(cases.item))
     for rows, real in chunks(np.diff(cases.offsets), chunk):
         items_BxM, flat, places = padded(cases.offsets, cases.item, rows, real)
-        scores_BxV = catalogue_scores(scorer, rows, log.num_items)
-        target_scores_BxM = np.take_along_axis(scores_BxV, items_BxM, axis=1)
-        scores_BxV[known_items(log, cases, rows, out)] = -np.inf
-        rank_N[flat] = ranks(scores_BxV, items_BxM, target_scores_BxM)[places]
+        catalogue = CatalogueScores(scorer, rows, log.num_items)
+        own_BxM = np.full(items_BxM.shape, np.nan, np.float32)
+        for items, scores_BxC in catalogue.blocks():
+            row, column = np.nonzero((items_BxM >= items.start) & (items_BxM < items.stop))
+            own_BxM[row, column] = scores_BxC[row, items_BxM[row, column] - items.start]
+        row, item = known_items(log, cases, rows, out)
+        rank_BxM = np.ones(items_BxM.shape)
+        for items, scores_BxC in catalogue.blocks():
+            _take_out(scores_BxC, items, row, item)
+            rank_BxM += places_before(scores_BxC, items_BxM - items.start, own_BxM)
+        rank_N[flat] = rank_BxM[places]
     return rank_N
 
 
@@ -86,16 +93,31 @@ def recommended(
     Returns:
         The items, and which of them are recommended at all: an item at -inf never is.
     """
-    scores_BxV = catalogue_scores(scorer, rows, log.num_items)
-    scores_BxV[known_items(log, cases, rows)] = -np.inf
-    top_Bxk = np.argsort(-scores_BxV, axis=1, kind="stable")[:, :k]
-    return top_Bxk, np.take_along_axis(scores_BxV, top_Bxk, axis=1) > -np.inf
+    row, item = known_items(log, cases, rows)
+    best_Bxk, score_Bxk = np.zeros((len(rows), 0), np.int64), np.zeros((len(rows), 0), np.float32)
+    for items, scores_BxC in CatalogueScores(scorer, rows, log.num_items).blocks():
+        _take_out(scores_BxC, items, row, item)
+        column_Bxk = best_columns(scores_BxC, k)
+        # Those of earlier blocks stand first, so that equal ones stay in the order of their numbers.
+        best_BxK = np.concatenate([best_Bxk, items.start + column_Bxk], axis=1)
+        score_BxK = np.concatenate([score_Bxk, np.take_along_axis(scores_BxC, column_Bxk, axis=1)], axis=1)
+        place_Bxk = best_columns(score_BxK, k)
+        best_Bxk, score_Bxk = (np.take_along_axis(x_BxK, place_Bxk, axis=1) for x_BxK in (best_BxK, score_BxK))
+    return best_Bxk, score_Bxk > -np.inf
+
+
+def _take_out(
+    scores_BxC: Float32[np.ndarray, "B C"], items: slice, row: Int64[np.ndarray, "K"], item: Int32[np.ndarray, "K"]
+) -> None:
+    """Put items that are known at -inf, where they are in a block of the catalogue."""
+    within = (item >= items.start) & (item < items.stop)
+    scores_BxC[row[within], item[within] - items.start] = -np.inf
 
 
 def known_items(
     log: EventLog, cases: Cases, rows: Int64[np.ndarray, "B"], feedback: Sequence[Feedback] = (Feedback.UP,)
 ) -> tuple[Int64[np.ndarray, "K"], Int32[np.ndarray, "K"]]:
-    """The items that some cases' inputs hold with one of these kinds of feedback: places in B x V scores."""
+    """The items that some cases' inputs hold with one of these kinds of feedback: the row of each, and itself."""
     start_B, stop_B = cases.start[rows], cases.stop[rows]
     event = ranges(start_B, stop_B)
     row = np.repeat(np.arange(len(rows)), stop_B - start_B)

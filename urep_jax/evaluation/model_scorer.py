@@ -6,7 +6,7 @@ from collections.abc import Iterator
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Bool, Float, Float32, Int, Int32
+from jaxtyping import Array, Float, Float32, Int, Int32
 
 from urep_jax.core.mesh import by_rows, data_mesh, put_batch, replicated
 from urep_jax.core.types import Feedback
@@ -34,15 +34,13 @@ def transformer_scorer(
         chunk: cases encoded at once; it changes no result.
     """
     vectors_CxD = question_vectors(params, cfg, sequences, cases, chunk=chunk)
-    row_V = sequences.item_rows
-    never_V = jnp.asarray(row_V < FIRST_ITEM)
-    items_VxD = params["tables"]["item"][jnp.asarray(row_V)]
+    row_V, table_RxD = sequences.item_rows, params["tables"]["item"]
 
     def candidates(rows_B: np.ndarray, items_BxM: np.ndarray) -> Array:
-        return _candidate_scores(vectors_CxD[rows_B], items_VxD, items_BxM)
+        return _candidate_scores(vectors_CxD[rows_B], table_RxD, row_V[items_BxM])
 
-    def catalogue(rows_B: np.ndarray) -> Array:
-        return _catalogue_scores(vectors_CxD[rows_B], items_VxD, never_V)
+    def catalogue(rows_B: np.ndarray, items: slice) -> Array:
+        return _catalogue_scores(vectors_CxD[rows_B], table_RxD, row_V[items])
 
     return Scorer(candidates, catalogue)
 
@@ -82,16 +80,16 @@ def _question_encoder(cfg: TransformerConfig) -> jax.stages.Wrapped:
 
 @jax.jit
 def _candidate_scores(
-    vectors_BxD: Float[Array, "B D"], items_VxD: Float[Array, "V D"], items_BxM: Int[Array, "B M"]
+    vectors_BxD: Float[Array, "B D"], table_RxD: Float[Array, "R D"], row_BxM: Int[Array, "B M"]
 ) -> Float[Array, "B M"]:
-    return jnp.einsum("bd,bmd->bm", vectors_BxD, items_VxD[items_BxM])
+    return jnp.einsum("bd,bmd->bm", vectors_BxD, table_RxD[row_BxM])
 
 
 @jax.jit
 def _catalogue_scores(
-    vectors_BxD: Float[Array, "B D"], items_VxD: Float[Array, "V D"], never_V: Bool[Array, "V"]
-) -> Float[Array, "B V"]:
-    return jnp.where(never_V, -jnp.inf, vectors_BxD @ items_VxD.T)
+    vectors_BxD: Float[Array, "B D"], table_RxD: Float[Array, "R D"], row_C: Int[Array, "C"]
+) -> Float[Array, "B C"]:
+    return jnp.where(row_C < FIRST_ITEM, -jnp.inf, vectors_BxD @ table_RxD[row_C].T)
 
 
 def _rows(count: int, chunk: int) -> Iterator[Int32[np.ndarray, "B"]]:

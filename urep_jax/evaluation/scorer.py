@@ -13,6 +13,9 @@ from urep_jax.data.ragged import ranges
 
 Array = np.ndarray | jax.Array
 
+BLOCK_SCORES = 1 << 24
+"""Scores of the catalogue that exist at a time: more items are asked for in blocks."""
+
 
 class Scorer(NamedTuple):
     """Scores items for the cases of one log. Higher is better; -inf means never to recommend; NaN is an error.
@@ -23,11 +26,12 @@ class Scorer(NamedTuple):
 
     Attributes:
         candidates: scores of some items of each case, `(rows B, items B x M) -> B x M`.
-        catalogue: scores of all items for each case, `(rows B) -> B x V`.
+        catalogue: scores of the items of a slice, which has a start and a stop, for each case,
+            `(rows B, slice of C items) -> B x C`.
     """
 
     candidates: Callable[[Int64[np.ndarray, "B"], Int32[np.ndarray, "B M"]], Float32[Array, "B M"]]
-    catalogue: Callable[[Int64[np.ndarray, "B"]], Float32[Array, "B V"]]
+    catalogue: Callable[[Int64[np.ndarray, "B"], slice], Float32[Array, "B C"]]
 
 
 ScorerFactory = Callable[[EventLog, Cases], Scorer]
@@ -40,17 +44,19 @@ def item_scorer(scores_V: Float32[np.ndarray, "V"]) -> Scorer:
     def candidates(rows_B: np.ndarray, items_BxM: np.ndarray) -> np.ndarray:
         return np.asarray(scores_V[items_BxM])
 
-    def catalogue(rows_B: np.ndarray) -> np.ndarray:
-        return np.broadcast_to(scores_V, (len(rows_B), len(scores_V)))
+    def catalogue(rows_B: np.ndarray, items: slice) -> np.ndarray:
+        return np.broadcast_to(scores_V[items], (len(rows_B), items.stop - items.start))
 
     return Scorer(candidates, catalogue)
 
 
-def catalogue_scorer(catalogue: Callable[[Int64[np.ndarray, "B"]], Float32[np.ndarray, "B V"]]) -> Scorer:
+def catalogue_scorer(catalogue: Callable[[Int64[np.ndarray, "B"], slice], Float32[np.ndarray, "B C"]]) -> Scorer:
     """A scorer whose candidates are looked up among the scores of the catalogue."""
 
     def candidates(rows_B: np.ndarray, items_BxM: np.ndarray) -> np.ndarray:
-        return np.take_along_axis(catalogue(rows_B), items_BxM, axis=1)
+        items_BxM = np.maximum(items_BxM, 0)
+        among = slice(int(items_BxM.min(initial=0)), int(items_BxM.max(initial=0)) + 1)
+        return np.take_along_axis(catalogue(rows_B, among), items_BxM - among.start, axis=1)
 
     return Scorer(candidates, catalogue)
 
@@ -107,18 +113,43 @@ def candidate_scores(
     return scores
 
 
-def catalogue_scores(scorer: Scorer, rows: Int64[np.ndarray, "B"], num_items: int) -> Float32[np.ndarray, "B V"]:
-    """The scores of the whole catalogue for some cases, in memory of their own.
+class CatalogueScores:
+    """The scores of the whole catalogue for some cases, to be gone through block by block, as often as needed.
 
-    Raises:
-        ValueError: if a score is NaN, or there is not one for each item of the log.
+    Args:
+        scorer: bound to the cases.
+        rows: case numbers.
+        num_items: V.
     """
-    # Row by row: a copy of scores that all rows share would otherwise lie column by column, and be slow to rank.
-    scores_BxV = np.array(_checked_shape("catalogue", scorer.catalogue(rows), (len(rows), num_items)), order="C")
-    if np.isnan(scores_BxV).any():
-        row, item = np.nonzero(np.isnan(scores_BxV))
-        check_no_nan(scores_BxV[row, item], rows[row], item)
-    return scores_BxV
+
+    def __init__(self, scorer: Scorer, rows: Int64[np.ndarray, "B"], num_items: int) -> None:
+        self._scorer, self._rows, self._num_items = scorer, rows, num_items
+        self._size = max(1, BLOCK_SCORES // max(1, len(rows)))
+        self._only: np.ndarray | None = None
+
+    def blocks(self) -> Iterator[tuple[slice, Float32[np.ndarray, "B C"]]]:
+        """Items, and their scores, in memory of their own.
+
+        Raises:
+            ValueError: if a score is NaN, or there is not one for each item.
+        """
+        for first in range(0, self._num_items, self._size):
+            items = slice(first, min(first + self._size, self._num_items))
+            # Row by row: a copy of scores that all rows share would else lie column by column, and be slow to rank.
+            yield items, np.array(self._block(items), order="C")
+
+    def _block(self, items: slice) -> np.ndarray:
+        if self._only is not None:
+            return self._only
+        count = items.stop - items.start
+        found = self._scorer.catalogue(self._rows, items)
+        scores_BxC = _checked_shape("catalogue", found, (len(self._rows), count))
+        if np.isnan(scores_BxC).any():
+            row, item = np.nonzero(np.isnan(scores_BxC))
+            check_no_nan(scores_BxC[row, item], self._rows[row], items.start + item)
+        if count == self._num_items:
+            self._only = scores_BxC
+        return scores_BxC
 
 
 def check_no_nan(scores: Float32[np.ndarray, "N"], case: Int64[np.ndarray, "N"], item: Int[np.ndarray, "N"]) -> None:

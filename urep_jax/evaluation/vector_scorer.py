@@ -26,13 +26,13 @@ def vector_scorer(vectors: Float32[np.ndarray, "V D"], log: EventLog, cases: Cas
     """
     known_V = vectors.any(axis=1)
 
-    def catalogue(rows_B: np.ndarray) -> np.ndarray:
+    def catalogue(rows_B: np.ndarray, items: slice) -> np.ndarray:
         event = ranges(cases.start[rows_B], cases.stop[rows_B])
         item = np.asarray(log.item)[event]
         weight = ((np.asarray(log.feedback)[event] == Feedback.UP) & known_V[item]).astype(np.float32)
         offsets = offsets_of(cases.stop[rows_B] - cases.start[rows_B])
         seeds_BxV = csr_array((weight, item, offsets), shape=(len(rows_B), len(vectors)))
         mean_BxD = (seeds_BxV @ vectors) / np.maximum(seeds_BxV.sum(axis=1), 1)[:, None]
-        return np.where(known_V, mean_BxD @ vectors.T, -np.inf).astype(np.float32)
+        return np.where(known_V[items], mean_BxD @ vectors[items].T, -np.inf).astype(np.float32)
 
     return catalogue_scorer(catalogue)

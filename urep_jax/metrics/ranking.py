@@ -1,13 +1,13 @@
 """Ranks of targets among scores, and what is made of them."""
 
 import numpy as np
-from jaxtyping import Float, Float32, Float64, Int
+from jaxtyping import Float, Float32, Float64, Int, Int64
 
 
-def ranks(
-    scores: Float32[np.ndarray, "B V"], targets: Int[np.ndarray, "B M"], target_scores: Float32[np.ndarray, "B M"]
+def places_before(
+    scores: Float32[np.ndarray, "B C"], targets: Int[np.ndarray, "B M"], target_scores: Float32[np.ndarray, "B M"]
 ) -> Float64[np.ndarray, "B M"]:
-    """The rank of each target among its row's items.
+    """How many of a block of items stand before each target. Over all blocks of a catalogue, and 1, that is its rank.
 
     `rank = 1 + #{score > target's} + #{others with score = target's} / 2`
 
@@ -15,19 +15,40 @@ def ranks(
 
     Args:
         scores: each item's score, -inf for items that are out.
-        targets: item numbers; -1 is padding.
-        target_scores: the targets' own scores. They stay in the contest even if `scores` has them out.
+        targets: the targets' columns in the block, which they need not be in.
+        target_scores: the targets' own scores, NaN at padding. They stay in the contest even if `scores` has them out.
 
     Returns:
-        Ranks from 1, in halves; NaN at padding.
+        From 0, in halves; NaN at padding.
     """
-    rank_BxM = np.full(targets.shape, np.nan)
+    before_BxM = np.full(targets.shape, np.nan)
     # One pass over a contiguous row for each target is faster than sorting, and than comparing all targets at once.
-    for b, m in zip(*np.nonzero(targets >= 0), strict=True):
-        scores_V, own = scores[b], target_scores[b, m]
-        others_equal = np.count_nonzero(scores_V == own) - (scores_V[targets[b, m]] == own)
-        rank_BxM[b, m] = np.inf if own == -np.inf else 1 + np.count_nonzero(scores_V > own) + others_equal / 2
-    return rank_BxM
+    for b, m in zip(*np.nonzero(~np.isnan(target_scores)), strict=True):
+        scores_C, own, column = scores[b], target_scores[b, m], targets[b, m]
+        itself = 0 <= column < len(scores_C) and scores_C[column] == own
+        others_equal = np.count_nonzero(scores_C == own) - itself
+        before_BxM[b, m] = np.inf if own == -np.inf else np.count_nonzero(scores_C > own) + others_equal / 2
+    return before_BxM
+
+
+def best_columns(scores: Float[np.ndarray, "B C"], k: int) -> Int64[np.ndarray, "B k"]:
+    """The columns of the k highest scores of each row, the highest first; of equal ones, the first. No NaN.
+
+    Args:
+        scores: of each candidate.
+        k: how many; all, if there are fewer.
+    """
+    k = min(k, scores.shape[1])
+    if 4 * k >= scores.shape[1]:
+        return np.argsort(-scores, axis=1, kind="stable")[:, :k]
+    least_B = np.partition(scores, -k, axis=1)[:, -k]
+    best_Bxk = np.empty((len(scores), k), np.int64)
+    # Columns that are surely among the best, and those that share the last places: a row may have many of these.
+    for row, least in enumerate(least_B):
+        above = np.flatnonzero(scores[row] > least)
+        chosen = np.concatenate([above, np.flatnonzero(scores[row] == least)[: k - len(above)]])
+        best_Bxk[row] = chosen[np.lexsort((chosen, -scores[row, chosen]))]
+    return best_Bxk
 
 
 def reciprocal_rank(rank: Float[np.ndarray, "*N"]) -> Float[np.ndarray, "*N"]:

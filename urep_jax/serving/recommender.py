@@ -16,6 +16,7 @@ import pyarrow as pa
 from jaxtyping import Array, Bool, Float, Float32, Int, Int32
 
 from urep_jax.core.spaces import Space, text_arrays, trained_space
+from urep_jax.core.top_products import top_products
 from urep_jax.core.types import Feedback
 from urep_jax.data.sequences import Batch, SequenceConfig
 from urep_jax.data.vocabulary import FIRST_ITEM, PAD, UNKNOWN, UNKNOWN_STATION, Vocabulary
@@ -279,13 +280,15 @@ def best_items(
     Returns:
         Scores, descending, and rows of the item table; where nothing is left the score is -inf.
     """
-    table_RxD = params["tables"]["item"]
-    scores_BxR = (vectors @ table_RxD.T).at[:, :FIRST_ITEM].set(-jnp.inf)
-    scores_BxR = scores_BxR.at[jnp.arange(len(vectors))[:, None], excluded].set(-jnp.inf)
-    if allowed is not None:
-        scores_BxR = jnp.where(allowed, scores_BxR, -jnp.inf)
-    scores_Bxk, rows_Bxk = jax.lax.top_k(scores_BxR, k)
-    return scores_Bxk, rows_Bxk
+
+    def out(row_C: Int[Array, "C"]) -> Bool[Array, "B C"]:
+        column_BxX = jnp.where(excluded >= row_C[0], excluded - row_C[0], len(row_C))
+        nothing_BxC = jnp.zeros((len(vectors), len(row_C)), bool)
+        out_BxC = nothing_BxC.at[jnp.arange(len(vectors))[:, None], column_BxX].set(True, mode="drop")
+        out_BxC |= row_C < FIRST_ITEM
+        return out_BxC if allowed is None else out_BxC | ~allowed[row_C]
+
+    return top_products(vectors, params["tables"]["item"], k, out)
 
 
 def _rectangle(rows: Sequence[Int32[np.ndarray, "_"]], count: int) -> Int32[np.ndarray, "B X"]:
