@@ -56,7 +56,8 @@ class HistoryWriter:
         lines = [json.dumps(epoch._asdict()) + "\n" for epoch in history]
         write_whole(self._folder / _NAME, "".join(lines))
         for epoch in history[self._written :]:
-            for name, value in (("loss", epoch.loss), ("validation", epoch.validation), *epoch.metrics.items()):
+            numbers = {"loss": epoch.loss, "validation": epoch.validation, "waiting for input": epoch.share_waited}
+            for name, value in (numbers | epoch.metrics).items():
                 event = Event(wall_time=time.time(), step=epoch.step, summary=scalar(name, value))
                 self._board.write_event(event)
         self._board.flush()

@@ -9,6 +9,9 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, Ti
 
 from urep_jax.training.fit import Progress as FitProgress
 
+_WORTH_TELLING = 0.02
+"""Share of the time in which input is waited for."""
+
 
 def _bar(console: Console, *told: str, left: str) -> Progress:
     """A bar that leaves nothing behind, with columns of a task's fields, and the time that has passed and is left."""
@@ -38,11 +41,11 @@ class TrainingBar:
         self._console, self._title, self._unit = console, title, unit
         self._bar = _bar(
             console,
-            "{task.fields[epoch]}  loss {task.fields[loss]}  {task.fields[rate]} examples/s",
+            "{task.fields[epoch]}  loss {task.fields[loss]}  {task.fields[rate]} examples/s{task.fields[waited]}",
             "{task.fields[best]}",
             left="left at most",
         )
-        self._task = self._bar.add_task(title, total=None, epoch="", loss="", rate="", best="")
+        self._task = self._bar.add_task(title, total=None, epoch="", loss="", rate="", waited="", best="")
         self._told = 0
 
     def __enter__(self) -> "TrainingBar":
@@ -64,13 +67,16 @@ class TrainingBar:
             epoch=f"epoch {min(1 + (progress.step - 1) // progress.steps_per_epoch, epochs)}/{epochs}",
             loss=f"{progress.loss:.3f}",
             rate=f"{progress.examples_per_second:,.0f}",
+            # Told where it is worth a look: then the device could do more, if it were fed.
+            waited=f", {progress.waited:.0%} of the time waiting for input" if progress.waited > _WORTH_TELLING else "",
             best=f"best {self._unit} {best:.3f}" if best is not None else "",
         )
         if not self._console.is_terminal:
             for epoch in history[self._told :]:
                 self._console.print(
                     f"{self._title}: epoch {epoch.epoch}/{epochs}  loss {epoch.loss:.3f}  "
-                    f"{self._unit} {epoch.validation:.3f}  {epoch.seconds:.1f} s"
+                    f"{self._unit} {epoch.validation:.3f}  {epoch.seconds:.1f} s, "
+                    f"{epoch.share_waited:.1%} waiting for input"
                 )
             self._told = len(history)
 

@@ -6,7 +6,7 @@ from pathlib import Path
 from experiments.history import HistoryWriter, read_history
 from urep_jax.training.fit import Epoch
 
-EPOCHS = [Epoch(n, 10 * n, 1 / n, 0.5 + 0.1 * n, {}, 1.0) for n in (1, 2, 3)]
+EPOCHS = [Epoch(n, 10 * n, 1 / n, 0.5 + 0.1 * n, {}, 1.0, 0.1) for n in (1, 2, 3)]
 
 
 def epochs_told(folder: Path) -> list[int]:

@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +16,10 @@ import numpy as np
 import pytest
 
 from tests.training.tiny import tiny_fit, tiny_training
+from urep_jax.data.epochs import in_order
 from urep_jax.training.checkpoints import read_best_params, read_config
 from urep_jax.training.fit import Diverged, Fit, FitConfig, Interrupted, Progress, fit
+from urep_jax.training.objective import TableMode
 from urep_jax.training.optimizers import adam
 
 
@@ -28,7 +31,7 @@ def assert_same(a: Fit, b: Fit) -> None:
     """Two trainings ended in the same parameters, to the bit, with the same books."""
     jax.tree.map(np.testing.assert_array_equal, a.params, b.params)
     for one, other in zip(a.history, b.history, strict=True):
-        assert one._replace(seconds=0) == other._replace(seconds=0)
+        assert one._replace(seconds=0, waited=0) == other._replace(seconds=0, waited=0)
     assert a.epochs_to_convergence == b.epochs_to_convergence
 
 
@@ -152,6 +155,68 @@ def test_on_sigkill_from_outside_it_goes_on_too(unbroken: Fit, tmp_path: Path) -
     child.kill()
     child.wait()
     assert_same(tiny_fit(tmp_path), unbroken)
+
+
+@pytest.mark.parametrize("mode", ["jit", "pmap"])
+@pytest.mark.parametrize("tables", ["dense", "sparse"])
+def test_the_step_is_traced_once(tmp_path: Path, mode: str, tables: TableMode) -> None:
+    """Epochs end, checkpoints are written and a stopped training goes on, and nothing is traced anew for that."""
+    objective, batches = tiny_training(tables)
+    traced: list[int] = []
+
+    def counted(loss: Any) -> Any:
+        def call(*args: Any) -> Any:
+            traced.append(1)
+            return loss(*args)
+
+        return call
+
+    assert objective.row_wise is not None
+    row_wise = objective.row_wise._replace(loss=counted(objective.row_wise.loss))
+    objective = objective._replace(loss=counted(objective.loss), row_wise=row_wise)
+    after_steps: list[int] = []
+    cfg = FitConfig(epochs=3, seed=3, checkpoint_every=2, parallel=mode)
+
+    def note(progress: Progress) -> None:
+        after_steps.append(len(traced))
+
+    fit(objective, adam(0.01), batches, lambda params: (0.0, {}), cfg, tmp_path, {}, note)
+    assert len(after_steps) == 3 * batches.steps_per_epoch + 3
+    assert after_steps[0] == after_steps[-1] > 0
+
+
+@pytest.mark.parametrize("slow", ["input", "step"])
+def test_time_without_input_is_told(tmp_path: Path, slow: str) -> None:
+    """Waiting for input counts while the device has nothing to do, and not while a step goes on."""
+    objective, batches = tiny_training("dense")
+    # Many times what a batch, or a step of so small a model, takes.
+    nap = partial(time.sleep, 0.2)
+
+    class Batches:
+        batch_size, steps_per_epoch, sequence_ids = batches.batch_size, batches.steps_per_epoch, batches.sequence_ids
+
+        def iterate(self, num_steps: int) -> Any:
+            def make(step: int) -> Any:
+                if slow == "input":
+                    nap()
+                return batches[step]
+
+            return in_order(make, num_steps)
+
+    def loss(*args: Any) -> Any:
+        if slow == "step":
+            jax.debug.callback(nap)
+        return objective.loss(*args)
+
+    told: list[Progress] = []
+    cfg = FitConfig(epochs=2, seed=3)
+    watched = objective._replace(loss=loss)
+    history = fit(watched, adam(0.01), Batches(), lambda _: (0.0, {}), cfg, tmp_path, {}, told.append).history
+    # The first epoch compiles.
+    assert (history[1].share_waited > 0.5) == (slow == "input")
+    assert history[1].waited <= history[1].seconds
+    largest = max(progress.waited for progress in told if progress.step > batches.steps_per_epoch + 1)
+    assert (largest > 0.5) == (slow == "input")
 
 
 def test_the_best_epoch_is_kept_and_patience_ends_it(tmp_path: Path) -> None:

@@ -72,7 +72,17 @@ class FitConfig:
 
 
 class Epoch(NamedTuple):
-    """One line of a training's history."""
+    """One line of a training's history.
+
+    Attributes:
+        epoch: from 1.
+        step: steps taken by its end.
+        loss: mean over its examples.
+        validation: the number by which epochs are compared.
+        metrics: others that the validation told.
+        seconds: how long it trained.
+        waited: the seconds of these, at most, in which input was waited for and the device had nothing to do.
+    """
 
     epoch: int
     step: int
@@ -80,6 +90,12 @@ class Epoch(NamedTuple):
     validation: float
     metrics: dict[str, float]
     seconds: float
+    waited: float
+
+    @property
+    def share_waited(self) -> float:
+        """Of the time, from 0 to 1."""
+        return self.waited / self.seconds if self.seconds else 0.0
 
 
 class Progress(NamedTuple):
@@ -89,6 +105,8 @@ class Progress(NamedTuple):
     num_steps: int
     steps_per_epoch: int
     examples_per_second: float
+    waited: float
+    """Share of the epoch's time in which input was waited for and the device had nothing to do."""
     loss: float
     history: list[Epoch]
 
@@ -188,7 +206,7 @@ class _Loop:
         self.average: Params | None = None
         self.step = 0
         self.history: list[Epoch] = []
-        self.loss_sum, self.weight_sum, self.seconds = 0.0, 0.0, 0.0
+        self._empty_books()
         self._last: StepInfo | None = None
         self._rate, self._clock = 0.0, time.perf_counter()
         if checkpoints.latest is not None:
@@ -203,7 +221,11 @@ class _Loop:
         self.state = self.parallel.put_state(host_state)
         self.step = int(host_state.step)
         self.history = [Epoch(**line) for line in books["history"]]
-        self.loss_sum, self.weight_sum, self.seconds = books["loss_sum"], books["weight_sum"], books["seconds"]
+        self.loss_sum, self.weight_sum = books["loss_sum"], books["weight_sum"]
+        self.seconds, self.waited = books["seconds"], books["waited"]
+
+    def _empty_books(self) -> None:
+        self.loss_sum, self.weight_sum, self.seconds, self.waited = 0.0, 0.0, 0.0, 0.0
 
     @property
     def best(self) -> Epoch | None:
@@ -221,7 +243,10 @@ class _Loop:
 
     def advance(self) -> None:
         """Take one step, and look at the one before: the device is never waited for while it has work."""
+        asked = time.perf_counter()
         batch = self.parallel.put_batch(next(self.iterator))
+        if self._last is None or self._last.loss.is_ready():
+            self.waited += time.perf_counter() - asked
         self.state, info = self.parallel.step(self.parallel.key, self.state, batch)
         self._book_last()
         self.step, self._last = self.step + 1, info
@@ -265,9 +290,9 @@ class _Loop:
         if not np.isfinite(value):
             raise Diverged(f"validation is {value} after step {self.step}, but must be a number to compare epochs by")
         loss = self.loss_sum / max(self.weight_sum, 1.0)
-        epoch = Epoch(len(self.history) + 1, self.step, loss, float(value), dict(metrics), self.seconds)
+        epoch = Epoch(len(self.history) + 1, self.step, loss, float(value), dict(metrics), self.seconds, self.waited)
         self.history.append(epoch)
-        self.loss_sum, self.weight_sum, self.seconds = 0.0, 0.0, 0.0
+        self._empty_books()
         self.save()
         self._clock = time.perf_counter()
 
@@ -279,12 +304,14 @@ class _Loop:
             "loss_sum": self.loss_sum,
             "weight_sum": self.weight_sum,
             "seconds": self.seconds,
+            "waited": self.waited,
         }
         self.checkpoints.save(self.parallel.get_state(self.state), self.average, self.iterator, books)
 
     def progress(self) -> Progress:
         loss = self.loss_sum / self.weight_sum if self.weight_sum else float("nan")
-        return Progress(self.step, self.num_steps, self.steps_per_epoch, self._rate, loss, self.history)
+        waited = self.waited / self.seconds if self.seconds else 0.0
+        return Progress(self.step, self.num_steps, self.steps_per_epoch, self._rate, waited, loss, self.history)
 
     def result(self) -> Fit:
         best = self.best
