@@ -8,6 +8,7 @@ import sys
 import jax
 import jax.numpy as jnp
 import numpy as np
+import optax
 import pytest
 
 from tests.programs import fake_devices
@@ -22,10 +23,11 @@ LOSSES = ("bce", "gbce", "sampled_softmax", "softmax")
 @pytest.mark.parametrize(
     ("tables", "names"), [("dense", (*LOSSES, "softmax_unheard")), ("sparse", LOSSES[2:3])], ids=["dense", "sparse"]
 )
-@pytest.mark.parametrize("mode", ["jit", "pmap"])
-def test_four_devices_give_the_losses_of_one(mode: str, tables: str, names: tuple[str, ...]) -> None:
+@pytest.mark.parametrize(("mode", "layout"), [("jit", "copies"), ("jit", "rows"), ("pmap", "copies")])
+def test_four_devices_give_the_losses_of_one(mode: str, layout: str, tables: str, names: tuple[str, ...]) -> None:
+    """Cut by rows, 33 of them are 9 for each device, and three that stand for nothing."""
     env = os.environ | fake_devices(4)
-    command = [sys.executable, "-m", "tests.training.tiny", mode, tables, *names]
+    command = [sys.executable, "-m", "tests.training.tiny", mode, tables, layout, *names]
     told = json.loads(subprocess.run(command, env=env, check=True, capture_output=True, text=True).stdout)
     for name in names:
         one = losses("jit", tables, name)
@@ -103,5 +105,14 @@ def test_what_cannot_be_spread_is_refused() -> None:
     objective, _ = tiny_training()
     with pytest.raises(ValueError, match="parallel is 'xmap'"):
         parallelize(objective, adam(0.01), 3, BATCH, "xmap")
+    with pytest.raises(ValueError, match="table_layout is 'columns', but must be one of copies, rows"):
+        parallelize(objective, adam(0.01), 3, BATCH, table_layout="columns")
+    with pytest.raises(ValueError, match="table_layout is 'rows' with parallel=pmap"):
+        parallelize(objective, adam(0.01), 3, BATCH, "pmap", "rows")
+    without = objective._replace(init=lambda key: objective.init(key)["body"])
+    with pytest.raises(ValueError, match="table_layout is 'rows', but this model has no tables"):
+        parallelize(without, adam(0.01), 3, BATCH, table_layout="rows")
+    with pytest.raises(ValueError, match="set table_layout=copies"):
+        parallelize(objective, optax.adafactor(min_dim_size_to_factor=2), 3, BATCH, table_layout="rows")
     with pytest.raises(ValueError, match="learning_rate is 0"):
         adam(0)

@@ -32,9 +32,29 @@ def by_rows(mesh: Mesh) -> NamedSharding:
 
 
 def put_batch(batch: Any, mesh: Mesh) -> Any:
-    """Lay a host batch on the mesh, its rows spread over the devices; every process brings its own rows."""
-    check_rows(batch, mesh.size // jax.process_count())
-    return jax.tree.map(lambda x: jax.make_array_from_process_local_data(by_rows(mesh), np.asarray(x)), batch)
+    """Lay a host batch on the mesh, its rows spread over the devices; every process brings the same whole batch."""
+    check_rows(batch, mesh.size)
+
+    def spread(x: Any) -> jax.Array:
+        x = np.asarray(x)
+        return jax.make_array_from_callback(x.shape, by_rows(mesh), lambda own: x[own])
+
+    return jax.tree.map(spread, batch)
+
+
+def put_copies(tree: Any, mesh: Mesh) -> Any:
+    """Lay a copy of everything on each device of the mesh; what lies on all of them already stays as it does.
+
+    So what is cut into parts stays cut. Every process brings the same.
+    """
+
+    def put(x: Any) -> jax.Array:
+        if isinstance(x, jax.Array) and x.sharding.device_set == set(mesh.devices.flat):
+            return x
+        x = np.asarray(x)
+        return jax.make_array_from_callback(x.shape, replicated(mesh), lambda own: x[own])
+
+    return jax.tree.map(put, tree)
 
 
 def check_rows(batch: Any, devices: int) -> None:

@@ -1,14 +1,14 @@
 """The transformer behind the scoring call that evaluations use."""
 
 import functools
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Float32, Int, Int32
 
-from urep_jax.core.mesh import by_rows, data_mesh, put_batch, replicated
+from urep_jax.core.mesh import by_rows, data_mesh, put_batch, put_copies, replicated
 from urep_jax.core.types import Feedback
 from urep_jax.data.cases import Cases
 from urep_jax.data.sequences import Batch, Sequences
@@ -33,14 +33,15 @@ def transformer_scorer(
         cases: the questions.
         chunk: cases encoded at once; it changes no result.
     """
+    params = put_copies(params, data_mesh())
     vectors_CxD = question_vectors(params, cfg, sequences, cases, chunk=chunk)
     row_V, table_RxD = sequences.item_rows, params["tables"]["item"]
 
     def candidates(rows_B: np.ndarray, items_BxM: np.ndarray) -> Array:
-        return _candidate_scores(vectors_CxD[rows_B], table_RxD, row_V[items_BxM])
+        return _compiled(_candidate_scores)(vectors_CxD[rows_B], table_RxD, row_V[items_BxM])
 
     def catalogue(rows_B: np.ndarray, items: slice) -> Array:
-        return _catalogue_scores(vectors_CxD[rows_B], table_RxD, row_V[items])
+        return _compiled(_catalogue_scores)(vectors_CxD[rows_B], table_RxD, row_V[items])
 
     return Scorer(candidates, catalogue)
 
@@ -59,7 +60,7 @@ def encode_questions(params: Params, cfg: TransformerConfig, batches: Iterator[B
     """The vectors at the question of every row of the batches, spread over all devices."""
     mesh = data_mesh()
     encode = _question_encoder(cfg)
-    params = jax.device_put(params, replicated(mesh))
+    params = put_copies(params, mesh)
     vectors = []
     for batch in batches:
         B = len(batch.row)
@@ -75,17 +76,21 @@ def _question_encoder(cfg: TransformerConfig) -> jax.stages.Wrapped:
     def encode(params: Params, batch: Batch) -> Float[Array, "B D"]:
         return transformer.at_tasks(transformer.encode(params, batch, cfg), batch.task)[:, 0]
 
-    return jax.jit(encode, in_shardings=(replicated(mesh), by_rows(mesh)))
+    return jax.jit(encode, in_shardings=(None, by_rows(mesh)), out_shardings=replicated(mesh))
 
 
-@jax.jit
+@functools.cache
+def _compiled(score: Callable[..., Array]) -> jax.stages.Wrapped:
+    """Compiled so that every process has the scores, whatever lies where."""
+    return jax.jit(score, out_shardings=replicated(data_mesh()))
+
+
 def _candidate_scores(
     vectors_BxD: Float[Array, "B D"], table_RxD: Float[Array, "R D"], row_BxM: Int[Array, "B M"]
 ) -> Float[Array, "B M"]:
     return jnp.einsum("bd,bmd->bm", vectors_BxD, table_RxD[row_BxM])
 
 
-@jax.jit
 def _catalogue_scores(
     vectors_BxD: Float[Array, "B D"], table_RxD: Float[Array, "R D"], row_C: Int[Array, "C"]
 ) -> Float[Array, "B C"]:

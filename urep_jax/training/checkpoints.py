@@ -1,19 +1,21 @@
-"""Checkpoints: state, input iterator, progress and config together, written whole or not at all."""
+"""Checkpoints: state, place of the input, progress and config together, written whole or not at all."""
 
 import os
 from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-import grain
 import jax
 import numpy as np
 import orbax.checkpoint as ocp
 
 from urep_jax.training.objective import Params, TrainState
 
-_ITEMS = ("params", "average", "rest", "batches", "progress", "config")
+_ROWS = "rows"
+"""In the progress, how many rows each table has: where they are as many as are wanted, only zeros are added or cut."""
+_ITEMS = ("params", "average", "rest", "progress", "config")
 
 
 class _LatestAndBest:
@@ -32,11 +34,14 @@ class Checkpoints:
     Args:
         folder: where they lie; made if missing.
         config: what `restore` needs to build the model again, plain JSON values.
+        rows: how many rows each table has. It may be stored with more of zeros, so many as its devices cut evenly.
     """
 
-    def __init__(self, folder: str | os.PathLike[str], config: Mapping[str, Any]) -> None:
+    def __init__(
+        self, folder: str | os.PathLike[str], config: Mapping[str, Any], rows: Mapping[str, int] | None = None
+    ) -> None:
         self.folder = Path(folder).absolute()
-        self.config = dict(config)
+        self.config, self.rows = dict(config), dict(rows or {})
         self._keep = _LatestAndBest()
         self._manager = _manager(self.folder, preservation_policy=self._keep)
 
@@ -55,16 +60,17 @@ class Checkpoints:
         self,
         state: TrainState,
         average: Params | None,
-        batches: grain.DatasetIterator,
         progress: Mapping[str, Any],
     ) -> None:
         """Write a checkpoint of the state at its step; one that lies there already is the same and is left.
 
+        Of what is spread over several processes each writes its own parts, so all of them have to call.
+
         Args:
-            state: on the host.
+            state: wherever it lies.
             average: the parameters that are used in place of the state's, if there are any.
-            batches: the input iterator, having given exactly the batches up to the state's step.
-            progress: what the loop knows besides, plain JSON values; `best_step` names the checkpoint to keep.
+            progress: what the loop knows besides, the place of the input iterator too, plain JSON values; `best_step`
+                names the checkpoint to keep.
         """
         step = int(state.step)
         if step in self._manager.all_steps():
@@ -78,41 +84,35 @@ class Checkpoints:
                 params=ocp.args.StandardSave(state.params),
                 **averaged,
                 rest=ocp.args.StandardSave(rest),
-                batches=grain.checkpoint.CheckpointSave(batches),
-                progress=ocp.args.JsonSave(dict(progress)),
+                progress=ocp.args.JsonSave({**progress, _ROWS: self.rows}),
                 config=ocp.args.JsonSave(self.config),
             ),
         )
 
-    def restore(
-        self, like: TrainState, batches: grain.DatasetIterator
-    ) -> tuple[TrainState, Params | None, dict[str, Any]]:
-        """The latest checkpoint's state, averaged parameters and progress; `batches` is moved to where it was.
+    def restore(self, like: TrainState) -> tuple[TrainState, Params | None, dict[str, Any]]:
+        """The latest checkpoint's state, averaged parameters and progress.
 
         Args:
-            like: a state of the same shapes; its values don't matter.
-            batches: an iterator over the same batches, at any place.
+            like: a state of the same shapes that says by its shardings where to; host arrays stay on the host.
         """
-        rest_like = {"step": like.step, "opt_state": like.opt_state}
         latest = self._manager.latest_step()
-        averages = _averaged(self._manager, latest)
-        averaged = {"average": ocp.args.StandardRestore(_abstract(like.params))} if averages else {}
+        progress = _progress(self._manager, latest)
+        restored = partial(ocp.args.StandardRestore, strict=progress[_ROWS] != self.rows)
+        averaged = {"average": restored(_abstract(like.params))} if _averaged(self._manager, latest) else {}
         found = self._manager.restore(
             latest,
             args=ocp.args.Composite(
-                params=ocp.args.StandardRestore(_abstract(like.params)),
+                params=restored(_abstract(like.params)),
                 **averaged,
-                rest=ocp.args.StandardRestore(_abstract(rest_like)),
-                batches=grain.checkpoint.CheckpointRestore(batches),
-                progress=ocp.args.JsonRestore(),
+                rest=restored(_abstract({"step": like.step, "opt_state": like.opt_state})),
             ),
         )
         state = TrainState(found["rest"]["step"], found["params"], found["rest"]["opt_state"])
-        return state, found["average"] if averaged else None, found["progress"]
+        return state, found["average"] if averaged else None, progress
 
     def params(self, step: int, like: Params) -> Params:
-        """The parameters to use of the checkpoint at `step`, on one device."""
-        return _restore_params(self._manager, step, like)
+        """The parameters to use of the checkpoint at `step`; `like` as in `restore`."""
+        return _restore_params(self._manager, step, like, self.rows)
 
 
 def read_config(folder: str | os.PathLike[str]) -> dict[str, Any]:
@@ -136,21 +136,26 @@ def read_best_params(folder: str | os.PathLike[str], like: Params) -> tuple[int,
         FileNotFoundError: if the folder holds no checkpoint, or none that was validated.
     """
     with _existing(folder) as manager:
-        latest = manager.latest_step()
-        progress = manager.restore(latest, args=ocp.args.Composite(progress=ocp.args.JsonRestore()))["progress"]
+        progress = _progress(manager, manager.latest_step())
         best: int = progress["best_step"]
         if best < 0:
             raise FileNotFoundError(
                 f"{folder} holds a training that hasn't ended its first epoch; repeat the run's command to continue it"
             )
-        return best, _restore_params(manager, best, like)
+        on_host = jax.tree.map(lambda x: np.empty(x.shape, x.dtype), like)
+        rows = {name: len(on_host["tables"][name]) for name in progress[_ROWS]}
+        return best, jax.device_put(_restore_params(manager, best, on_host, rows), jax.local_devices()[0])
 
 
-def _restore_params(manager: ocp.CheckpointManager, step: int, like: Params) -> Params:
-    one = jax.sharding.SingleDeviceSharding(jax.local_devices()[0])
-    abstract = jax.tree.map(lambda x: jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=one), like)
+def _restore_params(manager: ocp.CheckpointManager, step: int, like: Params, rows: Mapping[str, int]) -> Params:
+    strict = _progress(manager, step)[_ROWS] != rows
     item = "average" if _averaged(manager, step) else "params"
-    return manager.restore(step, args=ocp.args.Composite(**{item: ocp.args.StandardRestore(abstract)}))[item]
+    args = ocp.args.Composite(**{item: ocp.args.StandardRestore(_abstract(like), strict=strict)})
+    return manager.restore(step, args=args)[item]
+
+
+def _progress(manager: ocp.CheckpointManager, step: int | None) -> dict[str, Any]:
+    return manager.restore(step, args=ocp.args.Composite(progress=ocp.args.JsonRestore()))["progress"]
 
 
 def _averaged(manager: ocp.CheckpointManager, step: int | None) -> bool:
@@ -172,6 +177,9 @@ def _manager(folder: Path, **options: Any) -> ocp.CheckpointManager:
 
 
 def _abstract(tree: Any) -> Any:
-    return jax.tree.map(
-        lambda x: jax.ShapeDtypeStruct(np.shape(x), x.dtype, sharding=getattr(x, "sharding", None)), tree
-    )
+    """Shapes to be restored onto devices; what is on the host stays there."""
+
+    def one(x: Any) -> Any:
+        return x if isinstance(x, np.ndarray) else jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=x.sharding)
+
+    return jax.tree.map(one, tree)

@@ -10,10 +10,13 @@ from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 import grain
 import jax
+import jax.numpy as jnp
 import numpy as np
 import optax
+from jax.experimental import multihost_utils
 
 from urep_jax.training.checkpoints import Checkpoints
+from urep_jax.training.layout import TableLayout
 from urep_jax.training.objective import Objective, Params, StepInfo, TrainState
 from urep_jax.training.parallel import Parallel, ParallelMode, parallelize
 
@@ -44,6 +47,7 @@ class FitConfig:
         patience: epochs without a better validation before training stops early.
         seed: names every random stream of the run.
         parallel: `jit` or `pmap`.
+        table_layout: how tables lie on the devices (`training.layout`).
         checkpoint_every: steps between checkpoints within an epoch; there is one after each epoch besides.
         converged_within: an epoch has converged if its validation is within this of the best.
         average: weight of the past, from 0 up to, but not, 1, in the running mean of the parameters that is taken at
@@ -60,6 +64,7 @@ class FitConfig:
     checkpoint_every: int = 1000
     converged_within: float = 0.002
     average: float = 0.0
+    table_layout: TableLayout = "copies"
 
     def __post_init__(self) -> None:
         for name in ("epochs", "patience", "checkpoint_every"):
@@ -167,8 +172,8 @@ def fit(
         Diverged: if the loss is no number any more; names the step, the batch's sequences and the last checkpoint.
         Interrupted: on SIGTERM, after a checkpoint.
     """
-    parallel = parallelize(objective, optimizer, cfg.seed, batches.batch_size, cfg.parallel)
-    with Checkpoints(folder, config) as checkpoints, _Sigterm() as sigterm:
+    parallel = parallelize(objective, optimizer, cfg.seed, batches.batch_size, cfg.parallel, cfg.table_layout)
+    with Checkpoints(folder, config, parallel.rows) as checkpoints, _Sigterm() as sigterm:
         loop = _Loop(parallel, batches, cfg, checkpoints, start)
         while not loop.finished:
             if loop.due_for_validation:
@@ -176,6 +181,7 @@ def fit(
                 loop.end_epoch(value, metrics)
             else:
                 loop.advance()
+                sigterm.look(loop.step)
             on_progress(loop.progress())
             # An epoch is ended first: a checkpoint of its last step has the validation in its books.
             if sigterm.received and not loop.due_for_validation:
@@ -202,7 +208,6 @@ class _Loop:
         self.steps_per_epoch = batches.steps_per_epoch
         self.num_steps = cfg.epochs * self.steps_per_epoch
         self.iterator = batches.iterate(self.num_steps)
-        self.state: TrainState = parallel.init()
         self.average: Params | None = None
         self.step = 0
         self.history: list[Epoch] = []
@@ -211,15 +216,16 @@ class _Loop:
         self._rate, self._clock = 0.0, time.perf_counter()
         if checkpoints.latest is not None:
             self._resume()
-        elif start is not None:
+            return
+        self.state: TrainState = parallel.init()
+        if start is not None:
             fresh = parallel.get_state(self.state)
             self.state = parallel.put_state(fresh._replace(params=start(fresh.params)))
 
     def _resume(self) -> None:
-        like = self.parallel.get_state(self.state)
-        host_state, self.average, books = self.checkpoints.restore(like, self.iterator)
-        self.state = self.parallel.put_state(host_state)
-        self.step = int(host_state.step)
+        stored, self.average, books = self.checkpoints.restore(self.parallel.stored_like)
+        self.state, self.step = self.parallel.from_stored(stored), int(stored.step)
+        self.iterator.set_state(books["batches"])
         self.history = [Epoch(**line) for line in books["history"]]
         self.loss_sum, self.weight_sum = books["loss_sum"], books["weight_sum"]
         self.seconds, self.waited = books["seconds"], books["waited"]
@@ -277,12 +283,10 @@ class _Loop:
         """The parameters that stand for the epoch that ends now; asked for once, as it moves the mean along."""
         if not self.cfg.average:
             return self.parallel.params(self.state)
-        now, past = self.parallel.get_state(self.state).params, self.cfg.average
-        if self.average is None:
-            self.average = now
-        else:
-            # Written so that what doesn't move has itself as its mean, to the bit.
-            self.average = jax.tree.map(lambda old, new: old + (1 - past) * (new - old), self.average, now)
+        now = self.parallel.stored(self.state).params
+        # The first mean is a copy: the next step is given the state to write over.
+        old, share = (now, 0.0) if self.average is None else (self.average, 1 - self.cfg.average)
+        self.average = self.parallel.mean(old, now, share)
         return self.average
 
     def end_epoch(self, value: float, metrics: Mapping[str, float]) -> None:
@@ -305,8 +309,9 @@ class _Loop:
             "weight_sum": self.weight_sum,
             "seconds": self.seconds,
             "waited": self.waited,
+            "batches": self.iterator.get_state(),
         }
-        self.checkpoints.save(self.parallel.get_state(self.state), self.average, self.iterator, books)
+        self.checkpoints.save(self.parallel.stored(self.state), self.average, books)
 
     def progress(self) -> Progress:
         loss = self.loss_sum / self.weight_sum if self.weight_sum else float("nan")
@@ -316,22 +321,31 @@ class _Loop:
     def result(self) -> Fit:
         best = self.best
         assert best is not None
-        params = self.checkpoints.params(best.step, self.parallel.params(self.state))
+        params = jax.tree.map(jnp.asarray, self.checkpoints.params(best.step, self.parallel.stored_like.params))
         converged = next(e for e in self.history if e.validation >= best.validation - self.cfg.converged_within)
         return Fit(params, best, self.history, converged.epoch)
 
 
 class _Sigterm:
-    """Notes a SIGTERM while it is entered, in place of dying of it at once."""
+    """Notes a SIGTERM while it is entered, in place of dying of it at once.
+
+    Of several processes each takes part in every step, so that all have to stop at the same one. JAX itself listens
+    then, and settles with the others which step that is.
+    """
 
     received = False
 
     def __enter__(self) -> "_Sigterm":
         # Signals reach the main thread only; elsewhere there is nothing to take over.
-        self._main = threading.current_thread() is threading.main_thread()
+        self._main = threading.current_thread() is threading.main_thread() and jax.process_count() == 1
         if self._main:
             self._before = signal.signal(signal.SIGTERM, self._note)
         return self
+
+    def look(self, step: int) -> None:
+        """To be called after each step."""
+        if jax.process_count() > 1:
+            self.received |= multihost_utils.reached_preemption_sync_point(step)
 
     def _note(self, *_: object) -> None:
         self.received = True

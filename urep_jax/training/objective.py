@@ -4,8 +4,11 @@ from collections.abc import Callable, Mapping
 from typing import Any, Literal, NamedTuple
 
 import jax
+import jax.numpy as jnp
 import optax
 from jaxtyping import Array, Float, Int
+
+from urep_jax.core.streams import name_key
 
 Params = Any
 Batch = Any
@@ -65,3 +68,9 @@ class StepInfo(NamedTuple):
     loss: Float[Array, ""]
     weight: Float[Array, ""]
     grad_norm: Float[Array, ""]
+
+
+def initial_state(objective: Objective, optimizer: optax.GradientTransformation, root: jax.Array) -> TrainState:
+    """The state before the first step; pure."""
+    params = objective.init(jax.random.fold_in(name_key(root, "init"), 0))
+    return TrainState(jnp.zeros((), jnp.int32), params, optimizer.init(params))

@@ -1,18 +1,20 @@
 """The training step on all devices: `jit` over one mesh, or `pmap` with a replica on each. Same step, same result."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal, NamedTuple, get_args
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
+from jax.experimental import multihost_utils
 
 from urep_jax.core.mesh import by_rows, check_rows, data_mesh, put_batch, replicated
 from urep_jax.core.streams import name_key
+from urep_jax.training.layout import Layout, TableLayout, cut_back, fill_up, lay_out
 from urep_jax.training.learnt import where_learnt
-from urep_jax.training.objective import Objective, Params, StepInfo, TrainState
+from urep_jax.training.objective import Objective, Params, StepInfo, TrainState, initial_state
 from urep_jax.training.row_sparse import check_tables, put_rows, read_rows, take_rows
 
 ParallelMode = Literal["jit", "pmap"]
@@ -25,22 +27,33 @@ class Parallel(NamedTuple):
     """A compiled training step, and how to bring things to the devices and back.
 
     Attributes:
-        init: makes the state, laid out as the step wants it.
-        put_state: lays out a state that was restored on the host.
-        get_state: the state as one host copy.
-        params: the parameters as a single copy that other compiled functions can read.
-        put_batch: lays out a host batch.
+        init: makes the state, laid out as the step wants it: no device ever holds more than its part.
+        put_state: lays out a state of the host.
+        get_state: the whole state as a host copy, the same on any number of devices.
+        stored: what a checkpoint holds of a state; of tables that are cut, each process writes its own parts.
+        stored_like: shapes of that, and where to restore it to.
+        from_stored: the state of what was restored.
+        params: the parameters as a single copy that other compiled functions can read. Tables that are cut by rows
+            stay so, and end in some rows of zeros that stand for nothing.
+        mean: `mean(old, new, share)`: the parameters `share` of the way from old to new, where they lie.
+        put_batch: lays out a host batch; every process brings the whole batch, and lays out its own part.
         key: the run's, above its streams: an argument of the step, so that seeds share one compiled program.
         step: `step(key, state, batch) -> (state, info)`; the given state is consumed.
+        rows: how many rows each table has that stand for something.
     """
 
     init: Callable[[], TrainState]
     put_state: Callable[[TrainState], TrainState]
     get_state: Callable[[TrainState], TrainState]
+    stored: Callable[[TrainState], TrainState]
+    stored_like: TrainState
+    from_stored: Callable[[TrainState], TrainState]
     params: Callable[[TrainState], Params]
+    mean: Callable[[Params, Params, float], Params]
     put_batch: Callable[[Any], Any]
     key: jax.Array
     step: Step
+    rows: Mapping[str, int]
 
 
 def parallelize(
@@ -49,8 +62,9 @@ def parallelize(
     seed: int,
     batch_size: int,
     mode: ParallelMode = "jit",
+    table_layout: TableLayout = "copies",
 ) -> Parallel:
-    """Compile the training of `objective` for all devices.
+    """Compile the training of `objective` for all devices of all processes.
 
     Args:
         objective: what learns.
@@ -58,19 +72,23 @@ def parallelize(
         seed: names the random streams `init` and `step`.
         batch_size: rows of the whole batch, a multiple of the number of devices.
         mode: `jit` (the default) or `pmap`.
+        table_layout: how tables lie on the devices (`training.layout`); `pmap` has copies.
 
     Raises:
-        ValueError: if the batch can't be spread evenly, `mode` is unknown, or the objective's `tables` is unknown or
-            more than its loss allows.
+        ValueError: if the batch can't be spread evenly, `mode` or `table_layout` is unknown or not for this objective,
+            or the objective's `tables` is unknown or more than its loss allows.
     """
     check_tables(objective)
     devices = jax.device_count()
     if batch_size % devices:
         raise ValueError(f"batch_size is {batch_size}, but must be a multiple of the number of devices, {devices}")
-    make = {"jit": _jit, "pmap": _pmap}.get(mode)
-    if make is None:
+    if mode not in get_args(ParallelMode):
         raise ValueError(f"parallel is {mode!r}, but must be 'jit' or 'pmap'")
-    return make(objective, optimizer, jax.random.key(seed))
+    if mode == "pmap" and table_layout == "rows":
+        raise ValueError("table_layout is 'rows' with parallel=pmap, which holds copies; set parallel=jit")
+    layout = lay_out(objective, optimizer, data_mesh(), table_layout)
+    make = _jit if mode == "jit" else _pmap
+    return make(layout, optimizer, jax.random.key(seed))
 
 
 def train_step(
@@ -107,44 +125,55 @@ def train_step(
     return put_rows(optimizer, state, changed, reading.rows), info
 
 
-def initial_state(objective: Objective, optimizer: optax.GradientTransformation, root: jax.Array) -> TrainState:
-    """The state before the first step; pure."""
-    params = objective.init(jax.random.fold_in(name_key(root, "init"), 0))
-    return TrainState(jnp.zeros((), jnp.int32), params, optimizer.init(params))
-
-
-def _jit(objective: Objective, optimizer: optax.GradientTransformation, root: jax.Array) -> Parallel:
+def _jit(layout: Layout, optimizer: optax.GradientTransformation, root: jax.Array) -> Parallel:
     mesh = data_mesh()
-    everywhere = replicated(mesh)
-    root = jax.device_put(root, everywhere)
+    everywhere, lies = replicated(mesh), layout.shardings
+
+    def put(x: Any, like: jax.ShapeDtypeStruct) -> jax.Array:
+        return jax.make_array_from_callback(like.shape, like.sharding, lambda own: x[own])
+
+    words = np.asarray(jax.random.key_data(root))
+    root = jax.random.wrap_key_data(put(words, jax.ShapeDtypeStruct(words.shape, words.dtype, sharding=everywhere)))
+    whole = jax.eval_shape(partial(initial_state, layout.whole, optimizer), root)
     step = jax.jit(
-        partial(train_step, objective, optimizer),
-        in_shardings=(everywhere, everywhere, by_rows(mesh)),
-        out_shardings=everywhere,
+        partial(train_step, layout.objective, optimizer),
+        in_shardings=(everywhere, lies, by_rows(mesh)),
+        out_shardings=(lies, everywhere),
         donate_argnums=1,
     )
-    init = jax.jit(partial(initial_state, objective, optimizer), out_shardings=everywhere)
+    init = jax.jit(partial(initial_state, layout.objective, optimizer), out_shardings=lies)
+
     return Parallel(
         init=lambda: init(root),
-        put_state=lambda state: jax.device_put(state, everywhere),
-        get_state=jax.device_get,
+        put_state=lambda state: jax.tree.map(put, fill_up(state, layout.state), layout.state),
+        get_state=lambda state: cut_back(_on_host(state), whole),
+        stored=lambda state: state,
+        stored_like=layout.state,
+        from_stored=lambda state: state,
         params=lambda state: state.params,
+        mean=jax.jit(_mean, out_shardings=lies.params),
         put_batch=lambda batch: put_batch(batch, mesh),
         key=root,
         step=step,
+        rows=layout.rows,
     )
 
 
-def _pmap(objective: Objective, optimizer: optax.GradientTransformation, root: jax.Array) -> Parallel:
-    local = jax.local_device_count()
+def _pmap(layout: Layout, optimizer: optax.GradientTransformation, root: jax.Array) -> Parallel:
+    objective, local, process = layout.objective, jax.local_device_count(), jax.process_index()
 
     def replicate(tree: Any) -> Any:
         # As an argument: what a function closes over is compiled into it, number by number.
         return jax.pmap(lambda _, tree: tree, in_axes=(0, None), axis_name=_AXIS)(np.zeros(local), tree)
 
     def spread(batch: Any) -> Any:
-        check_rows(batch, local)
-        return jax.tree.map(lambda x: np.reshape(x, (local, len(x) // local, *x.shape[1:])), batch)
+        check_rows(batch, jax.device_count())
+
+        def own(x: np.ndarray) -> np.ndarray:
+            rows = len(x) // jax.process_count()
+            return np.reshape(x[process * rows : (process + 1) * rows], (local, rows // local, *x.shape[1:]))
+
+        return jax.tree.map(own, batch)
 
     def first(tree: Any) -> Any:
         return jax.tree.map(lambda x: x.addressable_shards[0].data.reshape(x.shape[1:]), tree)
@@ -160,12 +189,36 @@ def _pmap(objective: Objective, optimizer: optax.GradientTransformation, root: j
         state, info = step(root, state, batch)
         return state, first(info)
 
+    def get_state(state: TrainState) -> TrainState:
+        host: TrainState = jax.device_get(first(state))
+        return host
+
     return Parallel(
         init=lambda: replicate(jax.jit(partial(initial_state, objective, optimizer))(root)),
         put_state=replicate,
-        get_state=lambda state: jax.device_get(first(state)),
+        get_state=get_state,
+        stored=get_state,
+        stored_like=jax.tree.map(lambda x: np.empty(x.shape, x.dtype), layout.state),
+        from_stored=replicate,
         params=lambda state: first(state).params,
+        mean=_mean,
         put_batch=spread,
         key=root,
         step=stepped,
+        rows=layout.rows,
     )
+
+
+def _mean(old: Params, new: Params, share: float | jax.Array) -> Params:
+    # Written so that what doesn't move has itself as its mean, to the bit.
+    return jax.tree.map(lambda old, new: old + share * (new - old), old, new)
+
+
+def _on_host(tree: Any) -> Any:
+    """Whole arrays; those of which other processes hold parts are brought together."""
+
+    def whole(x: jax.Array) -> np.ndarray:
+        is_here = x.is_fully_addressable or x.is_fully_replicated
+        return np.asarray(x if is_here else multihost_utils.process_allgather(x, tiled=True))
+
+    return jax.tree.map(whole, tree)

@@ -12,7 +12,7 @@ Source:
 """
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from functools import partial
 from typing import Any, NamedTuple, get_args
 
@@ -23,6 +23,8 @@ from jaxtyping import Array, Float, Int
 
 from urep_jax.data.vocabulary import PAD
 from urep_jax.training.objective import Batch, Objective, Params, RowWise, TableMode, TrainState
+
+_MEND = "set tables=dense"
 
 RowIds = Mapping[str, Int[Array, "_"]]
 """For each row-sparse table, the rows that a step reads: distinct; those past the table's end are places not needed."""
@@ -114,7 +116,7 @@ def take_rows(optimizer: optax.GradientTransformation, state: TrainState, rows: 
     def take(name: str, x: Any) -> Any:
         return x.at[rows[name]].get(mode="fill", fill_value=0, unique_indices=True) if name else x
 
-    return jax.tree.map(take, _table_names(optimizer, state, rows), state)
+    return jax.tree.map(take, leaf_tables(optimizer, state, rows, _MEND), state)
 
 
 def put_rows(
@@ -127,7 +129,7 @@ def put_rows(
     def put(name: str, x: Any, small: Any) -> Any:
         return x.at[rows[name]].set(small, mode="drop", unique_indices=True) if name else small
 
-    return jax.tree.map(put, _table_names(optimizer, state, rows), state, changed)
+    return jax.tree.map(put, leaf_tables(optimizer, state, rows, _MEND), state, changed)
 
 
 def _id_arrays(map_ids: Callable[..., Any], drawn: Any) -> list[Any]:
@@ -153,17 +155,25 @@ def _without_repeats(sorted_ids: Int[Array, "U"], num_rows: int) -> Int[Array, "
     return jnp.where(repeat_U, num_rows + jnp.arange(len(sorted_ids), dtype=sorted_ids.dtype), sorted_ids)
 
 
-def _table_names(optimizer: optax.GradientTransformation, state: TrainState, rows: RowIds) -> TrainState:
-    """For every leaf of the state, the row-sparse table that it belongs to, or an empty word."""
-    tables = {name: name if name in rows else "" for name in state.params["tables"]}
+def leaf_tables(
+    optimizer: optax.GradientTransformation, state: TrainState, names: Collection[str], mend: str
+) -> TrainState:
+    """For every leaf of the state, which of the tables `names` it is or belongs to, or an empty word.
+
+    Raises:
+        ValueError: if the optimiser's state for such a table is not of its shape, and what mends it.
+    """
+    if not names:
+        return jax.tree.map(lambda _: "", state)
+    tables = {name: name if name in names else "" for name in state.params["tables"]}
     params = jax.tree.map(lambda _: "", state.params) | {"tables": tables}
-    shapes = jax.tree.map(jnp.shape, state.params)
+    shapes = jax.tree.map(lambda x: x.shape, state.params)
 
     def of_optimizer(x: Any, name: str, shape: tuple[int, ...]) -> str:
         if name and x.shape != shape:
             raise ValueError(
                 f"the optimiser's state for table {name!r} has shape {x.shape}, but must have the table's, {shape}; "
-                "set tables=dense"
+                f"{mend}"
             )
         return name
 
