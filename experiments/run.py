@@ -13,6 +13,8 @@ from omegaconf import DictConfig
 from experiments.arguments import ArgumentsError, read_arguments
 from experiments.errors import fail
 from experiments.knobs import KnobError, check_overrides
+from experiments.launchers import check_launcher
+from urep_jax.core.extras import ExtraMissing
 
 
 @hydra.main(version_base="1.3", config_path="../conf", config_name="config")
@@ -41,7 +43,8 @@ if __name__ == "__main__":
     try:
         arguments = read_arguments(sys.argv[1:])
         check_overrides(arguments.overrides, arguments.config_dir)
-    except (ArgumentsError, KnobError) as error:
+        check_launcher(arguments.overrides)
+    except (ArgumentsError, KnobError, ExtraMissing) as error:
         fail(error)
     sys.argv[1:] = [*arguments.overrides, *arguments.flags]
     _main()
