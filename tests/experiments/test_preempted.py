@@ -84,7 +84,8 @@ def test_a_worker_of_ray_that_is_killed_is_started_again(
     unbroken: Path, workspace: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("HOME", str(tmp_path))
-    preempt(tmp_path, workspace, ["hydra/launcher=ray", "hydra.launcher.ray.remote.num_gpus=0"], signal.SIGKILL)
+    ours = ["hydra.launcher.ray.init.address=local", "hydra.launcher.ray.remote.num_gpus=0"]
+    preempt(tmp_path, workspace, ["hydra/launcher=ray", *ours], signal.SIGKILL)
     assert_same_end(unbroken, tmp_path / "job")
 
 
