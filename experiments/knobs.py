@@ -300,8 +300,8 @@ def _default_experiment() -> str:
 
 
 def groups() -> list[str]:
-    """The config groups: the folders of `conf`."""
-    return sorted(path.name for path in CONF.iterdir() if path.is_dir())
+    """The config groups: the folders of `conf`, but for what Hydra itself reads."""
+    return sorted(path.name for path in CONF.iterdir() if path.is_dir() and path.name != "hydra")
 
 
 def options(group: str, places: Sequence[Path] = (CONF,)) -> list[str]:

@@ -13,6 +13,8 @@ from omegaconf import DictConfig
 from experiments.arguments import ArgumentsError, read_arguments
 from experiments.errors import fail
 from experiments.knobs import KnobError, check_overrides
+from experiments.launchers import check_launcher
+from urep_jax.core.extras import ExtraMissing
 
 
 @hydra.main(version_base="1.3", config_path="../conf", config_name="config")
@@ -22,6 +24,17 @@ def _main(cfg: DictConfig) -> None:
     launch = import_module("experiments.launch")
     start = launch.launch_job if hydra_config.mode == RunMode.MULTIRUN else launch.launch
     start(cfg, Path(hydra_config.runtime.output_dir))
+
+
+def _find_own_launchers() -> None:
+    """Let Hydra find our launchers, here and in the processes that it starts.
+
+    It takes them only from packages that are called hydra_plugins.
+    """
+    place = str(Path(__file__).parent / "plugins")
+    sys.path.append(place)
+    others = os.environ.get("PYTHONPATH")
+    os.environ["PYTHONPATH"] = f"{others}{os.pathsep}{place}" if others else place
 
 
 def _use_huge_pages() -> None:
@@ -41,7 +54,9 @@ if __name__ == "__main__":
     try:
         arguments = read_arguments(sys.argv[1:])
         check_overrides(arguments.overrides, arguments.config_dir)
-    except (ArgumentsError, KnobError) as error:
+        check_launcher(arguments.overrides)
+        _find_own_launchers()
+    except (ArgumentsError, KnobError, ExtraMissing) as error:
         fail(error)
     sys.argv[1:] = [*arguments.overrides, *arguments.flags]
     _main()

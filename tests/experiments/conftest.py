@@ -1,5 +1,6 @@
 """Fixtures of the experiments' tests."""
 
+import os
 import runpy
 import sys
 from collections.abc import Iterator
@@ -8,6 +9,7 @@ from pathlib import Path
 import jax
 import pytest
 
+from tests.experiments import slurm as commands_of_slurm
 from tests.experiments.command import Command, Said
 
 
@@ -39,3 +41,12 @@ def command(
     cache = jax.config.jax_compilation_cache_dir
     yield call
     jax.config.update("jax_compilation_cache_dir", cache)
+
+
+@pytest.fixture
+def slurm(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A cluster; the folder where its commands leave what they were told."""
+    folder = tmp_path / "slurm"
+    commands_of_slurm.install(folder)
+    monkeypatch.setenv("PATH", f"{folder}{os.pathsep}{os.environ['PATH']}")
+    return folder

@@ -1,6 +1,5 @@
 """Sweeps: what fails is named and costs the others nothing, and what is there is not done again."""
 
-import os
 import re
 import subprocess
 import sys
@@ -77,46 +76,14 @@ def test_what_fails_on_another_data_set_is_named_too(command: Command, workspace
         assert f"{data} needs data.path=" in line
 
 
-SLURM = {
-    # Runs the array's jobs one after the other, here and behind the caller's back.
-    "sbatch": """
-        last=$(sed -n 's/^#SBATCH --array=0-\\([0-9]*\\)%.*/\\1/p' "$1")
-        export SLURM_ARRAY_JOB_ID=7 SLURM_NTASKS=1 SLURM_PROCID=0 SLURM_LOCALID=0 SLURM_NODEID=0 SLURM_JOB_NUM_NODES=1
-        (
-            for i in $(seq 0 "$last"); do
-                SLURM_ARRAY_TASK_ID=$i SLURM_JOB_ID=7_$i SLURM_JOB_NODELIST=here bash "$1"
-                echo "7_$i|COMPLETED|here" >> "${0%/*}/ended"
-            done
-        ) > /dev/null 2>&1 &
-        echo "Submitted batch job 7"
-    """,
-    "srun": """
-        while [ "${1#-}" != "$1" ]; do case $1 in --output|--error) shift 2;; *) shift;; esac; done
-        exec "$@"
-    """,
-    "sacct": """
-        echo "JobID|State|NodeList"
-        cat "${0%/*}/ended" 2> /dev/null
-    """,
-}
-"""Slurm's commands, as far as the launcher calls them."""
-
-
-@pytest.fixture
-def slurm(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A cluster of one machine."""
-    folder = tmp_path / "bin"
-    folder.mkdir()
-    for name, text in SLURM.items():
-        (folder / name).write_text(f"#!/bin/sh\n{text}")
-        (folder / name).chmod(0o755)
-    monkeypatch.setenv("PATH", f"{folder}{os.pathsep}{os.environ['PATH']}")
-
-
 @pytest.mark.usefixtures("slurm")
-@pytest.mark.parametrize("launcher", ["joblib", "submitit_local", "submitit_slurm"])
-def test_jobs_of_other_launchers_are_named_too(workspace: Path, tmp_path: Path, launcher: str) -> None:
+@pytest.mark.parametrize("launcher", ["side_by_side", "submitit_local", "slurm"])
+def test_jobs_of_other_launchers_are_named_too(
+    workspace: Path, tmp_path: Path, launcher: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     folder = tmp_path / "sweep"
+    # Its places are not those of other sweeps on this machine.
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
     places = (f"workspace={workspace}", f"hydra.sweep.dir={folder}")
     call = [sys.executable, "-m", "experiments.run", "-m", *SMALL, f"hydra/launcher={launcher}", "p_hard=2,3", *places]
     said = subprocess.run(call, cwd=ROOT, capture_output=True, text=True, check=False)
@@ -124,3 +91,21 @@ def test_jobs_of_other_launchers_are_named_too(workspace: Path, tmp_path: Path, 
     assert jobs(folder, "failed.txt").keys() == {"2", "3"}
     for value in (2, 3):
         assert f"p_hard is {value}, but must be between 0 and 1" in said.stderr
+
+
+@pytest.mark.parametrize(
+    ("launcher", "package", "extra"),
+    [
+        ("side_by_side", "hydra_plugins.hydra_joblib_launcher", "sweeps"),
+        ("slurm", "hydra_plugins.hydra_submitit_launcher", "sweeps"),
+        ("ray", "ray", "ray"),
+    ],
+)
+def test_what_a_launcher_lacks_is_named(
+    command: Command, monkeypatch: pytest.MonkeyPatch, launcher: str, package: str, extra: str
+) -> None:
+    monkeypatch.setitem(sys.modules, package, None)
+    said = command("-m", NEGATIVE, "p_hard=0,1", f"hydra/launcher={launcher}")
+    assert said.status == 1
+    assert f"hydra/launcher={launcher} starts jobs with {package}, which can't be imported" in said.err
+    assert f"pip install -e '.[{extra}]'" in said.err

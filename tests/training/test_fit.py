@@ -94,17 +94,47 @@ def test_a_mean_over_epochs_is_continued_to_the_bit(tmp_path: Path) -> None:
     assert_same(tiny_fit(tmp_path / "killed", average=0.5), unbroken)
 
 
-def test_on_sigterm_it_saves_and_goes_on_from_there(unbroken: Fit, tmp_path: Path) -> None:
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGUSR2])
+def test_on_a_signal_it_saves_and_goes_on_from_there(unbroken: Fit, tmp_path: Path, number: signal.Signals) -> None:
     def terminate(progress: Progress) -> None:
         if progress.step == 7:
-            os.kill(os.getpid(), signal.SIGTERM)
+            os.kill(os.getpid(), number)
 
     with pytest.raises(Interrupted) as stopped:
         tiny_fit(tmp_path, terminate)
-    assert stopped.value.code == 128 + signal.SIGTERM
+    assert stopped.value.code == 128 + number
+    assert signal.getsignal(number) == signal.SIG_DFL
     steps: list[int] = []
     assert_same(tiny_fit(tmp_path, lambda progress: steps.append(progress.step)), unbroken)
     assert steps[0] == 8, "nothing is done twice"
+
+
+@pytest.mark.parametrize("ends", [True, False], ids=["it ends the process", "it returns"])
+def test_a_handler_of_the_process_is_called_when_all_is_saved(unbroken: Fit, tmp_path: Path, ends: bool) -> None:
+    saved: list[bool] = []
+
+    def handler(number: int, _: object) -> None:
+        saved.append((tmp_path / "7" / "progress").exists())
+        if ends:
+            # As the handler does that asks a cluster to queue the job again.
+            sys.exit(144)
+
+    def preempt(progress: Progress) -> None:
+        if progress.step == 7 and not saved:
+            os.kill(os.getpid(), signal.SIGUSR2)
+            assert not saved
+
+    before = signal.signal(signal.SIGUSR2, handler)
+    try:
+        if ends:
+            with pytest.raises(SystemExit) as stopped:
+                tiny_fit(tmp_path, preempt)
+            assert stopped.value.code == 144
+        assert_same(tiny_fit(tmp_path, preempt), unbroken)
+        assert signal.getsignal(signal.SIGUSR2) is handler
+    finally:
+        signal.signal(signal.SIGUSR2, before)
+    assert saved == [True]
 
 
 @pytest.mark.parametrize("step", [5, 10, 15])

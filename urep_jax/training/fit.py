@@ -20,6 +20,9 @@ from urep_jax.training.layout import TableLayout
 from urep_jax.training.objective import Objective, Params, StepInfo, TrainState
 from urep_jax.training.parallel import Parallel, ParallelMode, parallelize
 
+_ASKING_TO_END = [getattr(signal, name) for name in ("SIGTERM", "SIGUSR2") if hasattr(signal, name)]
+"""Slurm and its launchers announce the end of a job by the second, which Windows lacks."""
+
 
 @runtime_checkable
 class Batches(Protocol):
@@ -137,7 +140,7 @@ class Diverged(RuntimeError):
 
 
 class Interrupted(SystemExit):
-    """The run was asked to end (SIGTERM) and has saved where it was. The exit status is the signal's."""
+    """The run was asked to end (SIGTERM, SIGUSR2) and has saved where it was. The exit status is the signal's."""
 
 
 def fit(
@@ -170,10 +173,12 @@ def fit(
 
     Raises:
         Diverged: if the loss is no number any more; names the step, the batch's sequences and the last checkpoint.
-        Interrupted: on SIGTERM, after a checkpoint.
+        Interrupted: on SIGTERM or SIGUSR2, after a checkpoint. Where the process has a handler of its own for the
+            signal, as a cluster's jobs have that are put into the queue again, that one is called instead, and if it
+            returns, the training goes on.
     """
     parallel = parallelize(objective, optimizer, cfg.seed, batches.batch_size, cfg.parallel, cfg.table_layout)
-    with Checkpoints(folder, config, parallel.rows) as checkpoints, _Sigterm() as sigterm:
+    with Checkpoints(folder, config, parallel.rows) as checkpoints, _HeldSignals() as signals:
         loop = _Loop(parallel, batches, cfg, checkpoints, start)
         while not loop.finished:
             if loop.due_for_validation:
@@ -181,15 +186,14 @@ def fit(
                 loop.end_epoch(value, metrics)
             else:
                 loop.advance()
-                sigterm.look(loop.step)
             on_progress(loop.progress())
+            signals.look(loop.step)
             # An epoch is ended first: a checkpoint of its last step has the validation in its books.
-            if sigterm.received and not loop.due_for_validation:
+            if signals.due and not loop.due_for_validation:
                 loop.save()
-                raise Interrupted(128 + signal.SIGTERM)
+                signals.deliver()
         result = loop.result()
-        if sigterm.received:
-            raise Interrupted(128 + signal.SIGTERM)
+        signals.deliver()
         return result
 
 
@@ -326,30 +330,50 @@ class _Loop:
         return Fit(params, best, self.history, converged.epoch)
 
 
-class _Sigterm:
-    """Notes a SIGTERM while it is entered, in place of dying of it at once.
+class _HeldSignals:
+    """Holds back the signals that ask a process to end, while it is entered, so that it can save before it does.
 
-    Of several processes each takes part in every step, so that all have to stop at the same one. JAX itself listens
-    then, and settles with the others which step that is.
+    Of several processes each takes part in every step, so all of them have to save and stop at the same one. Of
+    SIGTERM JAX itself tells the others then, and settles with them which step that is.
     """
 
-    received = False
+    def __init__(self) -> None:
+        self.due = False
+        self._received: list[int] = []
+        self._before: dict[int, Any] = {}
+        self._alone = jax.process_count() == 1
 
-    def __enter__(self) -> "_Sigterm":
+    def __enter__(self) -> "_HeldSignals":
         # Signals reach the main thread only; elsewhere there is nothing to take over.
-        self._main = threading.current_thread() is threading.main_thread() and jax.process_count() == 1
-        if self._main:
-            self._before = signal.signal(signal.SIGTERM, self._note)
+        if threading.current_thread() is threading.main_thread():
+            taken = (number for number in _ASKING_TO_END if self._alone or number != signal.SIGTERM)
+            self._before = {number: signal.signal(number, self._note) for number in taken}
         return self
 
-    def look(self, step: int) -> None:
-        """To be called after each step."""
-        if jax.process_count() > 1:
-            self.received |= multihost_utils.reached_preemption_sync_point(step)
+    def _note(self, number: int, _: object) -> None:
+        self._received.append(number)
+        if not self._alone:
+            os.kill(os.getpid(), signal.SIGTERM)
 
-    def _note(self, *_: object) -> None:
-        self.received = True
+    def look(self, step: int) -> None:
+        """Whether it is `due` to save and stop; to be called after each step."""
+        if self._alone:
+            self.due = bool(self._received)
+        else:
+            self.due |= multihost_utils.reached_preemption_sync_point(step)
+
+    def deliver(self) -> None:
+        """Do now what would have been done when the signals came."""
+        while self._received:
+            number = self._received.pop(0)
+            handler = self._before[number]
+            if not callable(handler):
+                raise Interrupted(128 + number)
+            handler(number, None)
+        if self.due and not self._alone:
+            raise Interrupted(128 + signal.SIGTERM)
+        self.due = False
 
     def __exit__(self, *error: object) -> None:
-        if self._main:
-            signal.signal(signal.SIGTERM, self._before)
+        for number, handler in self._before.items():
+            signal.signal(number, handler)
