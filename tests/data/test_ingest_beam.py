@@ -14,7 +14,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from tests.data.ingested import GOOD, HEADER, NOW, write_csv
@@ -159,7 +159,12 @@ files = st.lists(
 )
 
 
-@settings(max_examples=4, suppress_health_check=[HealthCheck.function_scoped_fixture])
+# A failure isn't made smaller: each try takes seconds.
+@settings(
+    max_examples=4,
+    phases=(Phase.explicit, Phase.reuse, Phase.generate),
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
+)
 @given(files=files, stations=st.booleans())
 def test_any_small_tables(tmp_path_factory: pytest.TempPathFactory, files: list[list[tuple]], stations: bool) -> None:
     folder = tmp_path_factory.mktemp("tables")

@@ -8,14 +8,15 @@ puts the shards together, user by user.
 | who | holds in memory | and on its disk |
 |---|---|---|
 | a worker that reads | `memory_limit`, and a file's share of a shard | the rows of a file |
-| a worker that orders | `memory_limit`, a file's share of a shard, and the shard's ids | a shard; a user lies in one |
+| a worker that orders | `memory_limit`, a shard as the runner hands it, and its ids | a shard; a user lies in one |
 | the worker that numbers | `memory_limit` | all ids |
 | who started the run | all ids, eight bytes a user, and a million events (or a user's, if more) | the log |
 
 A shard numbers its own ids, and what its numbers are among all is a join of two tables on disk: no worker holds all
 ids, as it would with a side input, and no row is shuffled once more to look its ids up.
 
-Beam shuffles what its runner can: the local one does so in the memory of the process that started it.
+There is a shard for every 64 MiB of the source, up to 2,000; past that shards grow. Rows are shuffled where the runner
+does so: the local one keeps them in the memory of the process that started the run.
 """
 
 import contextlib
@@ -39,6 +40,8 @@ from urep_jax.data.ingest.reading import Files, connect, limit, read_file, scala
 from urep_jax.data.log import ID_COLUMNS, EventLog, load_log
 
 _SHARD_BYTES = 1 << 26
+"""Bytes of the source for each shard."""
+
 _FEWEST, _MOST = 8, 2000
 """Shards: enough to share out, and no more than a process can keep mapped to memory while it merges them."""
 
