@@ -25,10 +25,18 @@ def told(*command: str) -> dict[str, Any]:
 
 def test_ingest() -> None:
     results = told("benchmarks.ingest", "--rows", "1000")["ingest"]
-    assert set(results) == {"parquet", "csv"}
-    for result in results.values():
+    assert set(results) == {"duckdb"}
+    assert set(results["duckdb"]) == {"parquet", "csv"}
+    for result in results["duckdb"].values():
         assert result["rows"] == 1000
         assert {"events", "seconds", "rows_per_s", "peak_rss_gib"} <= set(result)
+
+
+def test_ingest_by_processes() -> None:
+    command = ("--rows", "1000", "--formats", "csv", "--files", "2", "--engine", "beam")
+    result = told("benchmarks.ingest", *command)["ingest"]["beam"]["csv"]
+    assert result["rows"] == 1000
+    assert {"events", "seconds", "rows_per_s", "peak_rss_gib", "worker_peak_rss_gib"} <= set(result)
 
 
 def test_input() -> None:

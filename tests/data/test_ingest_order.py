@@ -104,7 +104,7 @@ def test_a_log_written_as_a_table_comes_back(tmp_path: Path, events: list[Event]
 
 
 def test_many_events_in_one_moment_across_pieces(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("urep_jax.data.ingest.events._CHUNK", 64)
+    monkeypatch.setattr("urep_jax.data.ingest.order._CHUNK", 64)
     monkeypatch.setattr("urep_jax.data.ingest.files._BLOCK", 128)
     rows = [(f"u{n % 2}", f"i{n % 50}", 5 + n // 900, "up") for n in range(1000)]
     log, report = read(write_csv(tmp_path / "e.csv", rows), tmp_path / "log")

@@ -40,7 +40,10 @@ _KEPT_FILES = (REJECTS_FILE, REPORT_FILE, *(f"{table}.parquet" for table in COMP
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class EventsConfig(abc.ABC):
-    """What a data set is made from: a frozen dataclass, whose fields are all that the result depends on."""
+    """What a data set is made from: a frozen dataclass, whose fields are all that the result depends on.
+
+    A field `beam` changes nothing of the result; it says who reads the files (see `ingest`).
+    """
 
     @abc.abstractmethod
     def builder(self, data_dir: str | os.PathLike[str]) -> "EventsBuilder[Any]":
@@ -218,7 +221,9 @@ class EventsBuilder(tfds.core.GeneratorBasedBuilder, Generic[ConfigT], skip_regi
 
 def _fingerprint(name: str, version: str, settings: EventsConfig) -> str:
     files = [(str(path), path.stat().st_size, path.stat().st_mtime_ns) for path in settings.sources()]
-    told = [name, version, dataclasses.asdict(settings), files]
+    said = dataclasses.asdict(settings)
+    said.pop("beam", None)  # Who reads changes nothing of what is read.
+    told = [name, version, said, files]
     return hashlib.sha256(json.dumps(told, sort_keys=True, default=str).encode()).hexdigest()[:16]
 
 

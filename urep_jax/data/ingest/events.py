@@ -5,45 +5,21 @@ import json
 import os
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
-import duckdb
-import numpy as np
-import pyarrow as pa
-import pyarrow.parquet as pq
-
-from urep_jax.core.types import FEEDBACK_WORDS, SECONDS_PER_DAY, Feedback
+from urep_jax.core.types import FEEDBACK_WORDS, Feedback
 from urep_jax.data.draft import draft_folder
-from urep_jax.data.ingest.fields import (
-    count_lines,
-    count_rows,
-    literal,
-    parquet_columns,
-    parquet_fields,
-    text_fields,
-    unreadable,
-)
-from urep_jax.data.ingest.files import IngestError, find_files, is_parquet, read_lines, text_columns
-from urep_jax.data.ingest.filters import Tally
+from urep_jax.data.ingest import pipeline
+from urep_jax.data.ingest.files import IngestError, find_files
+from urep_jax.data.ingest.order import SOURCE_COLUMN, Orders, write_log
 from urep_jax.data.ingest.parts import Part
+from urep_jax.data.ingest.reading import columns_of, connect, none_kept, read_file, scalar
 from urep_jax.data.ingest.rejects import CONTRADICTED, REJECTS_FILE, Rejects
-from urep_jax.data.ingest.repeats import find_repeats
-from urep_jax.data.ingest.rules import checked
-from urep_jax.data.log import NO_STATION, REQUIRED_COLUMNS, Granularity
-from urep_jax.data.log_writer import LogWriter
+from urep_jax.data.log import Granularity
 
 REPORT_FILE = "ingest.json"
 """Beside the log: the `IngestReport`."""
-
-_CHUNK = 1 << 20
-_SOURCE_COLUMN = {
-    "station": "station_id",
-    "device": "device",
-    "played_ratio": "played_ratio",
-    "utc_offset": "utc_offset",
-}
-_IDS = {"sequence_ids": "user_id", "item_ids": "item_id", "station_ids": "station_id", "device_ids": "device"}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -89,6 +65,7 @@ def ingest(
     max_rejected_share: float = 0.01,
     now: float | None = None,
     memory_limit: str = "768MB",
+    beam: Sequence[str] | None = None,
 ) -> IngestReport:
     r"""Read event files and write them as an event log, with the rejects and a report beside it.
 
@@ -109,7 +86,9 @@ def ingest(
         exclusive: feedback words of which only one can hold for an item at a time; rows where several do are rejected.
         max_rejected_share: largest share of rows, 0 to 1, that may be rejected before the run stops.
         now: seconds since 1970; later events are rejected. Defaults to this moment.
-        memory_limit: how much memory DuckDB may take before it goes to disk.
+        memory_limit: how much memory DuckDB may take before it goes to disk, in each worker where there are several.
+        beam: options of an Apache Beam pipeline, such as `--runner=FlinkRunner`, whose workers do the work; the log is
+            the same. Each must find the files and `out_folder` under the same paths. None: DuckDB does it here.
 
     Returns:
         What became of the rows.
@@ -118,6 +97,7 @@ def ingest(
         FileNotFoundError: if there is nothing to read at `source`.
         IngestError: if a file is empty, cut short or lacks a column, if `where` keeps nothing, or if too many rows are
             rejected.
+        ExtraMissing: if there are options for Apache Beam, and it isn't installed.
 
     Example:
         >>> import tempfile
@@ -131,41 +111,49 @@ def ingest(
     """
     if not 0 <= max_rejected_share <= 1:
         raise ValueError(f"max_rejected_share is {max_rejected_share}, but must be a share from 0 to 1")
+    pipeline.check_options(beam)
     if isinstance(source, str | os.PathLike):
         source = Part(source=source)
     parts = [source] if isinstance(source, Part) else list(source)
-    kinds = [Feedback.from_word(word) for word in exclusive]
+    kinds = tuple(Feedback.from_word(word) for word in exclusive)
     now = int(time.time() if now is None else now)
     sources = ", ".join(str(part.source) for part in parts)
     files = [(part, path) for part in parts for path in find_files(part.source)]
     with (
         draft_folder(out_folder) as draft,
         tempfile.TemporaryDirectory(dir=draft) as scratch,
-        _connect(scratch, memory_limit) as db,
+        connect(scratch, memory_limit) as db,
     ):
-        present: set[str] = set()
-        left_out = 0
-        for number, (part, path) in enumerate(files):
-            columns_there, skipped = _read_file(db, path, number, part, now)
-            present |= columns_there
-            left_out += skipped
-        rows = _scalar(db, "SELECT count(*) FROM checked")
+        present = {column for part, path in files for column in columns_of(db, path, part)}
+        orders = Orders(
+            name=name,
+            granularity=granularity,
+            optional=tuple(column for column, raw in SOURCE_COLUMN.items() if raw in present),
+            exclusive=kinds,
+            by_place=any(part.clock for part in parts),
+            unsaid=tuple(number for number, (part, _) in enumerate(files) if part.thresholds),
+        )
+        shards = None
+        if beam is None:
+            left_out = sum(read_file(db, path, number, part, now) for number, (part, path) in enumerate(files))
+            rows = scalar(db, "SELECT count(*) FROM checked")
+        else:
+            shards = pipeline.run(files, now, orders, Path(scratch), options=beam, memory_limit=memory_limit)
+            left_out, rows = shards.left_out, shards.rows
+            shards.tell(db, "checked")
         # Nobody knows whether a damaged line would have been kept: it speaks for no other.
-        if left_out and not _scalar(db, "SELECT count(*) FROM checked WHERE blamed IS DISTINCT FROM ''"):
-            raise _none_kept(db, files, sources, left_out)
+        if left_out and rows == scalar(db, "SELECT count(*) FROM checked WHERE blamed = ''"):
+            raise none_kept(db, files, sources, left_out)
         if rows == 0:
             raise IngestError(f"{sources} has a header but no rows", "export it again")
         rejects = Rejects(db, [path for _, path in files], max_rejected_share)
         rejects.check(rows)
-        ids = _number_ids(db)
-        optional = [column for column, raw in _SOURCE_COLUMN.items() if raw in present]
-        with LogWriter(draft, optional) as writer:
-            by_place = any(part.clock for part in parts)
-            unsaid = [number for number, (part, _) in enumerate(files) if part.thresholds]
-            sorted_events = _sorted_events(db, Path(scratch) / "sorted.parquet", by_place, unsaid)
-            duplicates = _write_events(db, writer, optional, sorted_events, kinds)
-            rejects.check(rows)
-            log = writer.finish(name=name, granularity=granularity, ids=ids, drop_unused=True)
+        if shards is None:
+            log, duplicates = write_log(db, Path(scratch), draft, orders)
+        else:
+            log, duplicates = shards.merge(draft, orders.optional)
+            shards.tell(db, "contradicted")
+        rejects.check(rows)
         if log.num_events == 0:
             raise rejects.error(f"{sources}: none of its {rows:,} rows can be used")
         reasons = rejects.write(draft / REJECTS_FILE)
@@ -186,176 +174,3 @@ def ingest(
         )
         (draft / REPORT_FILE).write_text(json.dumps(dataclasses.asdict(report), indent=1))
     return report
-
-
-def _connect(scratch: str, memory_limit: str) -> duckdb.DuckDBPyConnection:
-    db = duckdb.connect(Path(scratch) / "events.duckdb")
-    for setting, value in {"memory_limit": memory_limit, "temp_directory": scratch, "TimeZone": "UTC"}.items():
-        db.execute(f"SET {setting} = {literal(value)}")
-    db.execute("SET enable_progress_bar = false")
-    db.execute(
-        "CREATE TABLE checked (file INTEGER, line BIGINT, cut_short BOOLEAN, reason VARCHAR, blamed VARCHAR, "
-        "value VARCHAR, user_id VARCHAR, item_id VARCHAR, timestamp BIGINT, feedback TINYINT, station_id VARCHAR, "
-        "device VARCHAR, played_ratio FLOAT, utc_offset INTEGER, place INTEGER)"
-    )
-    return db
-
-
-def _read_file(db: duckdb.DuckDBPyConnection, path: Path, number: int, part: Part, now: int) -> tuple[set[str], int]:
-    """Add a file's rows to `checked`.
-
-    Returns:
-        The columns of the events table that the file has, and the number of rows that `part.where` leaves out.
-    """
-    checks = part.checks(now)
-    if is_parquet(path):
-        types = parquet_columns(db, path)
-        wanted = part.find(path, tuple(types))
-        fields = part.named(parquet_fields(path, types, wanted))
-        query = checked(fields, wanted, checks, number, constants=part.constants, kept=part.kept)
-        try:
-            added = _scalar(db, "INSERT INTO checked " + query)
-        except duckdb.InvalidInputException as error:
-            raise unreadable(path, error) from error
-        return set(wanted), _scalar(db, count_rows(path)) - added
-    found = text_columns(path, part.text)
-    wanted = part.find(path, found)
-    fields = part.named(text_fields(found, wanted, part.text))
-    query = checked(fields, wanted, checks, number, constants=part.constants, kept=part.kept)
-    left_out = 0
-    # Each piece is committed by itself: what one transaction has written stays in memory until its end.
-    for lines in read_lines(path, part.text.encoding):
-        db.register("lines", lines)
-        added = _scalar(db, "INSERT INTO checked " + query)
-        left_out += _scalar(db, count_lines(part.text)) - added if part.where else 0
-    db.unregister("lines")
-    cut = db.execute("SELECT line, value FROM checked WHERE cut_short AND file = ?", [number]).fetchone()
-    if cut is not None:
-        raise IngestError(
-            f"{path}, line {cut[0]}: the file ends in the middle of this line ({cut[1]!r})", "copy or export it again"
-        )
-    return set(wanted), left_out
-
-
-def _none_kept(
-    db: duckdb.DuckDBPyConnection, files: Sequence[tuple[Part, Path]], sources: str, rows: int
-) -> IngestError:
-    """Look at the sources once more, for what the columns hold that `where` names."""
-    tally = Tally()
-    for part, path in files:
-        wanted = {told.raw: told.column for told in part.filters}
-        if not wanted:
-            continue
-        if is_parquet(path):
-            tally.add(db, parquet_fields(path, parquet_columns(db, path), wanted), part.filters)
-            continue
-        fields = text_fields(text_columns(path, part.text), wanted, part.text)
-        for lines in read_lines(path, part.text.encoding):
-            db.register("lines", lines)
-            tally.add(db, fields, part.filters)
-        db.unregister("lines")
-    return tally.error(sources, rows)
-
-
-def _number_ids(db: duckdb.DuckDBPyConnection) -> dict[str, pa.Array]:
-    """Number the ids that sound rows carry, in tables of the columns' names."""
-    ids = {}
-    for name, column in _IDS.items():
-        db.execute(
-            f"CREATE TABLE {name} AS SELECT id, (row_number() OVER (ORDER BY length(id), id) - 1)::INTEGER AS number "
-            f"FROM (SELECT DISTINCT {column} AS id FROM checked WHERE reason IS NULL AND {column} IS NOT NULL)"
-        )
-        table = db.sql(f"SELECT id FROM {name} ORDER BY number").to_arrow_table()
-        ids[name] = table["id"].cast(pa.string()).combine_chunks()
-    if len(ids["device_ids"]) > np.iinfo(np.int16).max:
-        raise IngestError(
-            f"device holds {len(ids['device_ids'])} different names, and a log holds 32767",
-            "map it to another column with columns={'device': ...}",
-        )
-    return ids
-
-
-def _write_events(
-    db: duckdb.DuckDBPyConnection,
-    writer: LogWriter,
-    optional: Sequence[str],
-    sorted_events: Iterator[dict[str, np.ndarray]],
-    exclusive: Sequence[Feedback],
-) -> int:
-    """Write the sound events in order; contradictions go to `contradicted`. Returns the number of duplicates."""
-    duplicates = 0
-    for events in _moments(sorted_events):
-        compared = {name: events[name] for name in ("sequence", *REQUIRED_COLUMNS, *optional)}
-        duplicate, contradiction = find_repeats(compared, exclusive)
-        duplicates += int(duplicate.sum())
-        if contradiction.any():
-            places = pa.table({name: events[name][contradiction] for name in ("file", "line")})
-            db.register("places", places)
-            db.execute("INSERT INTO contradicted SELECT file, line FROM places")
-            db.unregister("places")
-        kept = ~(duplicate | contradiction)
-        writer.append(events["sequence"][kept], {name: column[kept] for name, column in compared.items()})
-    return duplicates
-
-
-def _sorted_events(
-    db: duckdb.DuckDBPyConnection, scratch_file: Path, by_place: bool, unsaid: Sequence[int]
-) -> Iterator[dict[str, np.ndarray]]:
-    """The sound events that nothing undoes, by sequence and time.
-
-    Args:
-        db: the run's database.
-        scratch_file: where to sort them to.
-        by_place: whether there are places, along which time must not fall.
-        unsaid: numbers of the files whose feedback thresholds told, which nothing undoes.
-    """
-    db.execute(
-        f"""
-        CREATE TABLE undone AS
-        SELECT user_id, item_id, station_id, -feedback AS feedback, timestamp // {SECONDS_PER_DAY} AS day,
-            max(timestamp) AS until
-        FROM checked WHERE feedback < 0 GROUP BY ALL"""
-    )
-    time = "e.timestamp"
-    if by_place:
-        latest_hour = "max(e.timestamp - place) OVER (PARTITION BY e.user_id ORDER BY place)"
-        time = f"coalesce(place + {latest_hour}, e.timestamp)"
-    # Through a file, for DuckDB holds all of a result that Python reads, outside of its memory limit.
-    query = f"""
-        SELECT s.number AS sequence, {time} AS timestamp, i.number AS item, e.feedback,
-            coalesce(st.number, {NO_STATION})::INTEGER AS station, coalesce(d.number, -1)::SMALLINT AS device,
-            coalesce(played_ratio, 'nan')::FLOAT AS played_ratio, coalesce(utc_offset, 0)::INTEGER AS utc_offset,
-            file, line
-        FROM checked e
-        JOIN sequence_ids s ON s.id = e.user_id
-        JOIN item_ids i ON i.id = e.item_id
-        LEFT JOIN station_ids st ON st.id = e.station_id
-        LEFT JOIN device_ids d ON d.id = e.device
-        LEFT JOIN undone u ON u.user_id = e.user_id AND u.item_id = e.item_id AND u.feedback = e.feedback
-            AND u.station_id IS NOT DISTINCT FROM e.station_id AND u.day = e.timestamp // {SECONDS_PER_DAY}
-            AND NOT list_contains({list(unsaid)}::INTEGER[], file)
-        WHERE reason IS NULL AND e.feedback > 0 AND (until IS NULL OR e.timestamp > until)
-        ORDER BY sequence, 2, file, line"""
-    db.execute(f"COPY ({query}) TO {literal(str(scratch_file))} (FORMAT parquet)")
-    with pq.ParquetFile(scratch_file) as ordered:
-        for batch in ordered.iter_batches(_CHUNK):
-            yield {name: batch[name].to_numpy(zero_copy_only=False) for name in batch.schema.names}
-
-
-def _moments(chunks: Iterator[dict[str, np.ndarray]]) -> Iterator[dict[str, np.ndarray]]:
-    """The same events, cut where the time or the sequence changes."""
-    held: dict[str, np.ndarray] = {}
-    for chunk in chunks:
-        chunk = {name: np.concatenate([held[name], column]) if held else column for name, column in chunk.items()}
-        last = (chunk["sequence"] == chunk["sequence"][-1]) & (chunk["timestamp"] == chunk["timestamp"][-1])
-        cut = int(np.argmax(last))
-        yield {name: column[:cut] for name, column in chunk.items()}
-        held = {name: column[cut:] for name, column in chunk.items()}
-    if held:
-        yield held
-
-
-def _scalar(db: duckdb.DuckDBPyConnection, query: str) -> int:
-    # All rows, for a result that isn't read to its end keeps tables from being registered.
-    ((value,),) = db.execute(query).fetchall()
-    return int(value)

@@ -24,7 +24,7 @@ class Rejects:
         """Look at the rejects of a run.
 
         Args:
-            db: the run's database; `contradicted` is made here, to be filled.
+            db: the run's database.
             files: the source files, by number.
             max_share: largest share of rows, 0 to 1, that may be rejected.
         """
@@ -32,15 +32,13 @@ class Rejects:
         self._max_share = max_share
         db.execute("CREATE TABLE files (number INTEGER, name VARCHAR)")
         db.executemany("INSERT INTO files VALUES (?, ?)", [(n, str(path)) for n, path in enumerate(files)])
-        db.execute("CREATE TABLE contradicted (file INTEGER, line BIGINT)")
         word = "CASE feedback WHEN 1 THEN 'up' WHEN 2 THEN 'down' WHEN 3 THEN 'skip' WHEN 4 THEN 'play' END"
         db.execute(
             f"""
             CREATE VIEW rejects AS
             SELECT file, line, blamed, value, reason FROM checked WHERE reason IS NOT NULL
             UNION ALL
-            SELECT file, line, 'feedback', {word}, {literal(CONTRADICTED)}
-            FROM checked JOIN contradicted USING (file, line)"""
+            SELECT file, line, 'feedback', {word}, {literal(CONTRADICTED)} FROM contradicted"""
         )
 
     def check(self, rows: int) -> None:

@@ -9,6 +9,7 @@ from urep_jax.data.datasets.base import EventsBuilder, EventsConfig
 from urep_jax.data.ingest.companions import write_companion
 from urep_jax.data.ingest.files import TextFormat, find_files
 from urep_jax.data.ingest.parts import Part
+from urep_jax.data.ingest.pipeline import check_options
 from urep_jax.data.ingest.rules import Clock, Thresholds
 from urep_jax.data.ingest.schema import COMPANIONS
 from urep_jax.data.log import EventLog, Granularity
@@ -31,6 +32,7 @@ class InteractionsConfig(EventsConfig):
         max_rejected_share: largest share of rows, 0 to 1, that may be rejected.
         companions: files of companion tables by the names of `schema.COMPANIONS`.
         companion_columns: column names of companion tables, by table.
+        beam: options of an Apache Beam pipeline that reads the events, for logs past one machine; see `ingest`.
 
     Example:
         >>> InteractionsConfig(path="logs/*.parquet", columns={"item_id": "song_id"}).granularity
@@ -49,6 +51,7 @@ class InteractionsConfig(EventsConfig):
     max_rejected_share: float = 0.01
     companions: Mapping[str, str | os.PathLike[str]] | None = None
     companion_columns: Mapping[str, Mapping[str, str]] | None = None
+    beam: Sequence[str] | None = None
 
     def __post_init__(self) -> None:
         for field in ("columns", "feedback_words", "where", "companions", "companion_columns"):
@@ -59,6 +62,7 @@ class InteractionsConfig(EventsConfig):
             raise ValueError(f"thresholds is {self.thresholds!r}, but must say a column and where ups and downs begin")
         if not isinstance(self.text, TextFormat):
             raise ValueError(f"text is {self.text!r}, but must say a delimiter, names, an encoding and a quote")
+        check_options(self.beam)
         for table, columns in (self.companion_columns or {}).items():
             if not isinstance(columns, Mapping):
                 raise ValueError(
@@ -98,7 +102,7 @@ class Builder(EventsBuilder[InteractionsConfig]):
             text=settings.text,
         )
         share = settings.max_rejected_share
-        log = self._ingest(part, folder, name=settings.name, max_rejected_share=share)
+        log = self._ingest(part, folder, name=settings.name, max_rejected_share=share, beam=settings.beam)
         for table, source in (settings.companions or {}).items():
             columns = (settings.companion_columns or {}).get(table, {})
             write_companion(table, source, folder / f"{table}.parquet", columns=columns, text=settings.text)

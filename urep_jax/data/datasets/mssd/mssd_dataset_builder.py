@@ -9,6 +9,7 @@ from urep_jax.data.datasets.base import EventsBuilder, EventsConfig
 from urep_jax.data.ingest.companions import write_companion
 from urep_jax.data.ingest.files import find_files
 from urep_jax.data.ingest.parts import Part
+from urep_jax.data.ingest.pipeline import check_options
 from urep_jax.data.ingest.rules import Clock
 from urep_jax.data.log import EventLog, Granularity
 
@@ -31,6 +32,7 @@ class MssdConfig(EventsConfig):
             `personalized_playlist`, `user_collection`, `catalog`, `charts`.
         skipped: the column that says whether a track was skipped: `skip_1`, played very briefly, `skip_2`, briefly, or
             `skip_3`, for the most part.
+        beam: options of an Apache Beam pipeline that reads the logs; see `ingest`.
 
     Raises:
         ValueError: if `context_types` or `skipped` names something else.
@@ -39,9 +41,11 @@ class MssdConfig(EventsConfig):
     path: str | os.PathLike[str]
     context_types: Sequence[str] = ("radio",)
     skipped: str = "skip_2"
+    beam: Sequence[str] | None = None
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "context_types", tuple(sorted(set(self.context_types))))
+        check_options(self.beam)
         if not self.context_types or not set(self.context_types) <= set(_CONTEXT_TYPES):
             raise ValueError(
                 f"context_types is {list(self.context_types)}, but must be one or more of {list(_CONTEXT_TYPES)}"
@@ -99,7 +103,7 @@ class Builder(EventsBuilder[MssdConfig]):
             clock=_CLOCK,
             where={"context_type": settings.context_types},
         )
-        log = self._ingest(part, folder, name=self.name)
+        log = self._ingest(part, folder, name=self.name, beam=settings.beam)
         features = settings.features()
         if features is not None:
             write_companion("items", features, folder / "items.parquet", columns={"item_id": "track_id"})

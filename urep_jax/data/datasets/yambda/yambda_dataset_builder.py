@@ -8,6 +8,7 @@ from pathlib import Path
 from urep_jax.data.datasets.base import EventsBuilder, EventsConfig
 from urep_jax.data.ingest.companions import write_companion
 from urep_jax.data.ingest.parts import Part
+from urep_jax.data.ingest.pipeline import check_options
 from urep_jax.data.ingest.rules import Thresholds
 from urep_jax.data.log import EventLog
 
@@ -32,6 +33,7 @@ class YambdaConfig(EventsConfig):
         skip_below: a listen to less of the track than this, in percent, is a skip; above 0, and at most 100.
         played: what any other listen is: `play` or `up`.
         is_organic: which listens, likes and dislikes are read: 1 by oneself, 0 by recommendation.
+        beam: options of an Apache Beam pipeline that reads the events; see `ingest`.
 
     Raises:
         ValueError: if a value is none of these.
@@ -42,9 +44,11 @@ class YambdaConfig(EventsConfig):
     skip_below: float = 50
     played: str = "play"
     is_organic: Sequence[int] = (0, 1)
+    beam: Sequence[str] | None = None
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "is_organic", tuple(sorted(set(self.is_organic))))
+        check_options(self.beam)
         for name, known in (("size", _SIZES), ("played", ("play", "up"))):
             if getattr(self, name) not in known:
                 raise ValueError(f"{name} is {getattr(self, name)!r}, but must be one of {', '.join(known)}")
@@ -95,7 +99,8 @@ class Builder(EventsBuilder[YambdaConfig]):
         # A bin is five seconds wide: one can hear a track and judge it within. Only two thumbs contradict each other;
         # where a listen says up as well, not even they can be told apart from it.
         exclusive = ("up", "down") if settings.played == "play" else ()
-        log = self._ingest(_parts(files, settings), folder, name=self.name, exclusive=exclusive)
+        parts = _parts(files, settings)
+        log = self._ingest(parts, folder, name=self.name, exclusive=exclusive, beam=settings.beam)
         if _ARTISTS in files:
             write_companion("items", files[_ARTISTS], folder / "items.parquet")
         return log
