@@ -10,6 +10,7 @@ import numpy as np
 from jaxtyping import Float
 from numpy.typing import ArrayLike
 
+from experiments.processes import is_first
 from experiments.tables import model_title
 from urep_jax.data.hard_negatives import Rung
 from urep_jax.training.fit import Epoch
@@ -233,5 +234,6 @@ def save(figure: Figure, path: Path) -> None:
     """Write a figure, and forget it."""
     # The same numbers give the same file, and words stay words.
     with plt.rc_context({"svg.fonttype": "none", "svg.hashsalt": path.stem}):
-        figure.savefig(path, metadata={"Date": None} if path.suffix == ".svg" else None)
+        if is_first():
+            figure.savefig(path, metadata={"Date": None} if path.suffix == ".svg" else None)
     plt.close(figure)

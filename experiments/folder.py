@@ -19,6 +19,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import yaml
 
+from experiments.processes import is_first
 from urep_jax.data.draft import draft_folder
 from urep_jax.data.log import EventLog
 
@@ -78,14 +79,9 @@ class RunFolder:
         if saved.exists() and self._has_begun:
             self._refuse_other_config(yaml.safe_load(saved.read_text()))
         # A run that has ended keeps what its results were made with.
-        if self.metrics is None and self._writes:
+        if self.metrics is None and is_first():
             write_whole(saved, yaml.safe_dump(dict(config), sort_keys=False))
             write_whole(path / "versions.json", json.dumps(versions(), indent=1))
-
-    @property
-    def _writes(self) -> bool:
-        """Whether this process writes what the run has once: of those that share a task, one does."""
-        return jax.process_index() == 0
 
     @property
     def _has_begun(self) -> bool:
@@ -148,7 +144,7 @@ class RunFolder:
                     f"{before['digest']}, now {now[unit]:,} with {now['digest']}. Bring the old data back to "
                     "continue it, or give the new run a folder of its own with hydra.run.dir=..."
                 )
-        if self._writes:
+        if is_first():
             write_whole(path, json.dumps(now, indent=1))
 
     @property
@@ -170,24 +166,27 @@ class RunFolder:
         lines = csv.writer(text, lineterminator="\n")
         lines.writerow(header)
         lines.writerows([value if isinstance(value, str) else f"{value:.6g}" for value in row] for row in rows)
-        write_whole(self.figures / name, text.getvalue())
+        if is_first():
+            write_whole(self.figures / name, text.getvalue())
 
     def write_json(self, name: str, value: Mapping[str, Any]) -> None:
         """Write a file of plain values."""
-        write_whole(self.path / name, json.dumps(dict(value), indent=1) + "\n")
+        if is_first():
+            write_whole(self.path / name, json.dumps(dict(value), indent=1) + "\n")
 
     def write_users(self, users: pa.Table) -> None:
         """Write the results of each tested user."""
-        write_parquet(self.path / "users.parquet", users)
+        if is_first():
+            write_parquet(self.path / "users.parquet", users)
 
     def write_report(self, text: str) -> None:
         """Write the results for a person."""
-        write_whole(self.path / "report.md", text)
+        if is_first():
+            write_whole(self.path / "report.md", text)
 
     def write_metrics(self, metrics: Mapping[str, float]) -> None:
         """Write the results; that they are there says that the run has ended."""
-        if self._writes:
-            self.write_json("metrics.json", metrics)
+        self.write_json("metrics.json", metrics)
 
 
 @contextlib.contextmanager

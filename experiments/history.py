@@ -11,6 +11,7 @@ from tensorboardX.proto.event_pb2 import Event
 from tensorboardX.summary import scalar
 
 from experiments.folder import write_whole
+from experiments.processes import is_first
 from urep_jax.training.fit import Epoch
 
 _NAME = "history.jsonl"
@@ -40,6 +41,8 @@ class HistoryWriter:
         self._written = 0
 
     def __enter__(self) -> "HistoryWriter":
+        if not is_first():
+            return self
         for old in self._folder.glob("events.out.tfevents.*"):
             old.unlink()
         # Not a SummaryWriter: that writes from a thread of its own, whenever it likes.
@@ -47,11 +50,12 @@ class HistoryWriter:
         return self
 
     def __exit__(self, kind: type | None, error: BaseException | None, trace: TracebackType | None) -> None:
-        self._board.close()
+        if is_first():
+            self._board.close()
 
     def __call__(self, history: Sequence[Epoch]) -> None:
         """Write the epochs that are new; cheap when none is."""
-        if len(history) == self._written:
+        if len(history) == self._written or not is_first():
             return
         lines = [json.dumps(epoch._asdict()) + "\n" for epoch in history]
         write_whole(self._folder / _NAME, "".join(lines))

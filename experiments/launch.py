@@ -14,7 +14,7 @@ from rich.text import Text
 from experiments.data import print_stats
 from experiments.errors import fail
 from experiments.folder import RunFolder, alone_in
-from experiments.processes import first_alone, joined
+from experiments.processes import first_alone, is_first, joined
 from experiments.sweep import Job
 from experiments.tables import cell
 from urep_jax.core.extras import ExtraMissing
@@ -71,6 +71,10 @@ def _do(cfg: DictConfig, folder: Path, console: Console) -> None:
 def run(cfg: DictConfig, folder: Path, console: Console) -> dict[str, float]:
     """Run the experiment that `cfg` describes in `folder`, or go on with it, or tell its results if it has ended."""
     with joined(cfg), alone_in(folder):
+        # What is told, and registered, is told by one.
+        if not is_first():
+            console = Console(quiet=True)
+            cfg.lineage.chain = None
         return _run(cfg, folder, console)
 
 

@@ -8,8 +8,8 @@ import jax
 from jax.experimental import multihost_utils
 from omegaconf import DictConfig, OmegaConf
 
-TASKS = ("embed_users",)
-"""The tasks that processes can share."""
+_SYSTEM = "negative_feedback"
+"""Whose training processes can share."""
 
 _NAMES = {"coordinator": "coordinator_address", "processes": "num_processes", "process": "process_id"}
 
@@ -25,10 +25,10 @@ def joined(cfg: DictConfig) -> Iterator[None]:
     if cfg.distributed is None:
         yield
         return
-    if cfg.task.name not in TASKS:
+    if cfg.task.name != "embed_users" and (cfg.task.name, cfg.system) != ("train", _SYSTEM):
         raise ValueError(
-            f"distributed is for task={', '.join(TASKS)}; task={cfg.task.name} runs in one process, on all of its "
-            "devices; leave it null"
+            f"distributed is for task=embed_users and the training of {_SYSTEM}; task={cfg.task.name} of {cfg.system} "
+            "runs in one process, on all of its devices; leave it null"
         )
     jax.distributed.initialize(**_places(cfg.distributed))
     yield
@@ -51,6 +51,11 @@ def _places(distributed: Any) -> dict[str, Any]:
     if not (isinstance(processes, int) and isinstance(process, int) and 0 <= process < processes):
         raise ValueError(f"distributed.process is {process} of {processes}, but must be from 0 up to, but not, that")
     return {_NAMES[str(name)]: value for name, value in told.items()}
+
+
+def is_first() -> bool:
+    """Whether this process writes what there is once: of those that share a task, one does."""
+    return jax.process_index() == 0
 
 
 @contextlib.contextmanager

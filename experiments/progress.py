@@ -68,15 +68,15 @@ class TrainingBar:
             loss=f"{progress.loss:.3f}",
             rate=f"{progress.examples_per_second:,.0f}",
             # Told where it is worth a look: then the device could do more, if it were fed.
-            waited=f", {progress.waited:.0%} of the time waiting for input" if progress.waited > _WORTH_TELLING else "",
+            waited=f", {progress.waited:.0%} of it waiting for input" if progress.waited > _WORTH_TELLING else "",
             best=f"best {self._unit} {best:.3f}" if best is not None else "",
         )
         if not self._console.is_terminal:
             for epoch in history[self._told :]:
                 self._console.print(
-                    f"{self._title}: epoch {epoch.epoch}/{epochs}  loss {epoch.loss:.3f}  "
-                    f"{self._unit} {epoch.validation:.3f}  {epoch.seconds:.1f} s, "
-                    f"{epoch.share_waited:.1%} waiting for input"
+                    f"{self._title}: epoch {epoch.epoch}/{epochs}  loss {epoch.loss:.3f}  {self._unit} "
+                    f"{epoch.validation:.3f}  {epoch.seconds:.1f} s, input {epoch.share_waited:.1%}",
+                    soft_wrap=True,
                 )
             self._told = len(history)
 

@@ -32,6 +32,8 @@ def _find_own_launchers() -> None:
     It takes them only from packages that are called hydra_plugins.
     """
     place = str(Path(__file__).parent / "plugins")
+    if place in sys.path:
+        return
     sys.path.append(place)
     others = os.environ.get("PYTHONPATH")
     os.environ["PYTHONPATH"] = f"{others}{os.pathsep}{place}" if others else place

@@ -107,6 +107,7 @@ class Recipe:
                 parallel=train.parallel,
                 checkpoint_every=train.checkpoint_every,
                 average=train.average,
+                table_layout=train.table_layout,
             ),
             learning_rate=train.learning_rate,
             schedule=train.schedule,

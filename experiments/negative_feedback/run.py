@@ -18,6 +18,7 @@ from experiments.negative_feedback.recipe import Recipe
 from experiments.negative_feedback.training import Trained, train
 from experiments.negative_feedback.users import users_table
 from experiments.own import own_metrics, try_metrics
+from experiments.processes import is_first
 from experiments.tables import TITLES, model_title
 from experiments.watch import watched
 from urep_jax.baselines.oracle import oracle
@@ -56,7 +57,8 @@ def run(cfg: DictConfig, folder: RunFolder, console: Console) -> dict[str, float
         else:
             baselines.append(name)
     vocabulary = build_vocabulary(log, split)
-    save_vocabulary(vocabulary, folder.path / "vocabulary")
+    if is_first():
+        save_vocabulary(vocabulary, folder.path / "vocabulary")
     recipe = recipe.sized_for(vocabulary)
     asked = Questions.of(log, split, split.test, cfg.seed)
     if metrics_of_ones_own:

@@ -8,7 +8,7 @@ from typing import Any
 
 import jax
 
-from urep_jax.core.mesh import data_mesh, local_mesh, replicated
+from urep_jax.core.mesh import data_mesh, local_mesh, put_copies, replicated
 from urep_jax.core.spaces import refuse_mixed, space_of
 from urep_jax.data.audio.spectrogram import SpectrogramConfig
 from urep_jax.data.content_scale import ContentScale, content_scale
@@ -84,7 +84,7 @@ def restore(run_folder: str | os.PathLike[str]) -> Recommender:
             f"{folder} holds no vocabulary/, nor does the folder above it; copy the run's folder whole"
         )
     return Recommender(
-        params=jax.device_put(params, replicated(data_mesh())),
+        params=put_copies(params, data_mesh()),
         cfg=cfg,
         sequences=SequenceConfig(**config["sequences"]),
         vocabulary=load_vocabulary(home / "vocabulary"),
