@@ -9,8 +9,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from benchmarks import off_policy
+from benchmarks import off_policy, scale, step_cost
 from tests.agents.small_world import PARAMS, small_world
+from urep_jax.training.layout import TableLayout
 
 RATES = {"positions_per_s", "positions_per_s_spread", "ms_per_batch", "cpu_ms_per_batch", "positions_per_batch"}
 
@@ -57,16 +58,39 @@ def test_training() -> None:
         assert 0 < result["positions_per_batch"] <= 4 * 199
 
 
-def test_catalogue() -> None:
-    command = ("benchmarks.catalogue", "--items", "50", "400", "--rounds", "2", "--steps", "1")
-    answer = told(*command, "--batch-size", "4", "--max-length", "8")
-    assert {"width", "max_length", "batch_size", "threads", "loss", "k_negatives"} <= set(answer["about"])
-    assert set(answer["catalogue"]) == {"50", "400"}
-    for result in answer["catalogue"].values():
-        assert result["ids_per_step"] == 4 * 8 + 3 * 4
-        assert result["dense_over_sparse"] > 0
-        for tables in ("dense", "sparse"):
-            assert {"ms_per_step", "cpu_ms_per_step", "compile_s", "temporary_gib"} <= set(result[tables])
+def test_step_cost() -> None:
+    command = ("benchmarks.step_cost", "--axes", "negatives", "--largest", "10", "--rounds", "2", "--steps", "1")
+    answer = told(*command, "--batch-size", "4", "--width", "8")
+    assert {"width", "blocks", "batch_size", "threads", "rounds", "steps"} <= set(answer["about"])
+    assert set(answer["step_cost"]["negatives"]) == {"1", "10"}
+    for result in answer["step_cost"]["negatives"].values():
+        assert {"ms", "cpu_ms", "compile_s", "flops", "temporary_gib", "state_gib"} <= set(result)
+        low, high = result["cpu_ms_to_first_spread"]
+        assert 0 < low <= result["cpu_ms_to_first"] <= high
+
+
+def test_a_step_costs_what_it_reads_and_not_what_there_is() -> None:
+    """Counted in compiled programs, so that it is the same on every machine."""
+    shape = step_cost.Shape(batch_size=8, width=32)
+
+    def cost(**what: Any) -> tuple[float, float]:
+        case = step_cost.Case(length=16, **what)
+        _, found = step_cost.compiled(step_cost.training(case, shape), case, shape)
+        return found["flops"], found["temporary_gib"]
+
+    few, many = cost(items=10_000), cost(items=1_000_000)
+    assert many == few, "a hundred times the catalogue"
+    dense = cost(items=1_000_000, tables="dense")
+    assert dense[0] > 50 * many[0]
+    # 1,000 negatives for each of 8 x 2 tasks, of 32 numbers, and what it takes to compare them.
+    one, thousand = few[0], cost(items=10_000, k=1_000)[0]
+    assert 2 * 8 * 2 * 1_000 * 32 < thousand - one < 20 * 2 * 8 * 2 * 1_000 * 32
+
+
+@pytest.mark.parametrize("layout", ["copies", "rows"])
+def test_the_arithmetic_of_many_devices_is_that_of_compiled_programs(layout: TableLayout) -> None:
+    found = scale.agreement(scale.SMALL._replace(devices=4), layout)
+    assert found == pytest.approx({"state": 1.0, "exchanged": 1.0, "products": 1.0}, abs=0.05)
 
 
 def test_listeners() -> None:
