@@ -94,10 +94,10 @@ def embed_by_two(call: tuple[str, ...], tmp_path: Path, whole: pa.Table) -> None
     places = (f'distributed={{coordinator: "{coordinator}", processes: 2, process: {n}}}' for n in range(2))
     start = [sys.executable, "-m", "experiments.run", *call, workspace, f"hydra.run.dir={folder}"]
     both = [subprocess.Popen([*start, place], stdout=subprocess.PIPE, stderr=subprocess.STDOUT) for place in places]
-    for child in both:
+    for child, tells in zip(both, (True, False), strict=True):
         told, _ = child.communicate(timeout=120)
         assert child.returncode == 0, told.decode()
-        assert "150 users in the space" in told.decode()
+        assert ("150 users in the space" in told.decode()) == tells, "what both have made is told by one"
     assert pq.read_table(folder / "users").equals(whole)
     assert json.loads((folder / "metrics.json").read_text()) == {"users": 150}
 

@@ -270,7 +270,7 @@ def _map(run: Path) -> None:
             ("evaluation.tasks=[clusters,cost]",),
             "evaluation.tasks names cost, but none of artist_preference, candidates, ranker, whose trainings it tells",
         ),
-        (("distributed=auto",), "distributed is for task=embed_users; task=train runs in one process"),
+        (("distributed=auto",), "task=train of user_representation runs in one process"),
         (
             ("task=embed_users", "distributed={coordinator: here, processes: 2, process: 0}"),
             "distributed.coordinator is 'here', but must be HOST:PORT of process 0",

@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import re
 from typing import Any
 
 import pytest
@@ -150,8 +151,10 @@ def test_errors_of_the_backend(
     assert "secret" not in str(ask(app, method, path, body))
     # A fault is logged with the place in the sources, but not with a text that may tell of users.
     assert ("in _called" in caplog.text) == (status == 500)
-    assert "ann" not in caplog.text
-    assert "t1" not in caplog.text.replace("test1", "")
+    # Folders may be called anything.
+    told_of = re.sub(r'File "[^"]*"', "", caplog.text).replace("test1", "")
+    assert "ann" not in told_of
+    assert "t1" not in told_of
     fake.fails = None
     assert ask(app, method, path, body).status in (200, 202)
 
