@@ -74,17 +74,6 @@ def _out_of_contest(
     return (since_BxC[:, None] <= place_BxT[..., None]) & ~is_target_BxTxC
 
 
-@jax.custom_vjp
-def _log_partition_by_positions(
-    hidden: Float[Array, "B T D"],
-    items: Float[Array, "V D"],
-    target: Int[Array, "B T"],
-    where: Bool[Array, "B T"],
-    heard: Heard | None,
-) -> Float[Array, ""]:
-    return _by_positions(hidden, items, target, where, heard)[0]
-
-
 def _by_positions(
     hidden: Float[Array, "B T D"],
     items: Float[Array, "V D"],
@@ -128,6 +117,7 @@ def _by_positions_backward(gradient: tuple[Array, Array], cotangent: Array) -> t
     return cotangent * hidden_grad_BxTxD, cotangent * items_grad_VxD, None, None, None
 
 
+_log_partition_by_positions = jax.custom_vjp(lambda *given: _by_positions(*given)[0])
 _log_partition_by_positions.defvjp(_by_positions, _by_positions_backward)
 
 
@@ -162,17 +152,6 @@ def _block_scores(
     if heard is not None:
         out_C = out_C | _out_of_contest(_seen_since(heard, first, len(items_CxD)), heard.place, target, first)
     return jnp.where(out_C, -jnp.inf, scores_BxTxC)
-
-
-@jax.custom_vjp
-def _log_partition_by_items(
-    hidden: Float[Array, "B T D"],
-    items: Float[Array, "V D"],
-    target: Int[Array, "B T"],
-    where: Bool[Array, "B T"],
-    heard: Heard | None,
-) -> Float[Array, ""]:
-    return _by_items(hidden, items, target, where, heard)[0]
 
 
 def _by_items(
@@ -222,4 +201,5 @@ def _by_items_backward(kept: tuple[Any, ...], cotangent: Array) -> tuple[Array, 
     return hidden_grad_BxTxD, items_grad_VxD, None, None, None
 
 
+_log_partition_by_items = jax.custom_vjp(lambda *given: _by_items(*given)[0])
 _log_partition_by_items.defvjp(_by_items, _by_items_backward)
