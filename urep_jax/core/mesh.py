@@ -31,15 +31,16 @@ def by_rows(mesh: Mesh) -> NamedSharding:
     return NamedSharding(mesh, PartitionSpec(DATA_AXIS))
 
 
+def put(x: Any, sharding: NamedSharding) -> jax.Array:
+    """Lay a host array on the devices; every process brings the whole array, and lays out what its own devices hold."""
+    x = np.asarray(x)
+    return jax.make_array_from_callback(x.shape, sharding, lambda own: x[own])
+
+
 def put_batch(batch: Any, mesh: Mesh) -> Any:
     """Lay a host batch on the mesh, its rows spread over the devices; every process brings the same whole batch."""
     check_rows(batch, mesh.size)
-
-    def spread(x: Any) -> jax.Array:
-        x = np.asarray(x)
-        return jax.make_array_from_callback(x.shape, by_rows(mesh), lambda own: x[own])
-
-    return jax.tree.map(spread, batch)
+    return jax.tree.map(lambda x: put(x, by_rows(mesh)), batch)
 
 
 def put_copies(tree: Any, mesh: Mesh) -> Any:
@@ -48,13 +49,11 @@ def put_copies(tree: Any, mesh: Mesh) -> Any:
     So what is cut into parts stays cut. Every process brings the same.
     """
 
-    def put(x: Any) -> jax.Array:
-        if isinstance(x, jax.Array) and x.sharding.device_set == set(mesh.devices.flat):
-            return x
-        x = np.asarray(x)
-        return jax.make_array_from_callback(x.shape, replicated(mesh), lambda own: x[own])
+    def copied(x: Any) -> jax.Array:
+        lies_there = isinstance(x, jax.Array) and x.sharding.device_set == set(mesh.devices.flat)
+        return x if lies_there else put(x, replicated(mesh))
 
-    return jax.tree.map(put, tree)
+    return jax.tree.map(copied, tree)
 
 
 def check_rows(batch: Any, devices: int) -> None:

@@ -10,7 +10,7 @@ import numpy as np
 import optax
 from jax.experimental import multihost_utils
 
-from urep_jax.core.mesh import by_rows, check_rows, data_mesh, put_batch, replicated
+from urep_jax.core.mesh import by_rows, check_rows, data_mesh, put, put_batch, replicated
 from urep_jax.core.streams import name_key
 from urep_jax.training.layout import Layout, TableLayout, cut_back, fill_up, lay_out
 from urep_jax.training.learnt import where_learnt
@@ -128,12 +128,7 @@ def train_step(
 def _jit(layout: Layout, optimizer: optax.GradientTransformation, root: jax.Array) -> Parallel:
     mesh = data_mesh()
     everywhere, lies = replicated(mesh), layout.shardings
-
-    def put(x: Any, like: jax.ShapeDtypeStruct) -> jax.Array:
-        return jax.make_array_from_callback(like.shape, like.sharding, lambda own: x[own])
-
-    words = np.asarray(jax.random.key_data(root))
-    root = jax.random.wrap_key_data(put(words, jax.ShapeDtypeStruct(words.shape, words.dtype, sharding=everywhere)))
+    root = jax.random.wrap_key_data(put(jax.random.key_data(root), everywhere))
     whole = jax.eval_shape(partial(initial_state, layout.whole, optimizer), root)
     step = jax.jit(
         partial(train_step, layout.objective, optimizer),
@@ -145,7 +140,7 @@ def _jit(layout: Layout, optimizer: optax.GradientTransformation, root: jax.Arra
 
     return Parallel(
         init=lambda: init(root),
-        put_state=lambda state: jax.tree.map(put, fill_up(state, layout.state), layout.state),
+        put_state=lambda state: jax.tree.map(put, fill_up(state, layout.state), lies),
         get_state=lambda state: cut_back(_on_host(state), whole),
         stored=lambda state: state,
         stored_like=layout.state,
