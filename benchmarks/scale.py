@@ -250,7 +250,7 @@ once, at the slowest of them.
 
 - **The links saturate first.** Every device takes the rows that all devices read, so what it sends grows with their
   number, while its own products stay the same: 64 devices on the network are slower than 8 in one machine.
-- Memory is no reason to cut the tables at this size: copies and their moments fill a third of an H200. Of three times
+- Memory is no reason to cut the tables at this size: copies and their moments fill a third of an H200. Of four times
   as many tracks they would not fit.
 - 600 million users have no table: they are their histories, and vectors that are made when they are asked for
   (`python -m benchmarks.user_vectors`).

@@ -123,7 +123,7 @@ class Fit(NamedTuple):
     """What a training gives back.
 
     Attributes:
-        params: the parameters with the best validation.
+        params: the parameters with the best validation. Tables that are cut by rows stay so, and end in rows of zeros.
         best: the epoch they come from.
         history: every epoch.
         epochs_to_convergence: the first epoch whose validation is within `converged_within` of the best.

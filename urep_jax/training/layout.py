@@ -1,7 +1,8 @@
 """How a training's state lies on the devices: whole on each of them, or each with its own part of the tables' rows.
 
 A table is cut evenly, so it is filled up with rows that nothing reads and that stay zeros. How many these are hangs on
-the number of devices, so no result, and nothing that is given back, holds any of them.
+the number of devices: what is cut, parameters that are validated and given back too, ends in them, and what comes to
+the host whole doesn't.
 """
 
 from collections.abc import Mapping
