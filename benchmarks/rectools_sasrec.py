@@ -27,6 +27,7 @@ class Lockstep(Callback):
 
     def __init__(self) -> None:
         self.left, self.began, self.cpu_began, self.positions = 0, 0.0, 0.0, 0
+        self.losses: list[torch.Tensor] = []
 
     def on_train_batch_start(self, trainer: Trainer, module: LightningModule, batch: dict, index: int) -> None:
         """Wait for the next number if what was asked for is done."""
@@ -35,7 +36,7 @@ class Lockstep(Callback):
         line = sys.stdin.readline()
         if not line:
             finish()
-        self.left, self.positions = int(line), 0
+        self.left, self.positions, self.losses = int(line), 0, []
         self.began, self.cpu_began = time.perf_counter(), time.process_time()
 
     def on_train_batch_end(
@@ -44,9 +45,11 @@ class Lockstep(Callback):
         """Count the batch's targets, and tell if it was the last one asked for."""
         self.left -= 1
         self.positions += int((batch["y"] != 0).sum())
+        self.losses.append(outputs["loss"].detach())
         if not self.left:
             seconds, cpu_seconds = time.perf_counter() - self.began, time.process_time() - self.cpu_began
-            tell(seconds=seconds, cpu_seconds=cpu_seconds, positions=self.positions)
+            loss = float(torch.stack(self.losses).mean())
+            tell(seconds=seconds, cpu_seconds=cpu_seconds, positions=self.positions, loss=loss)
 
 
 def tell(**told: Any) -> None:
@@ -74,9 +77,10 @@ def interactions(folder: Path) -> pd.DataFrame:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("log", type=Path)
-    for name in ("width", "blocks", "heads", "max-length", "batch-size", "threads"):
+    for name in ("width", "blocks", "heads", "max-length", "batch-size", "threads", "n-negatives"):
         parser.add_argument(f"--{name}", type=int, required=True)
     parser.add_argument("--dropout", type=float, required=True)
+    parser.add_argument("--loss", choices=["softmax", "sampled_softmax", "gBCE"], required=True)
     arguments = parser.parse_args()
     warnings.simplefilter("ignore")
     torch.set_num_threads(arguments.threads)
@@ -98,7 +102,9 @@ def main() -> None:
         n_factors=arguments.width,
         dropout_rate=arguments.dropout,
         session_max_len=arguments.max_length,
-        loss="softmax",
+        loss=arguments.loss,
+        n_negatives=arguments.n_negatives,
+        gbce_t=0.75,
         batch_size=arguments.batch_size,
         get_trainer_func=trainer,
     ).fit(Dataset.construct(interactions(arguments.log)))

@@ -1,4 +1,4 @@
-"""Training positions/s of our causal model under each loss, beside RecTools' SASRec in the same run.
+"""Training positions/s of our causal model under each loss, beside RecTools' SASRec under its own in the same run.
 
     pip install torch==2.13.0 && pip install "rectools[torch]==0.19.0" torch==2.13.0      # in an environment of its own
     python -m benchmarks.training --rectools ENVIRONMENT/bin/python
@@ -6,7 +6,8 @@
 Both train on the same log (MovieLens-1M if `UREP_DATA` holds it, every rating a positive interaction; otherwise a
 generated look-alike), with the same width, length, batch, blocks, heads, expansion and dropout, on the same cores. Each
 system is a process of its own that trains a few batches whenever it is its turn, so that whatever else the machine does
-falls on all of them. A position is a real target: padding is not counted on either side.
+falls on all of them. A position is a real target: padding is not counted on either side. Losses are told for the first
+round and the last: both sides begin at what chance gives, and have to come down alike for the rates to mean the same.
 """
 
 import argparse
@@ -25,7 +26,6 @@ from benchmarks import logs
 from benchmarks.machine import describe
 
 WIDTH, BLOCKS, HEADS, EXPANSION, MAX_LENGTH, BATCH, DROPOUT = 128, 2, 1, 1, 200, 128, 0.2
-RECTOOLS = "rectools_softmax"
 _RECTOOLS_SCRIPT = Path(__file__).parent / "rectools_sasrec.py"
 
 
@@ -46,6 +46,20 @@ CASES = {
 }
 
 
+class RecToolsCase(NamedTuple):
+    """A loss of RecTools, and the negatives that it draws for each position."""
+
+    loss: Literal["softmax", "sampled_softmax", "gBCE"]
+    n_negatives: int = 1
+
+
+RECTOOLS_CASES = {
+    "rectools_softmax": RecToolsCase("softmax"),
+    "rectools_sampled_softmax_256": RecToolsCase("sampled_softmax", 256),
+    "rectools_gbce_256": RecToolsCase("gBCE", 256),
+}
+
+
 class System:
     """A process that trains when it is told to; its first two batches warm it up."""
 
@@ -58,7 +72,7 @@ class System:
         self.train(2)
 
     def train(self, batches: int) -> dict[str, Any]:
-        """Train some batches; returns their `seconds`, `cpu_seconds` and `positions`."""
+        """Train some batches; returns their `seconds`, `cpu_seconds` and `positions`, and their mean `loss`."""
         assert self._process.stdin is not None
         print(batches, file=self._process.stdin, flush=True)
         return self._answer()
@@ -124,10 +138,11 @@ def serve(folder: Path, case: Case, strata: int, batch_size: int) -> None:
         before, cpu_before, told = time.perf_counter(), time.process_time(), []
         for _ in range(int(line)):
             state, info = step(parallel.key, state, parallel.put_batch(next(iterator)))
-            told.append(info.weight)
-        positions = int(sum(jax.device_get(told)))
+            told.append((info.weight, info.loss))
+        weights, losses = zip(*jax.device_get(told), strict=True)
         seconds, cpu_seconds = time.perf_counter() - before, time.process_time() - cpu_before
-        print(json.dumps({"seconds": seconds, "cpu_seconds": cpu_seconds, "positions": positions}), flush=True)
+        answer = {"seconds": seconds, "cpu_seconds": cpu_seconds, "positions": int(sum(weights))}
+        print(json.dumps(answer | {"loss": statistics.mean(map(float, losses))}), flush=True)
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
     print(json.dumps({"compile_s": round(compile_s, 2), "peak_rss_gib": round(peak / 2**30, 3)}), flush=True)
 
@@ -160,7 +175,7 @@ def times(peer: str, ours: list[dict[str, Any]], theirs: list[dict[str, Any]], c
 
 
 def summary(turns: dict[str, list[dict[str, Any]]], steps: int) -> dict[str, dict[str, Any]]:
-    """Rates of each system, and its ratio to RecTools in each round: by the clock, and by the time its threads ran.
+    """Rates of each system, and ours to each of RecTools' in each round: by the clock, and by the time threads ran.
 
     On a machine that does other things besides, the second is the steadier.
     """
@@ -173,9 +188,10 @@ def summary(turns: dict[str, list[dict[str, Any]]], steps: int) -> dict[str, dic
             "ms_per_batch": round(1000 * statistics.median(turn["seconds"] for turn in own) / steps, 1),
             "cpu_ms_per_batch": round(1000 * statistics.median(turn["cpu_seconds"] for turn in own) / steps, 1),
             "positions_per_batch": round(statistics.mean(turn["positions"] for turn in own) / steps),
+            "loss_first_to_last": [round(own[0]["loss"], 3), round(own[-1]["loss"], 3)],
         }
-        if RECTOOLS in turns and name != RECTOOLS:
-            results[name] |= times("rectools", own, turns[RECTOOLS], "positions")
+        for peer in turns.keys() & RECTOOLS_CASES.keys() - {name}:
+            results[name] |= times(peer, own, turns[peer], "positions")
     return results
 
 
@@ -185,6 +201,7 @@ def main() -> None:
     beside.add_argument("--rectools", metavar="PYTHON", help="interpreter of an environment that has rectools[torch]")
     beside.add_argument("--without-rectools", action="store_true", help="measure our side only")
     parser.add_argument("--cases", nargs="+", choices=CASES, default=list(CASES))
+    parser.add_argument("--rectools-cases", nargs="+", choices=RECTOOLS_CASES, default=list(RECTOOLS_CASES))
     parser.add_argument("--rounds", type=int, default=9)
     parser.add_argument("--steps", type=int, default=8, help="batches of each system in each round")
     parser.add_argument("--strata", type=int, default=4)
@@ -218,9 +235,13 @@ def main() -> None:
         if arguments.rectools:
             size = {"width": WIDTH, "blocks": BLOCKS, "heads": HEADS, "max-length": MAX_LENGTH, "dropout": DROPOUT}
             size |= {"batch-size": arguments.batch_size, "threads": arguments.threads}
-            options = [f"--{name}={value}" for name, value in size.items()]
-            command = [arguments.rectools, str(_RECTOOLS_SCRIPT), f"{folder}/log", *options]
-            systems[RECTOOLS] = System(command, ordinary == "none")
+            for name in arguments.rectools_cases:
+                options = {
+                    f"--{key.replace('_', '-')}={value}" for key, value in RECTOOLS_CASES[name]._asdict().items()
+                }
+                options |= {f"--{key}={value}" for key, value in size.items()}
+                command = [arguments.rectools, str(_RECTOOLS_SCRIPT), f"{folder}/log", *sorted(options)]
+                systems[name] = System(command, ordinary == "none")
         results = summary(measure(systems, arguments.rounds, arguments.steps), arguments.steps)
         for name, system in systems.items():
             results[name] |= system.end()
