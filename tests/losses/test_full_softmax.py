@@ -8,14 +8,16 @@ import numpy as np
 import optax
 import pytest
 
+from urep_jax.core.precision import Compute
 from urep_jax.losses import full_softmax
 from urep_jax.losses.full_softmax import Heard, full_softmax_sum
 
 
 @pytest.mark.parametrize("block_scores", [1, 63, 200, 1 << 22])
 @pytest.mark.parametrize("leaves_out", [False, True])
+@pytest.mark.parametrize(("compute", "error"), [("float32", 1e-5), ("bfloat16", 2e-2)])
 def test_it_is_cross_entropy_over_the_tasks_that_count(
-    monkeypatch: pytest.MonkeyPatch, block_scores: int, leaves_out: bool
+    monkeypatch: pytest.MonkeyPatch, block_scores: int, leaves_out: bool, compute: Compute, error: float
 ) -> None:
     """Of 31 items in blocks of one, of three, and all with two positions, and with seven."""
     num_items = 31
@@ -40,12 +42,12 @@ def test_it_is_cross_entropy_over_the_tasks_that_count(
         return 2 * jnp.where(where, loss_BxT, 0.0).sum()
 
     def ours(hidden: jax.Array, items: jax.Array) -> jax.Array:
-        return 2 * full_softmax_sum(hidden, items, target, where, heard if leaves_out else None)
+        return 2 * full_softmax_sum(hidden, items, target, where, heard if leaves_out else None, compute)
 
     value, gradient = jax.jit(jax.value_and_grad(ours, (0, 1)))(hidden, items)
     expected, expected_gradient = jax.jit(jax.value_and_grad(reference, (0, 1)))(hidden, items)
-    np.testing.assert_allclose(value, expected, rtol=1e-5)
-    jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, atol=1e-5), gradient, expected_gradient)
+    np.testing.assert_allclose(value, expected, rtol=error)
+    jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, atol=error), gradient, expected_gradient)
 
 
 @pytest.mark.parametrize("block_scores", [2, 1 << 22])

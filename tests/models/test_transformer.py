@@ -62,6 +62,28 @@ def test_rows_do_not_see_each_other() -> None:
     )
 
 
+@pytest.mark.parametrize("cfg", [CFG, dataclasses.replace(CAUSAL, distance=True, heads=2)], ids=["cloze", "causal"])
+def test_rounded_operands_move_little_forwards_and_backwards(cfg: TransformerConfig) -> None:
+    """As much as 8 bits of a fraction may, and not nothing: the option is heard."""
+    batch, half = batch_of([12, 7, 1]), dataclasses.replace(cfg, compute="bfloat16")
+    params = transformer.init(jax.random.key(0), cfg)
+
+    def told(cfg: TransformerConfig) -> tuple[jax.Array, dict]:
+        def value(params: dict) -> tuple[jax.Array, jax.Array]:
+            hidden_BxLxD = transformer.encode(params, batch, cfg)
+            return jnp.sum(jnp.sin(hidden_BxLxD)), hidden_BxLxD
+
+        gradient, hidden_BxLxD = jax.jit(jax.grad(value, has_aux=True))(params)
+        return hidden_BxLxD, gradient
+
+    (whole, whole_gradient), (rounded, rounded_gradient) = told(cfg), told(half)
+    assert rounded.dtype == jnp.float32
+    assert 0 < jnp.abs(rounded - whole).max() < 0.05
+    for of, other in zip(*map(jax.tree.leaves, (rounded_gradient, whole_gradient)), strict=True):
+        assert of.dtype == jnp.float32
+        assert jnp.linalg.norm(of - other) <= 0.03 * jnp.linalg.norm(other) + 1e-6
+
+
 @pytest.mark.parametrize("changed", range(4))
 def test_the_future_leaves_a_causal_models_past_untouched(changed: int) -> None:
     params = transformer.init(jax.random.key(0), CAUSAL)

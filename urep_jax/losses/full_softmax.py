@@ -7,6 +7,8 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int
 
+from urep_jax.core.precision import Compute, product, transposed_product
+
 _BLOCK_SCORES = 1 << 22
 """Scores that exist at a time, if one position, or one item, of each row is not more."""
 
@@ -31,6 +33,7 @@ def full_softmax_sum(
     target: Int[Array, "B T"],
     where: Bool[Array, "B T"],
     heard: Heard | None = None,
+    compute: Compute = "float32",
 ) -> Float[Array, ""]:
     r"""Cross-entropy of each target against the whole catalogue, summed over the tasks that count.
 
@@ -46,11 +49,12 @@ def full_softmax_sum(
         target: index of each target among `items`.
         where: which tasks count.
         heard: what is left out of the sum over v; a target itself never is.
+        compute: what the operands of products are rounded to.
     """
     positive_BxT = jnp.sum(hidden * items[target], axis=-1)
     by_items = len(hidden) * len(items) > _BLOCK_SCORES
     log_partition = _log_partition_by_items if by_items else _log_partition_by_positions
-    return log_partition(hidden, items, target, where, heard) - jnp.sum(jnp.where(where, positive_BxT, 0.0))
+    return log_partition(compute, hidden, items, target, where, heard) - jnp.sum(jnp.where(where, positive_BxT, 0.0))
 
 
 def _seen_since(heard: Heard, first: int | Array, count: int) -> Int[Array, "B C"]:
@@ -75,6 +79,7 @@ def _out_of_contest(
 
 
 def _by_positions(
+    compute: Compute,
     hidden: Float[Array, "B T D"],
     items: Float[Array, "V D"],
     target: Int[Array, "B T"],
@@ -91,10 +96,10 @@ def _by_positions(
         return jnp.moveaxis(padded.reshape(B, blocks, -1, *x_BxTx.shape[2:]), 1, 0)
 
     def one(carry: tuple[Array, Array], block: tuple[Array, ...]) -> tuple[tuple[Array, Array], Array]:
-        total, items_grad_VxD = carry
+        total, items_grad_DxV = carry
         hidden_BxTxD, where_BxT, target_BxT, *place_BxT = block
         hidden_NxD, where_N1 = hidden_BxTxD.reshape(-1, D), where_BxT.reshape(-1, 1)
-        scores_NxV = hidden_NxD @ items.T
+        scores_NxV = product(hidden_NxD, items.T, compute)
         if since_BxV is not None:
             out_BxTxV = _out_of_contest(since_BxV, place_BxT[0], target_BxT, 0)
             scores_NxV = jnp.where(out_BxTxV.reshape(scores_NxV.shape), -jnp.inf, scores_NxV)
@@ -103,21 +108,24 @@ def _by_positions(
         partition_N1 = exp_NxV.sum(axis=1, keepdims=True)
         weight_N1 = where_N1 / partition_N1
         total += jnp.sum(jnp.where(where_N1, jnp.log(partition_N1) + largest_N1, 0.0))
-        items_grad_VxD += exp_NxV.T @ (hidden_NxD * weight_N1)
-        return (total, items_grad_VxD), ((exp_NxV @ items) * weight_N1).reshape(hidden_BxTxD.shape)
+        items_grad_DxV += transposed_product(hidden_NxD * weight_N1, exp_NxV, compute)
+        hidden_grad_NxD = product(exp_NxV, items, compute) * weight_N1
+        return (total, items_grad_DxV), hidden_grad_NxD.reshape(hidden_BxTxD.shape)
 
-    nothing = (jnp.zeros((), hidden.dtype), jnp.zeros_like(items))
+    nothing = (jnp.zeros((), hidden.dtype), jnp.zeros_like(items.T))
     by_task = (hidden, where, target) if heard is None else (hidden, where, target, heard.place)
-    (total, items_grad_VxD), grad = jax.lax.scan(one, nothing, tuple(map(cut, by_task)))
-    return total, (jnp.moveaxis(grad, 0, 1).reshape(B, -1, D)[:, :T], items_grad_VxD)
+    (total, items_grad_DxV), grad = jax.lax.scan(one, nothing, tuple(map(cut, by_task)))
+    return total, (jnp.moveaxis(grad, 0, 1).reshape(B, -1, D)[:, :T], items_grad_DxV.T)
 
 
-def _by_positions_backward(gradient: tuple[Array, Array], cotangent: Array) -> tuple[Array, Array, None, None, None]:
+def _by_positions_backward(
+    _: Compute, gradient: tuple[Array, Array], cotangent: Array
+) -> tuple[Array, Array, None, None, None]:
     hidden_grad_BxTxD, items_grad_VxD = gradient
     return cotangent * hidden_grad_BxTxD, cotangent * items_grad_VxD, None, None, None
 
 
-_log_partition_by_positions = jax.custom_vjp(lambda *given: _by_positions(*given)[0])
+_log_partition_by_positions = jax.custom_vjp(lambda *given: _by_positions(*given)[0], nondiff_argnums=(0,))
 _log_partition_by_positions.defvjp(_by_positions, _by_positions_backward)
 
 
@@ -140,6 +148,7 @@ def _blocks(num_items: int, num_tasks: int) -> _Blocks:
 
 
 def _block_scores(
+    compute: Compute,
     hidden: Float[Array, "B T D"],
     items_CxD: Float[Array, "C D"],
     target: Int[Array, "B T"],
@@ -147,7 +156,7 @@ def _block_scores(
     first: Int[Array, ""],
     counted: Int[Array, ""],
 ) -> Float[Array, "B T C"]:
-    scores_BxTxC = hidden @ items_CxD.T
+    scores_BxTxC = product(hidden.reshape(-1, hidden.shape[-1]), items_CxD.T, compute).reshape(*target.shape, -1)
     out_C = jnp.arange(len(items_CxD)) < counted
     if heard is not None:
         out_C = out_C | _out_of_contest(_seen_since(heard, first, len(items_CxD)), heard.place, target, first)
@@ -155,6 +164,7 @@ def _block_scores(
 
 
 def _by_items(
+    compute: Compute,
     hidden: Float[Array, "B T D"],
     items: Float[Array, "V D"],
     target: Int[Array, "B T"],
@@ -166,7 +176,7 @@ def _by_items(
     def one(carry: tuple[Array, Array], block: tuple[Array, Array]) -> tuple[tuple[Array, Array], None]:
         largest_BxT, partition_BxT = carry
         items_CxD = jax.lax.dynamic_slice_in_dim(items, block[0], blocks.size)
-        scores_BxTxC = _block_scores(hidden, items_CxD, target, heard, *block)
+        scores_BxTxC = _block_scores(compute, hidden, items_CxD, target, heard, *block)
         new_BxT = jnp.maximum(largest_BxT, scores_BxTxC.max(axis=-1))
         partition_BxT *= jnp.exp(largest_BxT - new_BxT)
         return (new_BxT, partition_BxT + jnp.exp(scores_BxTxC - new_BxT[..., None]).sum(axis=-1)), None
@@ -180,26 +190,30 @@ def _by_items(
     return total, (hidden, items, target, where, heard, log_partition_BxT)
 
 
-def _by_items_backward(kept: tuple[Any, ...], cotangent: Array) -> tuple[Array, Array, None, None, None]:
+def _by_items_backward(
+    compute: Compute, kept: tuple[Any, ...], cotangent: Array
+) -> tuple[Array, Array, None, None, None]:
     hidden, items, target, where, heard, log_partition_BxT = kept
     blocks = _blocks(len(items), where.size)
     weight_BxT = jnp.where(where, cotangent, 0.0)
+    hidden_NxD = hidden.reshape(-1, hidden.shape[-1])
 
     def one(carry: tuple[Array, Array], block: tuple[Array, Array]) -> tuple[tuple[Array, Array], None]:
-        hidden_grad_BxTxD, items_grad_VxD = carry
+        hidden_grad_NxD, items_grad_VxD = carry
         at = partial(jax.lax.dynamic_slice_in_dim, start_index=block[0], slice_size=blocks.size)
         items_CxD = at(items)
-        scores_BxTxC = _block_scores(hidden, items_CxD, target, heard, *block)
+        scores_BxTxC = _block_scores(compute, hidden, items_CxD, target, heard, *block)
         share_BxTxC = jnp.exp(scores_BxTxC - log_partition_BxT[..., None]) * weight_BxT[..., None]
-        hidden_grad_BxTxD += share_BxTxC @ items_CxD
-        block_grad_CxD = at(items_grad_VxD) + jnp.einsum("btc,btd->cd", share_BxTxC, hidden)
+        share_NxC = share_BxTxC.reshape(-1, blocks.size)
+        hidden_grad_NxD += product(share_NxC, items_CxD, compute)
+        block_grad_CxD = at(items_grad_VxD) + transposed_product(share_NxC, hidden_NxD, compute)
         items_grad_VxD = jax.lax.dynamic_update_slice_in_dim(items_grad_VxD, block_grad_CxD, block[0], 0)
-        return (hidden_grad_BxTxD, items_grad_VxD), None
+        return (hidden_grad_NxD, items_grad_VxD), None
 
-    nothing = (jnp.zeros_like(hidden), jnp.zeros_like(items))
-    (hidden_grad_BxTxD, items_grad_VxD), _ = jax.lax.scan(one, nothing, (blocks.first, blocks.counted))
-    return hidden_grad_BxTxD, items_grad_VxD, None, None, None
+    nothing = (jnp.zeros_like(hidden_NxD), jnp.zeros_like(items))
+    (hidden_grad_NxD, items_grad_VxD), _ = jax.lax.scan(one, nothing, (blocks.first, blocks.counted))
+    return hidden_grad_NxD.reshape(hidden.shape), items_grad_VxD, None, None, None
 
 
-_log_partition_by_items = jax.custom_vjp(lambda *given: _by_items(*given)[0])
+_log_partition_by_items = jax.custom_vjp(lambda *given: _by_items(*given)[0], nondiff_argnums=(0,))
 _log_partition_by_items.defvjp(_by_items, _by_items_backward)

@@ -7,6 +7,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int, UInt32
 
+from urep_jax.core.precision import Compute, product
 from urep_jax.core.streams import name_key
 
 
@@ -83,6 +84,26 @@ def unit(x: Float[Array, "*B D"]) -> Float[Array, "*B D"]:
     return x / jnp.sqrt(jnp.sum(x**2, axis=-1, keepdims=True) + 1e-12)
 
 
+class Linear(nn.Module):
+    """`x W + b`, as `nn.Dense` has it, with the product in a precision of choice.
+
+    Attributes:
+        features: numbers that come out.
+        compute: what the operands are rounded to.
+    """
+
+    features: int
+    compute: Compute = "float32"
+
+    @nn.compact
+    def __call__(self, x: Float[Array, "*B D"]) -> Float[Array, "*B F"]:
+        """The last axis is mapped."""
+        D = x.shape[-1]
+        weight_DxF = self.param("kernel", nn.initializers.lecun_normal(), (D, self.features))
+        bias_F = self.param("bias", nn.initializers.zeros, (self.features,))
+        return product(x.reshape(-1, D), weight_DxF, self.compute).reshape(*x.shape[:-1], self.features) + bias_F
+
+
 class SelfAttention(nn.Module):
     """Multi-head scaled dot-product attention (Vaswani et al. 2017), all projections without bias.
 
@@ -90,10 +111,12 @@ class SelfAttention(nn.Module):
         heads: attention heads.
         reach: positions of the longest sequence, if a learned number for each head and distance is added to the scores
             (Raffel et al. 2020, without their buckets); 0 if none is.
+        compute: what the operands of products are rounded to.
     """
 
     heads: int
     reach: int = 0
+    compute: Compute = "float32"
 
     @nn.compact
     def __call__(self, x_BxLxD: Float[Array, "B L D"], mask_Bx1xLxL: Bool[Array, "B 1 #L L"]) -> Float[Array, "B L D"]:
@@ -103,19 +126,33 @@ class SelfAttention(nn.Module):
         init = nn.initializers.lecun_normal(in_axis=0, out_axis=(1, 2, 3))
         weight_DxO = self.param("qkv", init, (D, 3, N, H)).reshape(D, 3 * D)
         # A plain matrix product: as an einsum over all axes it is transposed in memory, there and back.
-        qkv_BxLx3xNxH = (x_BxLxD.reshape(B * L, D) @ weight_DxO).reshape(B, L, 3, N, H)
+        qkv_BxLx3xNxH = product(x_BxLxD.reshape(B * L, D), weight_DxO, self.compute).reshape(B, L, 3, N, H)
         query, key, value = (jnp.moveaxis(qkv_BxLx3xNxH[:, :, i], 1, 2) for i in range(3))
-        scores = jnp.einsum("bnlh,bnmh->bnlm", query * H**-0.5, key)
+        scores = product(query * H**-0.5, jnp.matrix_transpose(key), self.compute)
         if self.reach:
             bias_NxR = self.param("distance", nn.initializers.zeros, (N, 2 * self.reach - 1))
-            place_L = jnp.arange(L)
-            scores += bias_NxR[:, self.reach - 1 + place_L - place_L[:, None]]
+            scores += _by_distance(bias_NxR[:, self.reach - L : self.reach + L - 1])
         scores = jnp.where(mask_Bx1xLxL, scores, -1e9)
         # Divided by its sum only after it was multiplied with the values: one pass less over L x L.
         weight = jnp.exp(scores - jax.lax.stop_gradient(scores.max(-1, keepdims=True)))
-        mixed_BxNxLxH = jnp.einsum("bnlm,bnmh->bnlh", weight, value) / weight.sum(-1)[..., None]
+        mixed_BxNxLxH = product(weight, value, self.compute) / weight.sum(-1)[..., None]
         init = nn.initializers.lecun_normal(in_axis=(0, 1), out_axis=2)
-        return jnp.einsum("bnlh,nhd->bld", mixed_BxNxLxH, self.param("out", init, (N, H, D)))
+        out_DxD = self.param("out", init, (N, H, D)).reshape(D, D)
+        mixed_BLxD = jnp.moveaxis(mixed_BxNxLxH, 1, 2).reshape(B * L, D)
+        return product(mixed_BLxD, out_DxD, self.compute).reshape(B, L, D)
+
+
+def _by_distance(bias_NxR: Float[Array, "N R"]) -> Float[Array, "N L L"]:
+    """The bias of each query (first L) for each key (second L), from those of the distances 1 - L to L - 1.
+
+    Rows that are one longer than a period move on by one each. Nothing is looked up: what that sends back would be
+    added number by number.
+    """
+    N, L = bias_NxR.shape[0], (bias_NxR.shape[1] + 1) // 2
+    ahead_NxL, behind_NxB = bias_NxR[:, L - 1 :], bias_NxR[:, : L - 1]
+    period_NxP = jnp.concatenate([ahead_NxL, jnp.zeros((N, 1)), behind_NxB], axis=1)
+    turns_NxLxP = jnp.broadcast_to(period_NxP[:, None], (N, L, 2 * L)).reshape(N, -1)
+    return turns_NxLxP[:, : L * (2 * L - 1)].reshape(N, L, 2 * L - 1)[:, :, :L]
 
 
 class Block(nn.Module):
@@ -125,6 +162,7 @@ class Block(nn.Module):
     hidden: int
     dropout: float
     reach: int = 0
+    compute: Compute = "float32"
 
     @nn.compact
     def __call__(
@@ -135,10 +173,10 @@ class Block(nn.Module):
         key: jax.Array | None,
     ) -> Float[Array, "B L D"]:
         """One round of attention and network; `key` switches dropout on."""
-        attended = SelfAttention(self.heads, self.reach, name="attention")(
+        attended = SelfAttention(self.heads, self.reach, self.compute, name="attention")(
             nn.LayerNorm(name="attention_norm")(x_BxLxD), mask_Bx1xLxL
         )
         x_BxLxD = x_BxLxD + dropout(attended, self.dropout, name_key(key, "attention"), row)
-        hidden = nn.gelu(nn.Dense(self.hidden, name="expand")(nn.LayerNorm(name="network_norm")(x_BxLxD)))
-        out = nn.Dense(x_BxLxD.shape[-1], name="contract")(hidden)
+        wide = Linear(self.hidden, self.compute, name="expand")(nn.LayerNorm(name="network_norm")(x_BxLxD))
+        out = Linear(x_BxLxD.shape[-1], self.compute, name="contract")(nn.gelu(wide))
         return x_BxLxD + dropout(out, self.dropout, name_key(key, "network"), row)

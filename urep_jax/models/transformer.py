@@ -4,13 +4,14 @@ Source: Negative Feedback for Music Personalization, §3.
 """
 
 import dataclasses
-from typing import Literal
+from typing import Literal, get_args
 
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
 
+from urep_jax.core.precision import Compute
 from urep_jax.core.streams import name_key
 from urep_jax.core.types import Feedback
 from urep_jax.data.sequences import Batch
@@ -49,6 +50,8 @@ class TransformerConfig:
             whose last entry is 1.
         fold_in: whether what a logistic regression makes of the history is added to the output (`models.fold_in`). How
             much of an up a skip is in it is learnt, from half an up on. Needs `item_bias`, and bidirectional attention.
+        compute: what the operands of matrix products are rounded to, in the blocks and in a softmax over all items;
+            parameters, and what lies between products, stay float32.
 
     Raises:
         ValueError: if a value is out of range.
@@ -71,6 +74,7 @@ class TransformerConfig:
     hour: bool = False
     item_bias: bool = False
     fold_in: bool = False
+    compute: Compute = "float32"
 
     def __post_init__(self) -> None:
         for name in ("num_items", "max_length", "width", "blocks", "heads", "expansion"):
@@ -82,6 +86,8 @@ class TransformerConfig:
             raise ValueError(f"dropout is {self.dropout}, but must be from 0 up to, but not, 1")
         if self.attention not in ("bidirectional", "causal"):
             raise ValueError(f"attention is {self.attention!r}, but must be 'bidirectional' or 'causal'")
+        if self.compute not in get_args(Compute):
+            raise ValueError(f"compute is {self.compute!r}, but must be one of {', '.join(get_args(Compute))}")
         if self.device and not self.num_devices:
             raise ValueError("device is true, but the data has no devices; set device=false")
         if self.fold_in and not self.item_bias:
@@ -197,7 +203,7 @@ class _Body(nn.Module):
         x_BxLxD = dropout(x_BxLxD, cfg.dropout, name_key(key, "input"), row_B)
         reach = cfg.max_length if cfg.distance else 0
         for i in range(cfg.blocks):
-            block = Block(cfg.heads, cfg.expansion * cfg.width, cfg.dropout, reach, name=f"block_{i}")
+            block = Block(cfg.heads, cfg.expansion * cfg.width, cfg.dropout, reach, cfg.compute, name=f"block_{i}")
             x_BxLxD = block(x_BxLxD, mask_Bx1xLxL, row_B, name_key(key, f"block_{i}"))
         # Beside what is folded in, the transformer begins at nothing, and learns what to add.
         scale = nn.initializers.zeros if cfg.fold_in else nn.initializers.ones
