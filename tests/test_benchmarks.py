@@ -54,7 +54,7 @@ def test_training() -> None:
     assert {"width", "max_length", "batch_size", "threads", "log"} <= set(answer["about"])
     assert set(answer["training"]) == {"softmax", "sampled_softmax_256_shared"}
     for result in answer["training"].values():
-        assert set(result) == RATES | {"compile_s", "peak_rss_gib"}
+        assert set(result) == RATES | {"compile_s", "peak_rss_gib", "loss_first_to_last"}
         assert 0 < result["positions_per_batch"] <= 4 * 199
 
 

@@ -16,7 +16,7 @@ from urep_jax.models.transformer import TransformerConfig
 from urep_jax.training.fit import FitConfig
 from urep_jax.training.negative_feedback import LossConfig, OwnLoss
 from urep_jax.training.objective import TableMode
-from urep_jax.training.optimizers import ScheduleName
+from urep_jax.training.optimizers import OptimizerName, ScheduleName
 
 Ablation = Literal["none", "hard_negatives", "feedback_inputs", "positions", "half_length", "negative_feedback"]
 """What a model is trained without (Table 2). Without `negative_feedback` it is the paper's baseline (§3)."""
@@ -33,6 +33,7 @@ class Recipe:
     learning_rate: float
     negative_power: float
     strata: int
+    optimizer: OptimizerName = "adam"
     schedule: ScheduleName = "constant"
     warmup: int = 0
     crops: Crops = "one"
@@ -42,6 +43,10 @@ class Recipe:
     item_start: ItemStart = "fresh"
 
     def __post_init__(self) -> None:
+        if self.optimizer not in get_args(OptimizerName):
+            raise ValueError(
+                f"train.optimizer is {self.optimizer!r}, but must be one of {', '.join(get_args(OptimizerName))}"
+            )
         if self.loss.name == "softmax" and self.sequences.p_hard:
             raise ValueError(
                 f"p_hard is {self.sequences.p_hard}, but with loss=softmax every item is a negative already, and no "
@@ -110,6 +115,7 @@ class Recipe:
                 table_layout=train.table_layout,
             ),
             learning_rate=train.learning_rate,
+            optimizer=train.optimizer,
             schedule=train.schedule,
             warmup=train.warmup,
             negative_power=train.negative_power,

@@ -17,12 +17,13 @@ from urep_jax.data.source import TrainingBatches
 from urep_jax.data.vocabulary import FIRST_ITEM, Vocabulary, item_counts
 from urep_jax.evaluation.model_scorer import transformer_scorer
 from urep_jax.evaluation.scorer import Scorer
+from urep_jax.models import transformer
 from urep_jax.models.transformer import Params
 from urep_jax.serving.recommender import Recommender
 from urep_jax.serving.restore import stored_config
 from urep_jax.training.fit import Fit, Progress, fit
 from urep_jax.training.negative_feedback import negative_feedback_objective
-from urep_jax.training.optimizers import adam, learning_rates
+from urep_jax.training.optimizers import adam, learning_rates, muon
 from urep_jax.training.warm_start import with_new_items
 
 
@@ -71,7 +72,8 @@ def train(
     config = stored_config(recipe.model, recipe.sequences, trained_items)
     objective = negative_feedback_objective(recipe.model, recipe.loss, sampler, recipe.tables, known_items)
     num_steps = recipe.fit.epochs * batches.steps_per_epoch
-    optimizer = adam(learning_rates(recipe.learning_rate, recipe.schedule, recipe.warmup, num_steps))
+    rates = learning_rates(recipe.learning_rate, recipe.schedule, recipe.warmup, num_steps)
+    optimizer = muon(rates, transformer.linear_maps) if recipe.optimizer == "muon" else adam(rates)
     start = _beginning(recipe, log, split, vocabulary, console) if was is None else grown_from(was)
     result = fit(objective, optimizer, batches, validate, recipe.fit, path / "checkpoints", config, on_progress, start)
     return Trained(recipe, result, batches)

@@ -170,7 +170,7 @@ def test_a_recipe_goes_by_its_name_and_leaves_the_other_knobs(name: str) -> None
 
 def test_the_recipes_of_known_models_are_these_models() -> None:
     recipes = {name: Recipe.from_config(composed(NEGATIVE, f"recipe={name}")) for name in options("recipe")}
-    for name in ("sasrec", "gsasrec", "bert4rec", "next_item"):
+    for name in ("sasrec", "gsasrec", "bert4rec", "next_item", "next_item_quick"):
         recipe = recipes[name]
         assert (recipe.sequences.inputs, recipe.sequences.p_hard, recipe.model.feedback) == (("up",), 0, False)
         tasks, attention = ("cloze", "bidirectional") if name == "bert4rec" else ("next", "causal")
@@ -179,7 +179,10 @@ def test_the_recipes_of_known_models_are_these_models() -> None:
     assert losses["sasrec"] == ("bce", 1)
     assert losses["gsasrec"] == ("gbce", 256)
     assert losses["bert4rec"][0] == losses["next_item"][0] == "softmax"
-    assert [name for name, recipe in recipes.items() if recipe.loss.leave_out_heard] == ["next_item"]
+    assert [name for name, recipe in recipes.items() if recipe.loss.leave_out_heard] == [
+        "next_item",
+        "next_item_quick",
+    ]
     assert recipes["paper"] == Recipe.from_config(composed(NEGATIVE))
 
 

@@ -24,8 +24,8 @@ def product(
 
     Example:
         >>> x = jnp.full((1, 1), 1.001)
-        >>> [float(product(x, jnp.ones((1, 1)), c)[0, 0].round(3)) for c in ("float32", "bfloat16")]
-        [1.001, 1.0]
+        >>> [f"{float(product(x, jnp.ones((1, 1)), compute)[0, 0]):.4f}" for compute in ("float32", "bfloat16")]
+        ['1.0010', '1.0000']
     """
     return x @ y if compute == "float32" else _rounded_product(x, y)
 

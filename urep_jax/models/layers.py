@@ -1,6 +1,7 @@
 """Layers that the models are built from. Dropout takes an explicit key: it is on exactly when one is given."""
 
 import math
+from typing import NamedTuple
 
 import flax.linen as nn
 import jax
@@ -9,6 +10,22 @@ from jaxtyping import Array, Bool, Float, Int, UInt32
 
 from urep_jax.core.precision import Compute, product
 from urep_jax.core.streams import name_key
+
+
+class LinearMap(NamedTuple):
+    """How a parameter maps vectors to vectors. What is neither of these axes numbers maps that have nothing in common.
+
+    Attributes:
+        inputs: axes of what goes in.
+        outputs: axes of what comes out.
+    """
+
+    inputs: tuple[int, ...]
+    outputs: tuple[int, ...]
+
+
+LINEAR_MAPS = {"kernel": LinearMap((0,), (1,)), "qkv": LinearMap((0,), (3,)), "out": LinearMap((0, 1), (2,))}
+"""Of the layers below, by the names of their parameters. Each head's queries, keys and values are maps of their own."""
 
 
 def dropout(

@@ -4,7 +4,7 @@ Source: Negative Feedback for Music Personalization, §3.
 """
 
 import dataclasses
-from typing import Literal, get_args
+from typing import Any, Literal, get_args
 
 import flax.linen as nn
 import jax
@@ -17,7 +17,7 @@ from urep_jax.core.types import Feedback
 from urep_jax.data.sequences import Batch
 from urep_jax.data.vocabulary import FIRST_ITEM, FIRST_STATION, MASK, NULL_STATION, PAD, UNKNOWN, UNKNOWN_STATION
 from urep_jax.models.fold_in import fold_in
-from urep_jax.models.layers import Block, dropout
+from urep_jax.models.layers import LINEAR_MAPS, Block, LinearMap, dropout
 
 Params = dict
 """`tables`: one array for each embedding that is looked up by id; `body`: all else."""
@@ -119,6 +119,19 @@ def init(key: jax.Array, cfg: TransformerConfig) -> Params:
         ridges = jnp.log(jnp.array([_FOLD_IN_RIDGE, _FOLD_IN_BIAS_RIDGE]))
         body["fold_in"] = {"log_ridges": ridges, "skip": jnp.zeros(())}
     return {"tables": tables, "body": body}
+
+
+def linear_maps(params: Params) -> dict[str, LinearMap | dict | None]:
+    """For each parameter, how it maps vectors to vectors, or None: for tables, biases, scales of norms.
+
+    It is what `training.optimizers.muon` has to know.
+    """
+
+    def of(path: tuple[Any, ...], _: Array) -> LinearMap | None:
+        return LINEAR_MAPS.get(path[-1].key) if path[0].key == "body" else None
+
+    found: dict[str, LinearMap | dict | None] = jax.tree_util.tree_map_with_path(of, params)
+    return found
 
 
 def encode(

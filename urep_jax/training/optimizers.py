@@ -1,8 +1,17 @@
 """Optimisers, and how the learning rate changes over a training."""
 
-from typing import Literal, get_args
+from collections.abc import Callable, Mapping
+from typing import Any, Literal, get_args
 
+import jax
 import optax
+from optax.contrib import MuonDimensionNumbers
+from optax.contrib import muon as optax_muon
+
+from urep_jax.models.layers import LinearMap
+from urep_jax.training.objective import Params
+
+OptimizerName = Literal["adam", "muon"]
 
 ScheduleName = Literal["constant", "cosine"]
 """What the learning rate does after its warm-up: stay, or fall along half a cosine to nothing at the last step."""
@@ -20,9 +29,54 @@ def adam(learning_rate: float | optax.Schedule, *, clip_norm: float = 1.0) -> op
     Raises:
         ValueError: if `learning_rate` is not above 0.
     """
+    _check_rate(learning_rate)
+    return optax.chain(optax.clip_by_global_norm(clip_norm), optax.adam(learning_rate))
+
+
+def muon(
+    learning_rate: float | optax.Schedule, linear_maps: Callable[[Params], Any], *, clip_norm: float = 1.0
+) -> optax.GradientTransformation:
+    """Muon on what maps vectors to vectors, and Adam on all else, such as tables; both with Nesterov's momentum.
+
+    A map's momentum is replaced by the nearest matrix whose singular values are all the same: directions that gradients
+    seldom point to move as far as those that they always do. It moves as far as Adam would on average, so that the two
+    have one learning rate.
+
+    Args:
+        learning_rate: step size, above 0, or what it is at each step (`learning_rates`).
+        linear_maps: for each parameter a `models.layers.LinearMap`, or None.
+        clip_norm: largest norm that a gradient keeps.
+
+    Raises:
+        ValueError: if `learning_rate` is not above 0.
+
+    Source:
+        Jordan et al. 2024 (Muon); Liu et al. 2025 (Muon is Scalable for LLM Training), §2.2, for how far it moves;
+        Dozat 2016 (Adam with Nesterov's momentum).
+    """
+    _check_rate(learning_rate)
+
+    def axes(params: Params) -> Any:
+        if not isinstance(params, Mapping):
+            # What optax has in place of parameters where it asks how a state is made (`optax.tree_map_params`).
+            return params
+        return jax.tree.map(
+            lambda of: None if of is None else MuonDimensionNumbers(of.inputs, of.outputs),
+            linear_maps(params),
+            is_leaf=lambda of: of is None or isinstance(of, LinearMap),
+        )
+
+    moves = optax_muon(learning_rate, muon_weight_dimension_numbers=axes, consistent_rms=_ADAMS_ROOT_MEAN_SQUARE)
+    return optax.chain(optax.clip_by_global_norm(clip_norm), moves)
+
+
+_ADAMS_ROOT_MEAN_SQUARE = 0.2
+"""Of the entries of a step of Adam, in learning rates (Liu et al. 2025, §2.2)."""
+
+
+def _check_rate(learning_rate: float | optax.Schedule) -> None:
     if not callable(learning_rate) and not learning_rate > 0:
         raise ValueError(f"learning_rate is {learning_rate}, but must be above 0")
-    return optax.chain(optax.clip_by_global_norm(clip_norm), optax.adam(learning_rate))
 
 
 def learning_rates(peak: float, schedule: ScheduleName, warmup: int, num_steps: int) -> optax.Schedule:

@@ -169,7 +169,10 @@ def leaf_tables(
     params = jax.tree.map(lambda _: "", state.params) | {"tables": tables}
     shapes = jax.tree.map(lambda x: x.shape, state.params)
 
-    def of_optimizer(x: Any, name: str, shape: tuple[int, ...]) -> str:
+    def of_optimizer(x: Any, name: str, shape: tuple[int, ...]) -> Any:
+        # Where an optimiser has several rules, each has a state for what it is for, and this for the rest.
+        if isinstance(x, optax.MaskedNode):
+            return x
         if name and x.shape != shape:
             raise ValueError(
                 f"the optimiser's state for table {name!r} has shape {x.shape}, but must have the table's, {shape}; "
@@ -178,6 +181,12 @@ def leaf_tables(
         return name
 
     opt_state = optax.tree_map_params(
-        optimizer, of_optimizer, state.opt_state, params, shapes, transform_non_params=lambda _: ""
+        optimizer,
+        of_optimizer,
+        state.opt_state,
+        params,
+        shapes,
+        transform_non_params=lambda _: "",
+        is_leaf=lambda x: isinstance(x, optax.MaskedNode),
     )
     return TrainState._make(["", params, opt_state])
