@@ -122,11 +122,11 @@ def _short(values: Float64[np.ndarray, "U"]) -> list[float]:
     return [round(float(value), _DIGITS) or 0 for value in values]
 
 
-if __name__ == "__main__":
-    main()
-
-
 def _exact(printed: Sequence[float]) -> Float64[np.ndarray, "U"]:
     """What `_short` was given: with one item to be found, NDCG@10 is 1 / log2(1 + its place), or 0."""
     possible = np.append(0.0, 1 / np.log2(1 + np.arange(10, 0, -1)))
     return possible[np.abs(np.subtract.outer(printed, possible)).argmin(axis=1)]
+
+
+if __name__ == "__main__":
+    main()

@@ -148,7 +148,8 @@ class SelfAttention(nn.Module):
         scores = product(query * H**-0.5, jnp.matrix_transpose(key), self.compute)
         if self.reach:
             bias_NxR = self.param("distance", nn.initializers.zeros, (N, 2 * self.reach - 1))
-            scores += _by_distance(bias_NxR[:, self.reach - L : self.reach + L - 1])
+            place_L = jnp.arange(L)
+            scores += bias_NxR[:, self.reach - 1 + place_L - place_L[:, None]]
         scores = jnp.where(mask_Bx1xLxL, scores, -1e9)
         # Divided by its sum only after it was multiplied with the values: one pass less over L x L.
         weight = jnp.exp(scores - jax.lax.stop_gradient(scores.max(-1, keepdims=True)))
@@ -157,19 +158,6 @@ class SelfAttention(nn.Module):
         out_DxD = self.param("out", init, (N, H, D)).reshape(D, D)
         mixed_BLxD = jnp.moveaxis(mixed_BxNxLxH, 1, 2).reshape(B * L, D)
         return product(mixed_BLxD, out_DxD, self.compute).reshape(B, L, D)
-
-
-def _by_distance(bias_NxR: Float[Array, "N R"]) -> Float[Array, "N L L"]:
-    """The bias of each query (first L) for each key (second L), from those of the distances 1 - L to L - 1.
-
-    Rows that are one longer than a period move on by one each. Nothing is looked up: what that sends back would be
-    added number by number.
-    """
-    N, L = bias_NxR.shape[0], (bias_NxR.shape[1] + 1) // 2
-    ahead_NxL, behind_NxB = bias_NxR[:, L - 1 :], bias_NxR[:, : L - 1]
-    period_NxP = jnp.concatenate([ahead_NxL, jnp.zeros((N, 1)), behind_NxB], axis=1)
-    turns_NxLxP = jnp.broadcast_to(period_NxP[:, None], (N, L, 2 * L)).reshape(N, -1)
-    return turns_NxLxP[:, : L * (2 * L - 1)].reshape(N, L, 2 * L - 1)[:, :, :L]
 
 
 class Block(nn.Module):
