@@ -1,3 +1,5 @@
+"""Products of rounded operands, against NumPy in float64 on operands that it rounded itself."""
+
 import jax
 import jax.numpy as jnp
 import numpy as np

@@ -165,8 +165,8 @@ def negative_feedback_objective(
             index_BxT = jnp.maximum(batch.target - FIRST_ITEM, 0)
             items_VxF = item_table[FIRST_ITEM:]
             heard = _heard(batch, len(items_VxF), model) if loss.leave_out_heard else None
-            sum_ = full_softmax_sum(hidden_BxTxD, items_VxF, index_BxT, is_task_BxT, heard, model.compute)
-            return sum_, num_tasks
+            total = full_softmax_sum(hidden_BxTxD, items_VxF, index_BxT, is_task_BxT, heard, model.compute)
+            return total, num_tasks
         loss_BxT = _task_losses(item_table, hidden_BxTxD, batch, negatives, loss, sampler.num_items)
         return jnp.sum(jnp.where(is_task_BxT, loss_BxT, 0.0)), num_tasks
 

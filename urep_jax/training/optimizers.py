@@ -12,6 +12,7 @@ from urep_jax.models.layers import LinearMap
 from urep_jax.training.objective import Params
 
 OptimizerName = Literal["adam", "muon"]
+"""What the functions of these names make."""
 
 ScheduleName = Literal["constant", "cosine"]
 """What the learning rate does after its warm-up: stay, or fall along half a cosine to nothing at the last step."""
