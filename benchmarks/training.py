@@ -190,8 +190,9 @@ def summary(turns: dict[str, list[dict[str, Any]]], steps: int) -> dict[str, dic
             "positions_per_batch": round(statistics.mean(turn["positions"] for turn in own) / steps),
             "loss_first_to_last": [round(own[0]["loss"], 3), round(own[-1]["loss"], 3)],
         }
-        for peer in turns.keys() & RECTOOLS_CASES.keys() - {name}:
-            results[name] |= times(peer, own, turns[peer], "positions")
+        for peer in RECTOOLS_CASES:
+            if name in CASES and peer in turns:
+                results[name] |= times(peer, own, turns[peer], "positions")
     return results
 
 
@@ -236,11 +237,9 @@ def main() -> None:
             size = {"width": WIDTH, "blocks": BLOCKS, "heads": HEADS, "max-length": MAX_LENGTH, "dropout": DROPOUT}
             size |= {"batch-size": arguments.batch_size, "threads": arguments.threads}
             for name in arguments.rectools_cases:
-                options = {
-                    f"--{key.replace('_', '-')}={value}" for key, value in RECTOOLS_CASES[name]._asdict().items()
-                }
-                options |= {f"--{key}={value}" for key, value in size.items()}
-                command = [arguments.rectools, str(_RECTOOLS_SCRIPT), f"{folder}/log", *sorted(options)]
+                case = {key.replace("_", "-"): value for key, value in RECTOOLS_CASES[name]._asdict().items()}
+                options = [f"--{key}={value}" for key, value in (size | case).items()]
+                command = [arguments.rectools, str(_RECTOOLS_SCRIPT), f"{folder}/log", *options]
                 systems[name] = System(command, ordinary == "none")
         results = summary(measure(systems, arguments.rounds, arguments.steps), arguments.steps)
         for name, system in systems.items():
