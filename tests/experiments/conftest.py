@@ -11,6 +11,7 @@ import pytest
 
 from tests.experiments import slurm as commands_of_slurm
 from tests.experiments.command import Command, Said
+from tests.experiments.published_lists import write_published_lists
 
 
 @pytest.fixture(scope="session")
@@ -49,4 +50,12 @@ def slurm(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     folder = tmp_path / "slurm"
     commands_of_slurm.install(folder)
     monkeypatch.setenv("PATH", f"{folder}{os.pathsep}{os.environ['PATH']}")
+    return folder
+
+
+@pytest.fixture
+def published_lists(tmp_path: Path) -> Path:
+    """Folder of published lists."""
+    folder = tmp_path / "lists"
+    write_published_lists(folder)
     return folder

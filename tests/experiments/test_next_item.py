@@ -3,46 +3,21 @@
 import json
 from pathlib import Path
 
-import numpy as np
 import pytest
 
 from benchmarks.leave_one_out import gain
 from benchmarks.leave_one_out import main as leave_one_out
 from tests.experiments.command import NEGATIVE, Command
-
-USERS, PUBLISHED = 24, 6
-
-
-@pytest.fixture
-def lists(tmp_path: Path) -> Path:
-    """Published lists of users who go on from item to item; all of them are asked about."""
-    rng = np.random.default_rng(0)
-    items = [[int(i) for i in 1 + (rng.integers(20) + np.arange(10)) % 20] for _ in range(USERS)]
-    # Of the published validation users, the last three items are held back from training.
-    train = [own[: 10 - (3 if user < PUBLISHED else 2)] for user, own in enumerate(items)]
-    folder = tmp_path / "lists"
-    folder.mkdir()
-    tables = {
-        "train_input.txt": [" ".join(map(str, own)) for own in train],
-        "val_input.txt": [" ".join(map(str, own[:8])) for own in items[:PUBLISHED]],
-        "val_output.txt": [str(own[8]) for own in items[:PUBLISHED]],
-        "extended_users.tsv": [
-            "line\tpublished_validation_user\tval_item\ttest_item",
-            *(f"{1 + user}\t{int(user < PUBLISHED)}\t{own[8]}\t{own[9]}" for user, own in enumerate(items)),
-        ],
-    }
-    for name, lines in tables.items():
-        (folder / name).write_text("\n".join(lines) + "\n")
-    return folder
+from tests.experiments.published_lists import PUBLISHED, USERS
 
 
 def test_sasrec_on_published_lists(
-    command: Command, lists: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    command: Command, published_lists: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     knobs = (
         NEGATIVE,
         "data=movielens_1m_leave_one_out",
-        f"data.path={lists}",
+        f"data.path={published_lists}",
         "recipe=sasrec",
         "loss=softmax",
         "max_length=8",
@@ -58,7 +33,7 @@ def test_sasrec_on_published_lists(
     assert metrics["ndcg@10"] > metrics["popularity/ndcg@10"] + 0.2, "what follows can be learnt"
     assert "![NDCG@10](figures/compared.png)" in (folder / "report.md").read_text()
 
-    leave_one_out([str(lists), str(tmp_path / "runs")])
+    leave_one_out([str(published_lists), str(tmp_path / "runs")])
     told = capsys.readouterr()
     (row,) = json.loads(told.out)["leave_one_out"].values()
     assert row["ndcg"][f"test, {USERS}"][0] == pytest.approx(metrics["ndcg@10"])
@@ -67,7 +42,7 @@ def test_sasrec_on_published_lists(
 
     printed = tmp_path / "printed.json"
     printed.write_text(told.out)
-    leave_one_out([str(lists), str(printed)])
+    leave_one_out([str(published_lists), str(printed)])
     again = capsys.readouterr()
     assert again.err == told.err
     (row_again,) = json.loads(again.out)["leave_one_out"].values()
