@@ -6,10 +6,12 @@ import subprocess
 import sys
 from typing import Any
 
+import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from benchmarks import off_policy, scale, step_cost
+from benchmarks import off_policy, programs, scale, step_cost
 from tests.agents.small_world import PARAMS, small_world
 from urep_jax.training.layout import TableLayout
 
@@ -146,6 +148,27 @@ def test_online_parts() -> None:
     results = told(*command)["online_parts"]
     assert list(results) == kinds
     assert all(number > 0 for rates in results.values() for number in rates.values())
+
+
+def test_a_program_counts_its_products() -> None:
+    @jax.jit
+    def run(x: jax.Array, w: jax.Array) -> jax.Array:
+        return jnp.exp(jax.lax.scan(lambda carry, _: (jnp.tanh(carry @ w), None), x, None, length=5)[0] @ w.T)
+
+    x, w = jnp.ones((64, 32)), jnp.ones((32, 32))
+    program = run.lower(x, w).compile()
+    seen = programs.profile(program.as_text(), lambda: [program(x, w) for _ in range(3)])
+    assert seen.operations == 3 * (5 + 1) * 2 * 64 * 32 * 32, "those of a loop as often as it went round"
+    assert min(seen.seconds["products"], seen.seconds["exponentials and the like"]) > 0
+
+
+def test_matmul_share() -> None:
+    command = ("benchmarks.matmul_share", "--users", "64", "--rounds", "1", "--steps", "1", "--cases")
+    small = ("--knobs", "model.width=16", "max_length=20", "train.batch_size=8")
+    (found,) = told(*command, "next_item, bfloat16", *small)["matmul_share"].values()
+    parts = [middle for kind in (*programs.KINDS, programs.MOVES) for middle, _, _ in [found[kind]]]
+    assert sum(parts) == pytest.approx(1, abs=0.01)
+    assert 0 < found["share"][0] < found["share_of_products"][0]
 
 
 def test_whether_another_library_is_measured_has_to_be_said() -> None:
