@@ -10,7 +10,7 @@ from jaxtyping import Bool, Float32, Int32, Int64
 
 from urep_jax.core.streams import numpy_stream
 from urep_jax.data.cases import Split
-from urep_jax.data.epochs import in_order
+from urep_jax.data.epochs import OneAhead, in_order
 from urep_jax.data.log import EventLog
 from urep_jax.data.ragged import offsets_of, ranges, running_count
 from urep_jax.data.vocabulary import FIRST_ITEM, PAD, Vocabulary, build_vocabulary, item_counts
@@ -140,7 +140,7 @@ class CoOccurrenceBatches:
         self._keep_R = keep_probability(np.bincount(self._row_N) if counts is None else counts, cfg.subsample)
         expected = float(self._keep_R[self._row_N].sum())
         self._steps = math.ceil(expected / (cfg.block * batch_size))
-        self._kept_epoch: tuple[int, Blocks] | None = None
+        self._epochs = OneAhead(self._cut)
 
     @property
     def steps_per_epoch(self) -> int:
@@ -150,17 +150,13 @@ class CoOccurrenceBatches:
     def __getitem__(self, step: int) -> Blocks:
         """Batch number `step`, counted from 0 over all epochs."""
         epoch, place = divmod(step, self._steps)
-        every = self._epoch(epoch)
+        every = self._epochs[epoch]
         rows = slice(place * self.batch_size, (place + 1) * self.batch_size)
         return Blocks(np.arange(self.batch_size, dtype=np.int32), every.item[rows], every.playlist[rows])
 
-    def _epoch(self, epoch: int) -> Blocks:
-        """All blocks of an epoch, in the order of their visits; the latest epoch's are kept."""
-        if self._kept_epoch is None or self._kept_epoch[0] != epoch:
-            self._kept_epoch = epoch, self._cut(numpy_stream(self.seed, "co_occurrences", epoch))
-        return self._kept_epoch[1]
-
-    def _cut(self, rng: np.random.Generator) -> Blocks:
+    def _cut(self, epoch: int) -> Blocks:
+        """All blocks of an epoch, in the order of their visits."""
+        rng = numpy_stream(self.seed, "co_occurrences", epoch)
         kept_N = rng.random(len(self._row_N), np.float32) < self._keep_R[self._row_N]
         offsets, row_K = running_count(kept_N)[self._offsets], self._row_N[kept_N]
         playlists = rng.permutation(len(offsets) - 1)

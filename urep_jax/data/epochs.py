@@ -1,7 +1,9 @@
 """The order in which a training visits rows, the batches that it makes of them, and the Grain iterator over these."""
 
+import threading
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Generic, TypeVar
 
 import grain
@@ -12,6 +14,7 @@ from jaxtyping import Bool, Int64
 from urep_jax.core.streams import numpy_stream
 
 BatchT = TypeVar("BatchT")
+EpochT = TypeVar("EpochT")
 
 
 class Epochs:
@@ -41,6 +44,28 @@ class Epochs:
         if kept is None or kept[0] != epoch:
             kept = self._kept_order = epoch, numpy_stream(self.seed, "order", epoch).permutation(self.number)
         return kept[1][place * self.batch_size : (place + 1) * self.batch_size]
+
+
+class OneAhead(Generic[EpochT]):
+    """What each epoch needs, by its number from 0. The next one's is made while this one's is used; both are held.
+
+    Args:
+        make: a pure function of the number.
+    """
+
+    def __init__(self, make: Callable[[int], EpochT]) -> None:
+        self._make, self._lock = make, threading.Lock()
+        self._maker = ThreadPoolExecutor(1, thread_name_prefix="epoch")
+        self._made: dict[int, Future[EpochT]] = {}
+
+    def __getitem__(self, epoch: int) -> EpochT:
+        """What an epoch needs; waits for it if it isn't made yet."""
+        with self._lock:
+            # Whoever still waits for another epoch gets it: it is only forgotten.
+            held = {number: self._made.get(number) for number in (epoch, epoch + 1)}
+            self._made = {number: one or self._maker.submit(self._make, number) for number, one in held.items()}
+            wanted = self._made[epoch]
+        return wanted.result()
 
 
 def in_order(batch: Callable[[int], object], num_steps: int) -> grain.DatasetIterator:
