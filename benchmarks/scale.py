@@ -91,11 +91,10 @@ class Training(NamedTuple):
     def exchanged(self, layout: TableLayout) -> float:
         """Bytes that each device sends in a step, summed around a ring.
 
-        Gradients of the rows that are read, once for each of the three places where items are, and of all else; where
-        tables are cut, before that the rows themselves, and their two moments.
+        Gradients of the rows that are read, and of all else; where tables are cut, before that the rows themselves.
         """
         item, station = (rows * self.width for rows in (self.read["item"], self.read["station"]))
-        numbers = 3 * item + station + self.body + (3 * (item + station) if layout == "rows" else 0)
+        numbers = item + station + self.body + (item + station if layout == "rows" else 0)
         return 2 * (self.devices - 1) / self.devices * 4 * numbers
 
     @property

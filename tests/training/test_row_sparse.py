@@ -242,7 +242,11 @@ def both(request: pytest.FixtureRequest) -> Any:
         reading = read_rows(objective, params, batches, key)
         taken = take_rows(optimizer, state, reading.rows)
         loss = jax.value_and_grad(lambda p: objective.loss(p, batches, key), has_aux=True)
-        return loss(params), jax.value_and_grad(reading.loss, has_aux=True)(taken.params), reading.rows
+        return (
+            loss(params),
+            jax.value_and_grad(reading.loss, has_aux=True)(taken.params, reading.drawn, key),
+            reading.rows,
+        )
 
     return whole_and_local
 

@@ -27,12 +27,14 @@ class Layout(NamedTuple):
     """A layout on one mesh.
 
     Attributes:
+        tables: how tables lie.
         whole: what learns.
         objective: the same, with tables that are filled up.
         state: shapes of the state, with how each leaf lies.
         rows: how many rows each table has that aren't only there to fill it up.
     """
 
+    tables: TableLayout
     whole: Objective
     objective: Objective
     state: TrainState
@@ -75,7 +77,7 @@ def lay_out(
         sharding = by_rows(mesh) if name else replicated(mesh)
         return jax.ShapeDtypeStruct(leaf.shape, leaf.dtype, sharding=sharding)
 
-    return Layout(whole, objective, jax.tree.map(laid, state, names), rows)
+    return Layout(tables, whole, objective, jax.tree.map(laid, state, names), rows)
 
 
 def fill_up(tree: Any, like: Any) -> Any:

@@ -9,15 +9,26 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 from jax.experimental import multihost_utils
+from jax.sharding import Mesh, PartitionSpec
 
-from urep_jax.core.mesh import by_rows, check_rows, data_mesh, put, put_batch, replicated
+from urep_jax.core.mesh import DATA_AXIS, by_rows, check_rows, data_mesh, put, put_batch, replicated
 from urep_jax.core.streams import name_key
 from urep_jax.training.layout import Layout, TableLayout, cut_back, fill_up, lay_out
 from urep_jax.training.learnt import where_learnt
 from urep_jax.training.objective import Objective, Params, StepInfo, TrainState, initial_state
-from urep_jax.training.row_sparse import check_tables, put_rows, read_rows, take_rows
+from urep_jax.training.row_sparse import (
+    Reading,
+    RowIds,
+    check_tables,
+    leaf_tables,
+    own_places,
+    put_rows,
+    read_rows,
+    take_rows,
+)
 
 ParallelMode = Literal["jit", "pmap"]
+Learn = Callable[[TrainState, Params, Params, RowIds], TrainState]
 Step = Callable[[jax.Array, TrainState, Any], tuple[TrainState, StepInfo]]
 
 _AXIS = "device"
@@ -98,6 +109,8 @@ def train_step(
     state: TrainState,
     batch: Any,
     axis: str | None = None,
+    mesh: Mesh | None = None,
+    table_layout: TableLayout = "copies",
 ) -> tuple[TrainState, StepInfo]:
     """One step of gradient descent on the mean loss over the whole batch; pure.
 
@@ -106,23 +119,95 @@ def train_step(
         optimizer: an optax optimiser.
         root: the run's key, above its streams.
         state: before the step.
-        batch: the part of it that this device holds.
-        axis: the `pmap` axis over which the batch is spread, if it is.
+        batch: whole, or the part of it that this device holds.
+        axis: the `pmap` axis over which it is spread, if this is such a part.
+        mesh: the devices over which its rows lie, if it is whole and lies on several.
+        table_layout: how tables lie on these.
     """
     key = jax.random.fold_in(name_key(root, "step"), state.step)
     reading = read_rows(objective, state.params, batch, key, axis)
-    taken = take_rows(optimizer, state, reading.rows)
-    (loss, weight), grads = jax.value_and_grad(reading.loss, has_aux=True)(taken.params)
-    if axis is not None:
-        loss, weight, grads = jax.lax.psum((loss, weight, grads), axis)
+    taken = take_rows(optimizer, state, reading.rows).params
+    loss, weight, grads = _sums(reading, taken, key, axis, mesh)
     weight = jnp.maximum(weight, 1.0)
     grads = jax.tree.map(lambda g: g / weight, grads)
     grads = where_learnt(objective.first_rows, grads, optax.tree.zeros_like(grads), reading.rows)
-    updates, opt_state = optimizer.update(grads, taken.opt_state, taken.params)
-    params = where_learnt(objective.first_rows, optax.apply_updates(taken.params, updates), taken.params, reading.rows)
-    changed = TrainState(state.step + 1, params, opt_state)
-    info = StepInfo(loss / weight, weight, optax.tree.norm(grads))
-    return put_rows(optimizer, state, changed, reading.rows), info
+    learn: Learn = partial(_learnt, objective, optimizer, reading.rows)
+    if mesh is not None and table_layout == "rows" and reading.rows:
+        learn = _by_owners(learn, optimizer, mesh, reading.rows)
+    changed = learn(state, taken, grads, reading.rows)
+    return changed, StepInfo(loss / weight, weight, optax.tree.norm(grads))
+
+
+def _learnt(
+    objective: Objective,
+    optimizer: optax.GradientTransformation,
+    rows: RowIds,
+    state: TrainState,
+    params: Params,
+    grads: Params,
+    places: RowIds,
+) -> TrainState:
+    """The state after a step.
+
+    Args:
+        objective: what learns.
+        optimizer: an optax optimiser.
+        rows: which rows of the tables `params` and `grads` are of.
+        state: before the step, of tables all rows, or this device's.
+        params: what the gradient was taken at.
+        grads: the gradient.
+        places: where `rows` are in the tables of `state`.
+    """
+    opt_state = take_rows(optimizer, state, places).opt_state
+    updates, opt_state = optimizer.update(grads, opt_state, params)
+    learnt = where_learnt(objective.first_rows, optax.apply_updates(params, updates), params, rows)
+    return put_rows(optimizer, state, TrainState(state.step + 1, learnt, opt_state), places)
+
+
+def _by_owners(learn: Learn, optimizer: optax.GradientTransformation, mesh: Mesh, rows: RowIds) -> Learn:
+    """The same where each device holds a part of the tables that `rows` are of: each learns its own rows.
+
+    So the optimiser's state for a row never leaves the device. All devices have the whole gradient, so that its norm is
+    what it is; an optimiser that looks at the norm of what it makes of it would see its own part.
+    """
+
+    def own(state: TrainState, params: Params, grads: Params, rows: RowIds) -> TrainState:
+        first = {name: jax.lax.axis_index(DATA_AXIS) * len(state.params["tables"][name]) for name in rows}
+        places = {
+            name: own_places(row_U - first[name], len(state.params["tables"][name])) for name, row_U in rows.items()
+        }
+        return learn(state, params, grads, places)
+
+    def spread(state: TrainState, params: Params, grads: Params, rows: RowIds) -> TrainState:
+        names = leaf_tables(optimizer, state, rows, mend="set table_layout=copies")
+        lies = jax.tree.map(lambda name: PartitionSpec(DATA_AXIS) if name else PartitionSpec(), names)
+        whole = PartitionSpec()
+        sharded = jax.shard_map(own, mesh=mesh, in_specs=(lies, whole, whole, whole), out_specs=lies, check_vma=False)
+        return sharded(state, params, grads, rows)
+
+    return spread
+
+
+def _sums(reading: Reading, params: Params, key: jax.Array, axis: str | None, mesh: Mesh | None) -> Any:
+    """The loss, its weight and the gradient, summed over the whole batch.
+
+    Each device has its own rows, and what they give is summed once. Left to the compiler, the gradient of a table would
+    be summed over the devices as often as the loss reads it.
+    """
+
+    def summed(params: Params, drawn: Any, key: jax.Array, axis: str | None) -> Any:
+        (loss, weight), grads = jax.value_and_grad(reading.loss, has_aux=True)(params, drawn, key)
+        sums = (loss, weight, grads)
+        return sums if axis is None else jax.lax.psum(sums, axis)
+
+    if mesh is None or mesh.size == 1:
+        return summed(params, reading.drawn, key, axis)
+    whole = PartitionSpec()
+    lies = jax.tree.map(lambda spread: PartitionSpec(DATA_AXIS) if spread else whole, reading.by_rows)
+    own = jax.shard_map(
+        partial(summed, axis=DATA_AXIS), mesh=mesh, in_specs=(whole, lies, whole), out_specs=whole, check_vma=False
+    )
+    return own(params, reading.drawn, key)
 
 
 def _jit(layout: Layout, optimizer: optax.GradientTransformation, root: jax.Array) -> Parallel:
@@ -131,7 +216,7 @@ def _jit(layout: Layout, optimizer: optax.GradientTransformation, root: jax.Arra
     root = jax.random.wrap_key_data(put(jax.random.key_data(root), everywhere))
     whole = jax.eval_shape(partial(initial_state, layout.whole, optimizer), root)
     step = jax.jit(
-        partial(train_step, layout.objective, optimizer),
+        partial(train_step, layout.objective, optimizer, mesh=mesh, table_layout=layout.tables),
         in_shardings=(everywhere, lies, by_rows(mesh)),
         out_shardings=(lies, everywhere),
         donate_argnums=1,

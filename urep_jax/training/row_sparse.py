@@ -22,7 +22,7 @@ import optax
 from jaxtyping import Array, Float, Int
 
 from urep_jax.data.vocabulary import PAD
-from urep_jax.training.objective import Batch, Objective, Params, RowWise, TableMode, TrainState
+from urep_jax.training.objective import Batch, Drawn, Objective, Params, RowWise, TableMode, TrainState
 
 _MEND = "set tables=dense"
 
@@ -34,11 +34,15 @@ class Reading(NamedTuple):
     """What one step computes on.
 
     Attributes:
-        loss: `loss(params) -> (sum, weight)`, on what `take_rows` leaves of the parameters.
+        loss: `loss(params, drawn, key) -> (sum, weight)`, on what `take_rows` leaves of the parameters.
+        drawn: what is learnt from.
+        by_rows: of each of its arrays, whether it has the batch's rows as its leading axis, or is for all of them.
         rows: what to take; empty if every table is dense.
     """
 
-    loss: Callable[[Params], tuple[Float[Array, ""], Float[Array, ""]]]
+    loss: Callable[[Params, Drawn, jax.Array], tuple[Float[Array, ""], Float[Array, ""]]]
+    drawn: Drawn
+    by_rows: Any
     rows: RowIds
 
 
@@ -81,7 +85,7 @@ def read_rows(objective: Objective, params: Params, batch: Batch, key: jax.Array
         key: of the step, as the loss gets it.
         axis: the `pmap` axis over which the batch is spread, if it is. All devices take the same rows then.
     """
-    dense = Reading(lambda params: objective.loss(params, batch, key), {})
+    dense = Reading(objective.loss, batch, jax.tree.map(lambda _: True, batch), {})
     row_wise = objective.row_wise
     if row_wise is None or objective.tables == "dense":
         return dense
@@ -92,16 +96,16 @@ def read_rows(objective: Objective, params: Params, batch: Batch, key: jax.Array
     names = [name for name in counts if objective.tables == "sparse" or counts[name] < len(params["tables"][name])]
     if not names:
         return dense
-    drawn, whole_drawn, rows = row_wise.draw(batch, key), jax.eval_shape(row_wise.draw, whole, key), {}
+    drawn, by_rows, rows = row_wise.draw(batch, key), _by_rows(row_wise.draw, batch, key), {}
     for name in names:
         map_ids = row_wise.ids[name]
-        pairs = zip(_id_arrays(map_ids, drawn), _id_arrays(map_ids, whole_drawn), strict=True)
-        ids_N = jnp.concatenate([_of_all_devices(ids, like.shape, axis).ravel() for ids, like in pairs])
+        pairs = zip(_id_arrays(map_ids, drawn), _id_arrays(map_ids, by_rows), strict=True)
+        ids_N = jnp.concatenate([_of_all_devices(ids, axis if spread else None).ravel() for ids, spread in pairs])
         # PAD is the smallest id and made sure to be there, so its place is the first and it keeps its name.
         sorted_U = jnp.sort(jnp.pad(ids_N, (1, 0), constant_values=PAD))
         rows[name] = _without_repeats(sorted_U, len(params["tables"][name]))
         drawn = map_ids(partial(jnp.searchsorted, sorted_U), drawn)
-    return Reading(lambda params: row_wise.loss(params, drawn, key), rows)
+    return Reading(row_wise.loss, drawn, by_rows, rows)
 
 
 def take_rows(optimizer: optax.GradientTransformation, state: TrainState, rows: RowIds) -> TrainState:
@@ -132,6 +136,17 @@ def put_rows(
     return jax.tree.map(put, leaf_tables(optimizer, state, rows, _MEND), state, changed)
 
 
+def own_places(places: Int[Array, "U"], num_rows: int) -> Int[Array, "U"]:
+    """Places in a part of a table, those outside it turned into places past its end, all of them distinct.
+
+    Args:
+        places: counted from the part's first row.
+        num_rows: of the part.
+    """
+    is_own_U = (places >= 0) & (places < num_rows)
+    return jnp.where(is_own_U, places, num_rows + jnp.arange(len(places), dtype=places.dtype))
+
+
 def _id_arrays(map_ids: Callable[..., Any], drawn: Any) -> list[Any]:
     """The arrays of ids in `drawn`, or their shapes, in the order in which `map_ids` comes to them."""
     found = []
@@ -144,9 +159,16 @@ def _id_arrays(map_ids: Callable[..., Any], drawn: Any) -> list[Any]:
     return found
 
 
-def _of_all_devices(ids: Array, whole_shape: tuple[int, ...], axis: str | None) -> Array:
-    """The ids of the whole batch. What has the same shape for a shard and for the whole is shared by all rows."""
-    return ids if ids.shape == whole_shape else jax.lax.all_gather(ids, axis, tiled=True)
+def _by_rows(draw: Callable[[Batch, jax.Array], Drawn], batch: Batch, key: jax.Array) -> Any:
+    """Of each array that is drawn, whether it has the batch's rows as its leading axis: it grows with them then."""
+    more = jax.tree.map(lambda x: jax.ShapeDtypeStruct((2 * x.shape[0], *x.shape[1:]), x.dtype), batch)
+    drawn, drawn_more = (jax.eval_shape(draw, one, key) for one in (batch, more))
+    return jax.tree.map(lambda own, larger: own.shape != larger.shape, drawn, drawn_more)
+
+
+def _of_all_devices(ids: Array, axis: str | None) -> Array:
+    """The ids of the whole batch."""
+    return ids if axis is None else jax.lax.all_gather(ids, axis, tiled=True)
 
 
 def _without_repeats(sorted_ids: Int[Array, "U"], num_rows: int) -> Int[Array, "U"]:
