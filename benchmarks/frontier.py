@@ -103,10 +103,10 @@ class Bench:
 def _write_lists(log: EventLog, split: Split, folder: Path) -> None:
     """What trains, what is known of those who are asked, and what they took next, as numbers of users and items."""
     folder.mkdir(parents=True, exist_ok=True)
-    wanted = split.validation
     np.save(folder / "train.npy", _events(log, split.start[split.train], split.stop[split.train]))
-    np.save(folder / "asked.npy", _events(log, wanted.start, wanted.stop))
-    np.save(folder / "wanted.npy", wanted.item)
+    for name, cases in (("validation", split.validation), ("test", split.test)):
+        np.save(folder / f"{name}_known.npy", _events(log, cases.start, cases.stop))
+        np.save(folder / f"{name}_wanted.npy", cases.item)
 
 
 def _events(log: EventLog, start: np.ndarray, stop: np.ndarray) -> np.ndarray:

@@ -36,23 +36,31 @@ class Curve:
         seconds: until the end of each epoch.
         ndcg: after each, by the users who are asked.
         places: by minutes of training, where the items of all users stood after the best epoch until then.
+        test: NDCG@10 of their last items after the best epoch of all.
     """
 
     seconds: Sequence[float]
     ndcg: Mapping[str, Sequence[float]]
     places: Mapping[str, str]
+    test: float
 
     @classmethod
     def of(
         cls, lines: Sequence[Mapping[str, Any]], groups: Mapping[str, Bool[np.ndarray, "U"]], minutes: Sequence[int]
     ) -> "Curve":
-        """From what was printed after each epoch; all users choose the best epoch."""
+        """From what was printed after each epoch, and at the end; all users choose the best epoch."""
+        *lines, last = lines
         seconds = [line["seconds"] for line in lines]
         ndcg_ExU = np.array([gains(line["places"]) for line in lines])
         ndcg = {name: ndcg_ExU[:, who].mean(axis=1).tolist() for name, who in groups.items()}
         chosen = [*ndcg.values()][-1]
         best = {limit: _best(seconds, chosen, 60 * limit) for limit in minutes}
-        return cls(seconds, ndcg, {str(limit): lines[at]["places"] for limit, at in best.items() if at is not None})
+        return cls(
+            seconds,
+            ndcg,
+            {str(limit): lines[at]["places"] for limit, at in best.items() if at is not None},
+            float(gains(last["test"]).mean()),
+        )
 
     def reached(self, group: str, mark: float) -> float:
         """Seconds until the first epoch that reaches `mark`; infinity if none does."""
@@ -85,7 +93,7 @@ def page(curves: Curves, minutes: Sequence[int], reference: str) -> str:
     parts = ["# Quality at speed: NDCG@10 on the published lists against seconds of training", ""]
     parts += ["![NDCG@10 against seconds of training](frontier.svg)", ""]
     head = ["", "seeds", "s an epoch", f"s to {_short(MARK)}", "times as fast"]
-    head += [f"{group}, {limit} min" for group in groups for limit in minutes]
+    head += [*(f"{group}, {limit} min" for group in groups for limit in minutes), f"{everyone}, test"]
     table = [head]
     for name, of_seeds in curves.items():
         runs = [*of_seeds.values()]
@@ -97,9 +105,13 @@ def page(curves: Curves, minutes: Sequence[int], reference: str) -> str:
             for limit in minutes:
                 values = [value for one in runs if (value := one.best(group, everyone, limit)) is not None]
                 row.append(estimate(values).told(_DIGITS) if len(values) == len(runs) else "–")
-        table.append(row)
+        table.append([*row, estimate([one.test for one in runs]).told(_DIGITS)])
     parts += [markdown_table(table), ""]
-    parts += [f"NDCG@10 of the best epoch, by {everyone}, that ends within so many minutes; ± by seeds.", ""]
+    parts += [
+        f"NDCG@10 of the best epoch, by {everyone}, that ends within so many minutes, and in the test of the best of "
+        "all; ± by seeds.",
+        "",
+    ]
     parts += [f"## Beside {reference}, user by user", ""]
     versus = [["", *(f"{limit} min" for limit in minutes)]]
     for name, of_seeds in curves.items():

@@ -1,7 +1,8 @@
 """Our side of `benchmarks.frontier`: a recipe that trains, and where asked items stand after each epoch.
 
 Prints a line of JSON for each epoch: `seconds`, all that passed until its end but for the asking, compilation and what
-the training begins with among them; and `places`, a character for each user.
+the training begins with among them; and `places`, a character for each user. A last line has the places of the `test`
+after the best epoch.
 """
 
 import argparse
@@ -60,7 +61,9 @@ def main() -> None:
     recipe = Recipe.from_config(cfg).sized_for(vocabulary)
     protocol = protocol_of(cfg.data.protocol)._replace(validate=Asked())
     with tempfile.TemporaryDirectory() as folder:
-        train(recipe, log, split, vocabulary, protocol, Path(folder), lambda progress: None, console)
+        done = train(recipe, log, split, vocabulary, protocol, Path(folder), lambda progress: None, console)
+        test = next_item(done.scorer(split.test), log, split.test)["ndcg@10"]
+    print(json.dumps({"test": places(test.values)}))
 
 
 if __name__ == "__main__":

@@ -47,7 +47,7 @@ RECIPES = {
     "paper": "recipe=paper",
     "gsasrec": "recipe=gsasrec max_length=200",
     "next_item": "recipe=next_item max_length=200",
-    "next_item, bfloat16": "recipe=next_item max_length=200 model.compute=bfloat16",
+    "next_item, float32": "recipe=next_item max_length=200 model.compute=float32",
 }
 AUTOENCODER = "autoencoder"
 _SIZE = (4096, 2000)

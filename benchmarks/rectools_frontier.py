@@ -10,6 +10,7 @@ import json
 import time
 import warnings
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -27,8 +28,9 @@ K = 10
 class Ask(Callback):
     """Asks after each epoch, and stops the training when it is time."""
 
-    def __init__(self, asked: Dataset, wanted_U: np.ndarray, patience: int, seconds: float) -> None:
-        self.asked, self.wanted_U, self.patience, self.limit = asked, wanted_U, patience, seconds
+    def __init__(self, validation: "Questions", test: "Questions", patience: int, seconds: float) -> None:
+        self.validation, self.test, self.patience, self.limit = validation, test, patience, seconds
+        self.tested = ""
         self.model: TransformerModelBase | None = None
         self.begun, self.asking, self.best, self.stale = time.perf_counter(), 0.0, 0.0, 0
 
@@ -40,25 +42,42 @@ class Ask(Callback):
         """Tell the epoch's line."""
         before = time.perf_counter()
         seconds = before - self.begun - self.asking
-        place_U = self._places()
-        told = "".join("." if place < 0 else str(place) for place in place_U)
-        print(json.dumps({"seconds": seconds, "places": told}), flush=True)
+        place_U = self._places(self.validation)
+        print(json.dumps({"seconds": seconds, "places": told(place_U)}), flush=True)
         ndcg = float(np.mean(np.where(place_U < 0, 0, 1 / np.log2(2 + np.maximum(place_U, 0)))))
-        self.stale = 0 if ndcg > self.best else self.stale + 1
-        self.best = max(self.best, ndcg)
+        self.stale += 1
+        if ndcg > self.best:
+            self.stale, self.best, self.tested = 0, ndcg, told(self._places(self.test))
         trainer.should_stop = self.stale >= self.patience or seconds > self.limit
         module.train()
         self.asking += time.perf_counter() - before
 
-    def _places(self) -> np.ndarray:
+    def _places(self, questions: "Questions") -> np.ndarray:
         assert self.model is not None
         self.model.is_fitted = True
-        users = np.arange(len(self.wanted_U))
-        found = self.model.recommend(users, self.asked, k=K, filter_viewed=True)
-        right = found[found[Columns.Item].to_numpy() == self.wanted_U[found[Columns.User].to_numpy()]]
-        place_U = np.full(len(users), -1)
+        wanted_U = questions.wanted
+        found = self.model.recommend(np.arange(len(wanted_U)), questions.known, k=K, filter_viewed=True)
+        right = found[found[Columns.Item].to_numpy() == wanted_U[found[Columns.User].to_numpy()]]
+        place_U = np.full(len(wanted_U), -1)
         place_U[right[Columns.User]] = right[Columns.Rank] - 1
         return place_U
+
+
+class Questions(NamedTuple):
+    """What is known of each user, and which item comes next."""
+
+    known: Dataset
+    wanted: np.ndarray
+
+    @classmethod
+    def read(cls, folder: Path, name: str) -> "Questions":
+        """As `benchmarks.frontier` wrote them."""
+        return cls(interactions(folder, f"{name}_known"), np.load(folder / f"{name}_wanted.npy"))
+
+
+def told(places: np.ndarray) -> str:
+    """A character for each user."""
+    return "".join("." if place < 0 else str(place) for place in places)
 
 
 def interactions(folder: Path, name: str) -> Dataset:
@@ -84,8 +103,8 @@ def main() -> None:
     warnings.simplefilter("ignore")
     torch.set_num_threads(given.threads)
     seed_everything(given.seed)
-    train, asked = (interactions(given.folder, name) for name in ("train", "asked"))
-    ask = Ask(asked, np.load(given.folder / "wanted.npy"), given.patience, given.seconds)
+    validation, test = (Questions.read(given.folder, name) for name in ("validation", "test"))
+    ask = Ask(validation, test, given.patience, given.seconds)
 
     def trainer() -> Trainer:
         return Trainer(
@@ -112,7 +131,8 @@ def main() -> None:
         get_trainer_func=trainer,
     )
     ask.model = model
-    model.fit(train)
+    model.fit(interactions(given.folder, "train"))
+    print(json.dumps({"test": ask.tested}), flush=True)
 
 
 if __name__ == "__main__":

@@ -165,7 +165,7 @@ def test_a_recipe_goes_by_its_name_and_leaves_the_other_knobs(name: str) -> None
     cfg = composed(NEGATIVE, f"recipe={name}", "model.heads=4")
     assert cfg.recipe == name, "reports tell runs from each other by it"
     assert cfg.model.heads == 4
-    assert cfg.model.blocks == composed(NEGATIVE).model.blocks, "which none of them decides"
+    assert cfg.model.device == composed(NEGATIVE).model.device, "which none of them decides"
 
 
 def test_the_recipes_of_known_models_are_these_models() -> None:

@@ -18,6 +18,7 @@ LINES = [
     {"seconds": 50.0, "places": "9..."},
     {"seconds": 100.0, "places": "..00"},
     {"seconds": 150.0, "places": "0..."},
+    {"test": "00.."},
 ]
 
 
@@ -37,11 +38,12 @@ def test_a_curve_is_counted_by_hand() -> None:
     # All users choose the epoch, also for the few; later and worse epochs change nothing.
     assert curve.places == {"1": "9...", "2": "..00", "3": "..00"}
     assert curve.best("2 users", "4 users", 3) == 0
+    assert curve.test == 0.5
     assert Curve.of(LINES[1:], GROUPS, (1,)).best("4 users", "4 users", 1) is None
 
 
 def test_a_page_compares_user_by_user() -> None:
-    slow = Curve.of([{"seconds": 600.0, "places": ".9.."}], GROUPS, (1, 3, 10))
+    slow = Curve.of([{"seconds": 600.0, "places": ".9.."}, {"test": "...."}], GROUPS, (1, 3, 10))
     told = page({"slow": {"0": slow}, "fast": {"0": Curve.of(LINES, GROUPS, (1, 3, 10))}}, (1, 3, 10), "slow")
     row = next(line for line in told.splitlines() if line.startswith("| fast | 1 "))
     assert "| 50 | 100 | over 6.0 |" in row, "the other never came to .17 in its 600 s"
@@ -67,8 +69,9 @@ def test_a_recipe_trains_once(published_lists: Path, tmp_path: Path, capfd: pyte
     frontier(command)
     assert not begun.exists()
     path = tmp_path / "sasrec" / "0.jsonl"
-    lines = [json.loads(line) for line in path.read_text().splitlines()]
+    *lines, last = (json.loads(line) for line in path.read_text().splitlines())
     assert [len(line["places"]) for line in lines] == [USERS, USERS]
+    assert len(last["test"]) == USERS
     assert 0 < lines[0]["seconds"] < lines[1]["seconds"]
     (curve,) = read_curves(tmp_path / "frontier.json")["sasrec"].values()
     assert set(curve.ndcg) == {f"{PUBLISHED} users", f"{USERS} users"}
