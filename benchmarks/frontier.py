@@ -47,9 +47,11 @@ _AS_IT_COMES: Mapping[str, str | float] = {
 }
 RECTOOLS = {REFERENCE: _AS_IT_COMES, "rectools_sasrec_16": {**_AS_IT_COMES, "batch-size": 16}}
 _RECTOOLS_SCRIPT = Path(__file__).parent / "rectools_frontier.py"
-# With memory that the C library keeps, torch is twice as fast here, and we are no slower (README.md).
-_KEPT = (
-    "glibc.malloc.hugetlb=1:glibc.malloc.arena_max=1:glibc.malloc.mmap_max=0:glibc.malloc.trim_threshold=17179869184"
+_MALLOC = "GLIBC_TUNABLES"
+# As `experiments.run` has it, and as torch is fastest here: with memory that the C library keeps (README.md).
+_OURS, _TORCHS = (
+    ":".join(f"glibc.malloc.{name}" for name in names)
+    for names in (("hugetlb=1",), ("hugetlb=1", "arena_max=1", "mmap_max=0", "trim_threshold=17179869184"))
 )
 
 
@@ -72,13 +74,14 @@ class Bench:
         if path.exists():
             return
         path.parent.mkdir(parents=True, exist_ok=True)
-        command = (
-            self._recipe(system, seed, knobs) if rectools is None else self._rectools(rectools, system, seed, seconds)
-        )
+        if rectools is None:
+            command, malloc = self._recipe(system, seed, knobs), _OURS
+        else:
+            command, malloc = self._rectools(rectools, system, seed, seconds), _TORCHS
         print(f"{system}, seed {seed}", file=sys.stderr)
         begun = path.with_suffix(".begun")
         with begun.open("w") as lines:
-            subprocess.run(command, check=True, stdout=lines, env=os.environ | {"GLIBC_TUNABLES": _KEPT})
+            subprocess.run(command, check=True, stdout=lines, env=os.environ | {_MALLOC: malloc})
         begun.rename(path)
 
     def curves(self) -> dict[str, dict[str, Curve]]:

@@ -4,6 +4,7 @@ import json
 import shutil
 import subprocess
 import sys
+from pathlib import Path
 from typing import Any
 
 import jax
@@ -11,7 +12,8 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from benchmarks import off_policy, programs, scale, step_cost
+from benchmarks import off_policy, overview, programs, scale, step_cost
+from benchmarks.__main__ import main as run_all
 from tests.agents.small_world import PARAMS, small_world
 from urep_jax.training.layout import TableLayout
 
@@ -169,6 +171,37 @@ def test_matmul_share() -> None:
     parts = [middle for kind in (*programs.KINDS, programs.MOVES) for middle, _, _ in [found[kind]]]
     assert sum(parts) == pytest.approx(1, abs=0.01)
     assert 0 < found["share"][0] < found["share_of_products"][0]
+
+
+def test_all_are_run_and_told_on_one_page(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    command = [str(tmp_path), "--small", "--only", "step_cost", "ingest"]
+    run_all(command)
+    told = (tmp_path / "README.md").read_text()
+    assert "## A step's cost by catalogue" in told
+    assert "ingest, duckdb, parquet: rows" in told
+    assert "Beside peers" not in told, "none was measured"
+    assert {path.stem for path in tmp_path.glob("*.svg")} == {"catalogue", "length", "negatives", "devices"}
+
+    # What is there stays; what fails is named, and the others are told nevertheless.
+    was = (tmp_path / "ingest.json").read_text()
+    capsys.readouterr()
+    with pytest.raises(SystemExit, match="training failed"):
+        run_all([*command, "training", "--rectools", "no/such/python"])
+    assert "training.log says why" in capsys.readouterr().err
+    assert (tmp_path / "ingest.json").read_text() == was
+    assert not (tmp_path / "training.json").exists()
+    assert (tmp_path / "README.md").read_text() == told
+
+
+def test_the_page_leads_with_ratios() -> None:
+    ratio = {"times_rectools_softmax": 5.0, "times_rectools_softmax_spread": [4.0, 6.0]}
+    ratio |= {"times_rectools_softmax_cpu": 5.5, "times_rectools_softmax_cpu_spread": [5.0, 6.0]}
+    machine = {"cpu": "C", "cores": 2, "ram_gib": 8, "packages": {"jax": "1"}}
+    training = {"machine": machine, "training": {"softmax": {"positions_per_s": 1000, **ratio}}}
+    told = overview.page({"training": training}).splitlines()
+    heads = [line for line in told if line.startswith("## ")]
+    assert heads[:2] == ["## Beside peers, in the same run", "## Rates"]
+    assert "| softmax | rectools_softmax | 5.0 (4.0 to 6.0) | 5.5 (5.0 to 6.0) |" in told
 
 
 def test_whether_another_library_is_measured_has_to_be_said() -> None:
