@@ -92,6 +92,30 @@ def figure_3(series: Mapping[str, Series], path: Path) -> None:
         save(figure, path)
 
 
+def frontier(panels: Mapping[str, Mapping[str, tuple[float, float, float, float]]], x: str, y: str, path: Path) -> None:
+    """Two things that are wanted at once, of settings in their order, joined by a line; one panel for each data set.
+
+    Args:
+        panels: by data set, and by setting: what is across with half of its interval, what is up with half of its own.
+        x: what is across.
+        y: what is up.
+        path: of the figure.
+    """
+    with plt.rc_context(STYLE):
+        size = (0.6 + 2.9 * len(panels), 2.9)
+        figure, places = plt.subplots(1, len(panels), figsize=size, squeeze=False, layout="constrained")
+        for i, (axes, (name, own)) in enumerate(zip(places[0], panels.items(), strict=True)):
+            across, half_across, up, half_up = np.nan_to_num(np.array(list(own.values()))).T
+            look: Any = {"color": COLORS[i % len(COLORS)], "marker": "o", "ms": 4, "capsize": 2, "lw": 1.2}
+            axes.errorbar(across, up, half_up, half_across, **look)
+            for label, place in zip(own, zip(across, up, strict=True), strict=True):
+                axes.annotate(label, place, (4, 4), textcoords="offset points", fontsize=6, color=INK)
+            axes.margins(0.15)
+            axes.set(title=name, xlabel=x)
+        places[0, 0].set(ylabel=y)
+        save(figure, path)
+
+
 def figure_4(data: Mapping[str, Mapping[str, Any]], path: Path) -> None:
     """Accuracy by the share of positive feedback, above how users spread over it."""
     with plt.rc_context(STYLE):

@@ -1,6 +1,6 @@
 """Hard negatives: where they come from, and what they do to accuracy, training time, ranks and popularity."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
@@ -115,6 +115,48 @@ FIGURE_3 = Claim(
     _measure_figure_3,
     _tell_figure_3,
     lambda seen, path: charts.figure_3({metric: series(_curves(seen), metric) for metric in _RANKS}, path),
+)
+
+
+_BOTH = ("mrr_up", "pair_accuracy")
+
+
+def _measure_frontier(runs: Sequence[Run]) -> Numbers | None:
+    found = curve(runs, "p_hard", _BOTH, k_negatives="1")
+    return {"curve": found} if set(found) == set(_BOTH) else None
+
+
+def _tell_frontier(seen: Seen) -> str:
+    best = [["", "no other `p_hard` has more of both"]]
+    best += [[name, ", ".join(undominated(_points(found)))] for name, found in seen.items()]
+    return f"{curve_table(_curves(seen), 'p_hard')}\n\n{markdown_table(best)}\n\n{BY_REPETITIONS}."
+
+
+def _points(found: Numbers) -> dict[str, tuple[float, float, float, float]]:
+    """By `p_hard`: reciprocal rank and pair accuracy, each with half of its interval."""
+    across, up = (found["curve"][metric] for metric in _BOTH)
+    return {value: (*Estimate.of(across[value])[:2], *Estimate.of(up[value])[:2]) for value in across}
+
+
+def undominated(points: Mapping[str, tuple[float, float, float, float]]) -> list[str]:
+    """Those than which no other has more of one thing and at least as much of the other, by their means."""
+    means = {name: (across, up) for name, (across, _, up, _) in points.items()}
+    return [
+        name
+        for name, (across, up) in means.items()
+        if not any(a >= across and b >= up and (a, b) != (across, up) for a, b in means.values())
+    ]
+
+
+FRONTIER = Claim(
+    "frontier",
+    "Pair accuracy and reciprocal rank over `p_hard`, against each other",
+    "tells both, and not what one costs of the other.",
+    _measure_frontier,
+    _tell_frontier,
+    lambda seen, path: charts.frontier(
+        {name: _points(found) for name, found in seen.items()}, "reciprocal rank of ups", "test pair accuracy", path
+    ),
 )
 
 
