@@ -7,6 +7,7 @@ beside compiled programs of small trainings on 1 to 8 pretended devices, where w
 
 import argparse
 import json
+import math
 import os
 import re
 import subprocess
@@ -50,6 +51,9 @@ REACHED = 0.4
 _SHAPE = re.compile(r"\b(f32|s32|u32|s8|pred)\[([\d,]*)\]")
 _BYTES = {"f32": 4, "s32": 4, "u32": 4, "s8": 1, "pred": 1}
 _EXCHANGE = re.compile(r"= (.*?) (all-reduce|all-gather|reduce-scatter|all-to-all|collective-permute)(?:-start)?\(")
+_COMPUTATION = re.compile(r"^(?:ENTRY )?%([\w.\-]+) \(")
+_BRANCHES = re.compile(r"true_computation=%([\w.\-]+)|branch_computations=\{%[\w.\-]+, %([\w.\-]+)\}")
+"""What a step takes where a condition holds: the second of two branches."""
 
 
 class Training(NamedTuple):
@@ -72,9 +76,8 @@ class Training(NamedTuple):
 
     @property
     def read(self) -> dict[str, int]:
-        """Rows of each table that a step reads, all devices together: the most, as if none were read twice."""
-        rows = self.batch * self.devices
-        return {"item": 1 + rows * (self.length + 3 * self.tasks), "station": 1 + rows * self.length}
+        """Rows of each table that a device reads in a step: the most, as if none were read twice."""
+        return {"item": 1 + self.batch * (self.length + 3 * self.tasks), "station": 1 + self.batch * self.length}
 
     @property
     def body(self) -> int:
@@ -91,11 +94,19 @@ class Training(NamedTuple):
     def exchanged(self, layout: TableLayout) -> float:
         """Bytes that each device sends in a step, summed around a ring.
 
-        Gradients of the rows that are read, and of all else; where tables are cut, before that the rows themselves.
+        Gradients of all that isn't in tables; with copies those of the rows that any device reads; where tables are
+        cut, to each owner the numbers of rows and their gradients, and back the rows, with room for twice as many as it
+        would be if they lay evenly.
         """
-        item, station = (rows * self.width for rows in (self.read["item"], self.read["station"]))
-        numbers = item + station + self.body + (item + station if layout == "rows" else 0)
-        return 2 * (self.devices - 1) / self.devices * 4 * numbers
+        others = (self.devices - 1) / self.devices
+        sent = 2 * others * self.body
+        for name, own in self.read.items():
+            if layout == "copies":
+                sent += 2 * others * own * self.devices * self.width
+            else:
+                part = math.ceil((3 + self.items if name == "item" else 3) / self.devices)
+                sent += others * self.devices * min(part, math.ceil(2 * own / self.devices)) * (2 * self.width + 1)
+        return 4 * sent
 
     @property
     def products(self) -> float:
@@ -104,10 +115,12 @@ class Training(NamedTuple):
         position = 2 * (4 * D * D + 2 * E * D * D) + 2 * 2 * L * D
         return 3 * self.batch * L * self.blocks * position
 
-    @property
-    def touched(self) -> float:
-        """Bytes of a device's own memory for the rows that are read: gathered, and written with their moments."""
-        return 4 * self.width * 8 * sum(self.read.values())
+    def touched(self, layout: TableLayout) -> float:
+        """Bytes of a device's own memory for the rows that it learns: gathered, and written with their moments.
+
+        With copies those that any device reads; where tables are cut, as many as it has room for in what it is asked.
+        """
+        return 4 * self.width * 8 * sum(self.read.values()) * (self.devices if layout == "copies" else 2)
 
 
 def measured(training: Training, layout: TableLayout) -> dict[str, float]:
@@ -145,9 +158,13 @@ def measured(training: Training, layout: TableLayout) -> dict[str, float]:
 
 
 def _sent(program: str, devices: int) -> Iterator[float]:
-    """Bytes that each device sends for each exchange of a compiled program."""
+    """Bytes that each device sends for each exchange of a compiled program, but for those where rows lie unevenly."""
+    unevenly = {name for names in _BRANCHES.findall(program) for name in names if name}
+    inside = ""
     for line in program.splitlines():
-        if found := _EXCHANGE.search(line):
+        if begins := _COMPUTATION.match(line):
+            inside = begins[1]
+        if inside not in unevenly and (found := _EXCHANGE.search(line)):
             size = 0
             for kind, shape in _SHAPE.findall(found[1]):
                 count = 1
@@ -202,7 +219,7 @@ def costs(devices: int, layout: TableLayout, machine: Machine = H200, batch: int
     tokens = 600_000_000 * training.length
     seconds = {
         "products": training.products / (REACHED * machine.products),
-        "own memory": training.touched / (REACHED * machine.reads),
+        "own memory": training.touched(layout) / (REACHED * machine.reads),
         "links": training.exchanged(layout) / (REACHED * link),
     }
     step = max(seconds.values())
@@ -234,7 +251,6 @@ def full_size() -> list[list[str]]:
 
 def page() -> str:
     """The page."""
-    own_rows = 4 * 128 * BATCH * (200 + 3 * 30)
     return f"""# Past one machine
 
 What `python -m benchmarks.scale` prints. **Arithmetic, not measured**: {REACHED:.0%} is counted on of what NVIDIA tells
@@ -247,15 +263,15 @@ once, at the slowest of them.
 
 {markdown_table(full_size())}
 
-- **The links saturate first.** Every device takes the rows that all devices read, so what it sends grows with their
-  number, while its own products stay the same: 64 devices on the network are slower than 8 in one machine.
+- **The links saturate first**, with copies ever more: every device learns the rows that all devices read, so what it
+  sends grows with their number, while its own products stay the same.
+- With tables cut, each device asks the owners for the rows that it reads, and gives them the gradients: what it sends
+  stays the same on any number of devices. Within a machine it takes as long as the products, on the network ten times
+  as long. If a batch asks one owner for more than twice its share of rows, that step is taken as with copies.
 - Memory is no reason to cut the tables at this size: copies and their moments fill a third of an H200. Of four times
   as many tracks they would not fit.
 - 600 million users have no table: they are their histories, and vectors that are made when they are asked for
   (`python -m benchmarks.user_vectors`).
-
-Not built yet: that each device asks only the owners of the rows that it reads itself. Those are
-{own_rows / 1e6:.0f} MB, on any number of devices.
 
 ## Checked against compiled programs
 
@@ -265,8 +281,8 @@ here.
 
 {markdown_table(checked())}
 
-State: bytes that a step is given and writes over. Exchanged: all-reduces, all-gathers and permutations in the program,
-summed around a ring. Products: as `training.operations` counts them.
+State: bytes that a step is given and writes over. Exchanged: all that devices send each other in the program, summed
+around a ring, but for what is only sent where rows lie unevenly. Products: as `training.operations` counts them.
 """
 
 

@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, Literal, get_args
 
 import jax
+import jax.numpy as jnp
 import optax
 from optax.contrib import MuonDimensionNumbers
 from optax.contrib import muon as optax_muon
@@ -31,7 +32,7 @@ def adam(learning_rate: float | optax.Schedule, *, clip_norm: float = 1.0) -> op
         ValueError: if `learning_rate` is not above 0.
     """
     _check_rate(learning_rate)
-    return optax.chain(optax.clip_by_global_norm(clip_norm), optax.adam(learning_rate))
+    return optax.chain(_clipped(clip_norm), optax.adam(learning_rate))
 
 
 def muon(
@@ -68,7 +69,19 @@ def muon(
         )
 
     moves = optax_muon(learning_rate, muon_weight_dimension_numbers=axes, consistent_rms=_ADAMS_ROOT_MEAN_SQUARE)
-    return optax.chain(optax.clip_by_global_norm(clip_norm), moves)
+    return optax.chain(_clipped(clip_norm), moves)
+
+
+def _clipped(clip_norm: float) -> optax.GradientTransformationExtraArgs:
+    """`optax.clip_by_global_norm`, which can be told a norm, for where it is given only a part of the gradient."""
+
+    def update(
+        updates: Params, state: optax.OptState, params: Params = None, *, grad_norm: Any = None, **_: Any
+    ) -> tuple[Params, optax.OptState]:
+        norm = optax.tree.norm(updates) if grad_norm is None else grad_norm
+        return jax.tree.map(lambda g: jnp.where(norm < clip_norm, g, g / norm * clip_norm), updates), state
+
+    return optax.GradientTransformationExtraArgs(lambda params: optax.EmptyState(), update)
 
 
 _ADAMS_ROOT_MEAN_SQUARE = 0.2

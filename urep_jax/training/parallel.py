@@ -16,6 +16,7 @@ from urep_jax.core.streams import name_key
 from urep_jax.training.layout import Layout, TableLayout, cut_back, fill_up, lay_out
 from urep_jax.training.learnt import where_learnt
 from urep_jax.training.objective import Objective, Params, StepInfo, TrainState, initial_state
+from urep_jax.training.owners import ask, fetch, give
 from urep_jax.training.row_sparse import (
     Reading,
     RowIds,
@@ -28,7 +29,6 @@ from urep_jax.training.row_sparse import (
 )
 
 ParallelMode = Literal["jit", "pmap"]
-Learn = Callable[[TrainState, Params, Params, RowIds], TrainState]
 Step = Callable[[jax.Array, TrainState, Any], tuple[TrainState, StepInfo]]
 
 _AXIS = "device"
@@ -126,25 +126,30 @@ def train_step(
     """
     key = jax.random.fold_in(name_key(root, "step"), state.step)
     reading = read_rows(objective, state.params, batch, key, axis)
+    if mesh is not None and table_layout == "rows" and reading.rows:
+        return _step_by_owners(objective, optimizer, key, state, batch, mesh, reading.rows)
     taken = take_rows(optimizer, state, reading.rows).params
     loss, weight, grads = _sums(reading, taken, key, axis, mesh)
     weight = jnp.maximum(weight, 1.0)
+    grads = _mean_gradient(objective, grads, weight, reading.rows)
+    norm = optax.tree.norm(grads)
+    changed = _learnt(objective, optimizer, state, taken, grads, norm, reading.rows, reading.rows)
+    return changed, StepInfo(loss / weight, weight, norm)
+
+
+def _mean_gradient(objective: Objective, grads: Params, weight: jax.Array, rows: RowIds) -> Params:
     grads = jax.tree.map(lambda g: g / weight, grads)
-    grads = where_learnt(objective.first_rows, grads, optax.tree.zeros_like(grads), reading.rows)
-    learn: Learn = partial(_learnt, objective, optimizer, reading.rows)
-    if mesh is not None and table_layout == "rows" and reading.rows:
-        learn = _by_owners(learn, optimizer, mesh, reading.rows)
-    changed = learn(state, taken, grads, reading.rows)
-    return changed, StepInfo(loss / weight, weight, optax.tree.norm(grads))
+    return where_learnt(objective.first_rows, grads, optax.tree.zeros_like(grads), rows)
 
 
 def _learnt(
     objective: Objective,
     optimizer: optax.GradientTransformation,
-    rows: RowIds,
     state: TrainState,
     params: Params,
     grads: Params,
+    norm: jax.Array,
+    rows: RowIds,
     places: RowIds,
 ) -> TrainState:
     """The state after a step.
@@ -152,40 +157,86 @@ def _learnt(
     Args:
         objective: what learns.
         optimizer: an optax optimiser.
-        rows: which rows of the tables `params` and `grads` are of.
         state: before the step, of tables all rows, or this device's.
-        params: what the gradient was taken at.
-        grads: the gradient.
-        places: where `rows` are in the tables of `state`.
+        params: before the step, of tables `rows`.
+        grads: likewise.
+        norm: of the whole gradient.
+        rows: which rows of row-sparse tables these are.
+        places: where they are in the tables of `state`.
     """
     opt_state = take_rows(optimizer, state, places).opt_state
-    updates, opt_state = optimizer.update(grads, opt_state, params)
+    update = optax.with_extra_args_support(optimizer).update
+    updates, opt_state = update(grads, opt_state, params, grad_norm=norm)
     learnt = where_learnt(objective.first_rows, optax.apply_updates(params, updates), params, rows)
     return put_rows(optimizer, state, TrainState(state.step + 1, learnt, opt_state), places)
 
 
-def _by_owners(learn: Learn, optimizer: optax.GradientTransformation, mesh: Mesh, rows: RowIds) -> Learn:
-    """The same where each device holds a part of the tables that `rows` are of: each learns its own rows.
+def _step_by_owners(
+    objective: Objective,
+    optimizer: optax.GradientTransformation,
+    key: jax.Array,
+    state: TrainState,
+    batch: Any,
+    mesh: Mesh,
+    rows: RowIds,
+) -> tuple[TrainState, StepInfo]:
+    """A step where each device holds a part of the tables that `rows` are of, and learns the rows of its part.
 
-    So the optimiser's state for a row never leaves the device. All devices have the whole gradient, so that its norm is
-    what it is; an optimiser that looks at the norm of what it makes of it would see its own part.
+    Devices ask the owners for what they read, and give them its gradient (`training.owners`). Where one would ask for
+    too much of one owner, all take every row that any of them reads, in that step.
     """
+    like = jax.tree.map(lambda x: jax.ShapeDtypeStruct(x.shape, x.dtype), state.params)
+    whole, spread = PartitionSpec(), PartitionSpec(DATA_AXIS)
 
-    def own(state: TrainState, params: Params, grads: Params, rows: RowIds) -> TrainState:
-        first = {name: jax.lax.axis_index(DATA_AXIS) * len(state.params["tables"][name]) for name in rows}
-        places = {
-            name: own_places(row_U - first[name], len(state.params["tables"][name])) for name, row_U in rows.items()
-        }
-        return learn(state, params, grads, places)
+    def own_step(key: jax.Array, state: TrainState, batch: Any) -> tuple[TrainState, StepInfo]:
+        own = read_rows(objective, like, batch, key, DATA_AXIS, of_all_devices=False)
+        tables = state.params["tables"]
+        asked = {name: ask(ids, len(tables[name]), DATA_AXIS) for name, ids in own.ids.items()}
+        first = {name: jax.lax.axis_index(DATA_AXIS) * one.part for name, one in asked.items()}
 
-    def spread(state: TrainState, params: Params, grads: Params, rows: RowIds) -> TrainState:
-        names = leaf_tables(optimizer, state, rows, mend="set table_layout=copies")
-        lies = jax.tree.map(lambda name: PartitionSpec(DATA_AXIS) if name else PartitionSpec(), names)
-        whole = PartitionSpec()
-        sharded = jax.shard_map(own, mesh=mesh, in_specs=(lies, whole, whole, whole), out_specs=lies, check_vma=False)
-        return sharded(state, params, grads, rows)
+        def by_asking(state: TrainState) -> tuple[TrainState, StepInfo]:
+            taken = {name: fetch(tables[name], one, DATA_AXIS) for name, one in asked.items()}
+            params = _with_tables(state.params, taken)
+            (loss, weight), grads = jax.value_and_grad(own.loss, has_aux=True)(params, own.drawn, key)
+            given = {name: give(grads["tables"][name], one, DATA_AXIS) for name, one in asked.items()}
+            rest = _with_tables(grads, {name: jnp.zeros(()) for name in asked})
+            loss, weight, rest = jax.lax.psum((loss, weight, rest), DATA_AXIS)
+            weight = jnp.maximum(weight, 1.0)
+            places = {name: place_V for name, (place_V, _) in given.items()}
+            rows = {name: place_V + first[name] for name, place_V in places.items()}
+            sums = _with_tables(rest, {name: sum_VxD for name, (_, sum_VxD) in given.items()})
+            grads = _mean_gradient(objective, sums, weight, rows)
+            of_rows = {name: grads["tables"][name] for name in asked}
+            of_rest = optax.tree.norm(_with_tables(grads, {name: jnp.zeros(()) for name in asked}), squared=True)
+            norm = jnp.sqrt(of_rest + jax.lax.psum(optax.tree.norm(of_rows, squared=True), DATA_AXIS))
+            before = take_rows(optimizer, state, places).params
+            changed = _learnt(objective, optimizer, state, before, grads, norm, rows, places)
+            return changed, StepInfo(loss / weight, weight, norm)
 
-    return spread
+        def of_all(state: TrainState) -> tuple[TrainState, StepInfo]:
+            reading = read_rows(objective, like, batch, key, DATA_AXIS)
+            places = {name: own_places(ids - first[name], asked[name].part) for name, ids in reading.rows.items()}
+            here = take_rows(optimizer, state, places).params
+            of_rows = jax.lax.psum({name: here["tables"][name] for name in asked}, DATA_AXIS)
+            taken = _with_tables(here, of_rows)
+            loss, weight, grads = _sums(reading, taken, key, DATA_AXIS, None)
+            weight = jnp.maximum(weight, 1.0)
+            grads = _mean_gradient(objective, grads, weight, reading.rows)
+            norm = optax.tree.norm(grads)
+            changed = _learnt(objective, optimizer, state, taken, grads, norm, reading.rows, places)
+            return changed, StepInfo(loss / weight, weight, norm)
+
+        is_over = jnp.any(jnp.stack([one.is_over for one in asked.values()]))
+        return jax.lax.cond(is_over, of_all, by_asking, state)
+
+    names = leaf_tables(optimizer, state, rows, mend="set table_layout=copies")
+    lies = jax.tree.map(lambda name: spread if name else whole, names)
+    step = jax.shard_map(own_step, mesh=mesh, in_specs=(whole, lies, spread), out_specs=(lies, whole), check_vma=False)
+    return step(key, state, batch)
+
+
+def _with_tables(params: Params, tables: Mapping[str, Any]) -> Params:
+    return params | {"tables": params["tables"] | tables}
 
 
 def _sums(reading: Reading, params: Params, key: jax.Array, axis: str | None, mesh: Mesh | None) -> Any:

@@ -37,12 +37,14 @@ class Reading(NamedTuple):
         loss: `loss(params, drawn, key) -> (sum, weight)`, on what `take_rows` leaves of the parameters.
         drawn: what is learnt from.
         by_rows: of each of its arrays, whether it has the batch's rows as its leading axis, or is for all of them.
+        ids: of each row-sparse table, the rows that are read: sorted, `PAD` the first, with repeats.
         rows: what to take; empty if every table is dense.
     """
 
     loss: Callable[[Params, Drawn, jax.Array], tuple[Float[Array, ""], Float[Array, ""]]]
     drawn: Drawn
     by_rows: Any
+    ids: Mapping[str, Int[Array, "_"]]
     rows: RowIds
 
 
@@ -75,7 +77,15 @@ def count_ids(row_wise: RowWise, batch: Batch, key: jax.Array) -> dict[str, int]
     }
 
 
-def read_rows(objective: Objective, params: Params, batch: Batch, key: jax.Array, axis: str | None = None) -> Reading:
+def read_rows(
+    objective: Objective,
+    params: Params,
+    batch: Batch,
+    key: jax.Array,
+    axis: str | None = None,
+    *,
+    of_all_devices: bool = True,
+) -> Reading:
     """Settle which tables are row-sparse in a step, and which of their rows it reads.
 
     Args:
@@ -83,9 +93,10 @@ def read_rows(objective: Objective, params: Params, batch: Batch, key: jax.Array
         params: whole; only their shapes matter.
         batch: what is learnt from.
         key: of the step, as the loss gets it.
-        axis: the `pmap` axis over which the batch is spread, if it is. All devices take the same rows then.
+        axis: that over which the batch is spread, if this is a device's part of it.
+        of_all_devices: whether every device takes the rows that any of them reads, or its own only.
     """
-    dense = Reading(objective.loss, batch, jax.tree.map(lambda _: True, batch), {})
+    dense = Reading(objective.loss, batch, jax.tree.map(lambda _: True, batch), {}, {})
     row_wise = objective.row_wise
     if row_wise is None or objective.tables == "dense":
         return dense
@@ -96,16 +107,17 @@ def read_rows(objective: Objective, params: Params, batch: Batch, key: jax.Array
     names = [name for name in counts if objective.tables == "sparse" or counts[name] < len(params["tables"][name])]
     if not names:
         return dense
-    drawn, by_rows, rows = row_wise.draw(batch, key), _by_rows(row_wise.draw, batch, key), {}
+    drawn, by_rows, ids = row_wise.draw(batch, key), _by_rows(row_wise.draw, batch, key), {}
+    axis = axis if of_all_devices else None
     for name in names:
         map_ids = row_wise.ids[name]
         pairs = zip(_id_arrays(map_ids, drawn), _id_arrays(map_ids, by_rows), strict=True)
-        ids_N = jnp.concatenate([_of_all_devices(ids, axis if spread else None).ravel() for ids, spread in pairs])
+        ids_N = jnp.concatenate([_of_all_devices(own, axis if spread else None).ravel() for own, spread in pairs])
         # PAD is the smallest id and made sure to be there, so its place is the first and it keeps its name.
-        sorted_U = jnp.sort(jnp.pad(ids_N, (1, 0), constant_values=PAD))
-        rows[name] = _without_repeats(sorted_U, len(params["tables"][name]))
-        drawn = map_ids(partial(jnp.searchsorted, sorted_U), drawn)
-    return Reading(row_wise.loss, drawn, by_rows, rows)
+        ids[name] = jnp.sort(jnp.pad(ids_N, (1, 0), constant_values=PAD))
+        drawn = map_ids(partial(jnp.searchsorted, ids[name]), drawn)
+    rows = {name: _without_repeats(own, len(params["tables"][name])) for name, own in ids.items()}
+    return Reading(row_wise.loss, drawn, by_rows, ids, rows)
 
 
 def take_rows(optimizer: optax.GradientTransformation, state: TrainState, rows: RowIds) -> TrainState:
