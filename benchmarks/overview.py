@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any, get_args
 
 import matplotlib.pyplot as plt
+from matplotlib.ticker import LogLocator
 
 from benchmarks.scale import costs
 from benchmarks.step_cost import AXES
@@ -79,6 +80,11 @@ def _lines(series: Mapping[str, Sequence[tuple[float, float]]], x: str, y: str, 
         for (name, points), color in zip(series.items(), KINDS, strict=False):
             axes.plot(*zip(*points, strict=True), color=color, marker="o", ms=3, lw=1.4, label=name)
         axes.set(xscale="log", yscale="log", xlabel=x, ylabel=y)
+        ticks = sorted({place for points in series.values() for place, _ in points})
+        axes.set_xticks(ticks, [f"{tick:,}" for tick in ticks], fontsize=7)
+        axes.minorticks_off()
+        axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+        axes.yaxis.set_major_formatter("{x:g}")
         axes.legend()
         save(figure, path)
 
