@@ -48,7 +48,10 @@ def test_a_sweep_goes_on_past_a_failure_and_again_does_what_is_missing(
     report([str(folder), "--out", str(tmp_path / "report")])
     assert "Figure 2, top" in capsys.readouterr().out
     told = {path.name for path in (tmp_path / "report").iterdir()}
-    figures = {f"{name}.png" for name in ("radio", "figure_1", "figure_2_top", "figure_3", "figure_4", "popularity")}
+    figures = {
+        f"{name}.png"
+        for name in ("radio", "figure_1", "figure_2_top", "figure_3", "frontier", "figure_4", "popularity")
+    }
     assert told == {"report.md", "report.json", *figures}
 
 
