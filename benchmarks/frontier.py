@@ -33,7 +33,6 @@ from urep_jax.data.prepare import prepare
 REFERENCE = "rectools_sasrec"
 MINUTES = (3, 10, 60)
 _AS_IT_COMES: Mapping[str, str | float] = {
-    "model": "sasrec",
     "loss": "softmax",
     "n-negatives": 1,
     "width": 128,

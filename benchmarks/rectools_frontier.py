@@ -1,4 +1,4 @@
-"""RecTools' side of `benchmarks.frontier`: a model that trains, and where asked items stand after each epoch.
+"""RecTools' side of `benchmarks.frontier`: its SASRec that trains, and where asked items stand after each epoch.
 
 Runs in an environment of its own and imports nothing of ours. Reads the folder that `benchmarks.frontier` writes, and
 prints the lines that `benchmarks.frontier_recipe` does. It trains until as many epochs have passed without a better
@@ -18,10 +18,8 @@ import torch
 from pytorch_lightning import Callback, LightningModule, Trainer, seed_everything
 from rectools import Columns
 from rectools.dataset import Dataset
-from rectools.models import HSTUModel, SASRecModel
-from rectools.models.nn.transformers.base import TransformerModelBase
+from rectools.models import SASRecModel
 
-MODELS: dict[str, type[TransformerModelBase]] = {"sasrec": SASRecModel, "hstu": HSTUModel}
 K = 10
 
 
@@ -31,7 +29,7 @@ class Ask(Callback):
     def __init__(self, validation: "Questions", test: "Questions", patience: int, seconds: float) -> None:
         self.validation, self.test, self.patience, self.limit = validation, test, patience, seconds
         self.tested = ""
-        self.model: TransformerModelBase | None = None
+        self.model: SASRecModel | None = None
         self.begun, self.asking, self.best, self.stale = time.perf_counter(), 0.0, 0.0, 0
 
     def __deepcopy__(self, memo: dict) -> "Ask":
@@ -93,7 +91,6 @@ def main() -> None:
     """Train once."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("folder", type=Path)
-    parser.add_argument("--model", choices=sorted(MODELS), required=True)
     for name in ("width", "blocks", "heads", "max-length", "batch-size", "threads", "n-negatives", "seed", "patience"):
         parser.add_argument(f"--{name}", type=int, required=True)
     for name in ("dropout", "learning-rate", "seconds"):
@@ -117,7 +114,7 @@ def main() -> None:
             callbacks=[ask],
         )
 
-    model = MODELS[given.model](
+    model = SASRecModel(
         n_blocks=given.blocks,
         n_heads=given.heads,
         n_factors=given.width,
