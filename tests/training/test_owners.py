@@ -1,6 +1,5 @@
 """Rows that lie with their owners, on devices that are pretended: each device's own words against plain NumPy."""
 
-import json
 import os
 import subprocess
 import sys
@@ -81,7 +80,6 @@ def check_steps() -> None:
 
 @pytest.mark.parametrize("check", ["check_exchange", "check_steps"])
 def test_owners(check: str) -> None:
-    command = [sys.executable, "-c", f"from tests.training import test_owners as t; t.{check}(); print('[true]')"]
+    command = [sys.executable, "-c", f"from tests.training import test_owners as t; t.{check}()"]
     ended = subprocess.run(command, env=os.environ | fake_devices(DEVICES), capture_output=True, text=True, check=False)
     assert ended.returncode == 0, ended.stderr[-3000:]
-    assert json.loads(ended.stdout.splitlines()[-1]) == [True]
