@@ -129,11 +129,25 @@ def train_step(
     if mesh is not None and table_layout == "rows" and reading.rows:
         return _step_by_owners(objective, optimizer, key, state, batch, mesh, reading.rows)
     taken = take_rows(optimizer, state, reading.rows).params
-    loss, weight, grads = _sums(reading, taken, key, axis, mesh)
+    sums = _sums(reading, taken, key, axis, mesh)
+    return _moved(objective, optimizer, state, taken, sums, reading.rows, reading.rows)
+
+
+def _moved(
+    objective: Objective,
+    optimizer: optax.GradientTransformation,
+    state: TrainState,
+    params: Params,
+    sums: Any,
+    rows: RowIds,
+    places: RowIds,
+) -> tuple[TrainState, StepInfo]:
+    """What a step makes of the `sums` over the whole batch (`_sums`); the rest as `_learnt` has it."""
+    loss, weight, grads = sums
     weight = jnp.maximum(weight, 1.0)
-    grads = _mean_gradient(objective, grads, weight, reading.rows)
+    grads = _mean_gradient(objective, grads, weight, rows)
     norm = optax.tree.norm(grads)
-    changed = _learnt(objective, optimizer, state, taken, grads, norm, reading.rows, reading.rows)
+    changed = _learnt(objective, optimizer, state, params, grads, norm, rows, places)
     return changed, StepInfo(loss / weight, weight, norm)
 
 
@@ -219,12 +233,8 @@ def _step_by_owners(
             here = take_rows(optimizer, state, places).params
             of_rows = jax.lax.psum({name: here["tables"][name] for name in asked}, DATA_AXIS)
             taken = _with_tables(here, of_rows)
-            loss, weight, grads = _sums(reading, taken, key, DATA_AXIS, None)
-            weight = jnp.maximum(weight, 1.0)
-            grads = _mean_gradient(objective, grads, weight, reading.rows)
-            norm = optax.tree.norm(grads)
-            changed = _learnt(objective, optimizer, state, taken, grads, norm, reading.rows, places)
-            return changed, StepInfo(loss / weight, weight, norm)
+            sums = _sums(reading, taken, key, DATA_AXIS, None)
+            return _moved(objective, optimizer, state, taken, sums, reading.rows, places)
 
         is_over = jnp.any(jnp.stack([one.is_over for one in asked.values()]))
         return jax.lax.cond(is_over, of_all, by_asking, state)
