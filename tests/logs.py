@@ -70,6 +70,11 @@ def rows(*, stations: bool = False, words: Sequence[str] = FEEDBACK_WORDS) -> st
     return st.lists(st.lists(row, max_size=30), min_size=4, max_size=4).map(lambda parts: [*ends, *chain(*parts)])
 
 
+def row_seeds(seed: int, count: int) -> np.ndarray:
+    """Seeds of so many rows."""
+    return np.random.default_rng(seed).integers(0, 2**64, count, np.uint64)
+
+
 def movielens_1m(folder: Path) -> EventLog:
     """MovieLens-1M from its events table."""
     table = pq.read_table(folder / "events.parquet", columns=["user_id", "item_id", "timestamp", "feedback"])

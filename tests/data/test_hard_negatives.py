@@ -4,6 +4,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.logs import row_seeds
 from urep_jax.core.types import Feedback
 from urep_jax.data.hard_negatives import Rung, draw_hard_negatives
 
@@ -25,7 +26,7 @@ def draw(
     events = (np.array([item], np.int32), np.array([feedback], np.int8))
     when_and_where = (np.array([day], np.int32), np.array([station], np.int32))
     column, rung = draw_hard_negatives(
-        np.random.default_rng(seed), *events, *when_and_where, np.array([position], np.int32), np.array([wanted], bool)
+        row_seeds(seed, 1), *events, *when_and_where, np.array([position], np.int32), np.array([wanted], bool)
     )
     return column[0].tolist(), rung[0].tolist()
 
@@ -93,7 +94,7 @@ def test_the_choice_within_a_rung_is_uniform() -> None:
     zeros = np.zeros_like(feedback, np.int32)
     item = zeros + np.arange(4, dtype=np.int32)
     position, wanted = np.full((6000, 1), 3, np.int32), np.ones((6000, 1), bool)
-    column, _ = draw_hard_negatives(np.random.default_rng(0), item, feedback, zeros, zeros, position, wanted)
+    column, _ = draw_hard_negatives(row_seeds(0, 6000), item, feedback, zeros, zeros, position, wanted)
     counts = np.bincount(column[:, 0], minlength=3)
     # Binomial(6000, 1/3) has a standard deviation of 37; four of them.
     np.testing.assert_allclose(counts, 2000, atol=150)
@@ -104,6 +105,6 @@ def test_positions_are_served_in_random_order() -> None:
     zeros = np.zeros_like(feedback, np.int32)
     item = zeros + np.arange(3, dtype=np.int32)
     position, wanted = np.tile(np.array([1, 2], np.int32), (6000, 1)), np.ones((6000, 2), bool)
-    column, _ = draw_hard_negatives(np.random.default_rng(0), item, feedback, zeros, zeros, position, wanted)
+    column, _ = draw_hard_negatives(row_seeds(0, 6000), item, feedback, zeros, zeros, position, wanted)
     assert ((column >= 0).sum(1) == 1).all()
     np.testing.assert_allclose((column[:, 0] == 0).sum(), 3000, atol=160)

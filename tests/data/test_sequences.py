@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.logs import DAY, Row, log_of, rows
+from tests.logs import DAY, Row, log_of, row_seeds, rows
 from urep_jax.core.types import Feedback
 from urep_jax.data.cases import Split
 from urep_jax.data.hard_negatives import Rung
@@ -31,6 +31,11 @@ def sequences_of(log: EventLog, **config: object) -> Sequences:
     return Sequences(log, build_vocabulary(log, whole(log)), SequenceConfig(**config))
 
 
+def drawn(sequences: Sequences, start: np.ndarray, stop: np.ndarray) -> Batch:
+    """A training batch of these crops."""
+    return sequences.training_batch(row_seeds(0, len(start)), start, stop)
+
+
 def one_row(batch: Batch, row: int = 0) -> list[tuple[int, int, int]]:
     """Item row, feedback and station row of the events in one row of a batch."""
     valid = batch.feedback[row] != Feedback.NONE
@@ -48,9 +53,7 @@ def words(log_row: str) -> list[Row]:
 
 def test_a_mask_replaces_the_song_and_keeps_station_and_feedback() -> None:
     log = log_of(words("uuu"), num_stations=1)
-    batch = sequences_of(log, p_hard=0.0, max_length=5).training_batch(
-        np.random.default_rng(0), np.array([0]), np.array([3])
-    )
+    batch = drawn(sequences_of(log, p_hard=0.0, max_length=5), np.array([0]), np.array([3]))
     assert one_row(batch) == [
         (FIRST_ITEM, Feedback.UP, FIRST_STATION),
         (FIRST_ITEM + 1, Feedback.UP, FIRST_STATION),
@@ -63,25 +66,21 @@ def test_a_mask_replaces_the_song_and_keeps_station_and_feedback() -> None:
 
 
 def test_a_used_negative_leaves_the_input_which_is_packed_again() -> None:
-    batch = sequences_of(log_of(words("usu")), max_length=5).training_batch(
-        np.random.default_rng(0), np.array([0]), np.array([3])
-    )
+    batch = drawn(sequences_of(log_of(words("usu")), max_length=5), np.array([0]), np.array([3]))
     assert [item for item, *_ in one_row(batch)] == [FIRST_ITEM, MASK]
     assert batch.negative[0].tolist() == [FIRST_ITEM + 1]
     assert batch.rung[0].tolist() == [Rung.SAME_DAY_SKIP]
 
 
 def test_plays_are_neither_input_nor_negative() -> None:
-    batch = sequences_of(log_of(words("puppu")), max_length=5).training_batch(
-        np.random.default_rng(0), np.array([0]), np.array([5])
-    )
+    batch = drawn(sequences_of(log_of(words("puppu")), max_length=5), np.array([0]), np.array([5]))
     assert [item for item, *_ in one_row(batch)] == [FIRST_ITEM + 1, MASK]
     assert batch.negative[0].tolist() == [PAD]
 
 
 def test_hard_negatives_come_from_the_crop_even_where_negatives_are_no_input() -> None:
     sequences = sequences_of(log_of(words("dudsdu")), inputs=("up",), max_length=2)
-    batch = sequences.training_batch(np.random.default_rng(0), np.array([0]), np.array([6]))
+    batch = drawn(sequences, np.array([0]), np.array([6]))
     assert [item for item, *_ in one_row(batch)] == [FIRST_ITEM + 1, MASK]
     # The first down lies before the crop, which begins with the first of the two ups that fit.
     assert batch.negative[0, 0] in (FIRST_ITEM + 2, FIRST_ITEM + 4)
@@ -92,7 +91,7 @@ def test_the_day_is_the_listeners() -> None:
     log = log_of([Row(0, DAY - 3600, 0, "down"), Row(0, DAY + 3600, 1, "up")])
     local = EventLog(**{**vars(log), "utc_offset": np.full(2, 7200, np.int32)})
     for zone, rung in ((log, Rung.RANDOM), (local, Rung.SAME_DAY_DOWN)):
-        batch = sequences_of(zone, max_length=4).training_batch(np.random.default_rng(0), np.array([0]), np.array([2]))
+        batch = drawn(sequences_of(zone, max_length=4), np.array([0]), np.array([2]))
         assert batch.rung[0].tolist() == [rung]
 
 
@@ -158,25 +157,21 @@ def test_a_batch_reads_nothing_past_the_training_period(events: list[Row], seed:
 
 def test_the_share_of_tasks_is_p_task() -> None:
     log = log_of([Row(s, t, t, "up") for s in range(400) for t in range(50)])
-    batch = sequences_of(log, p_task=0.15, max_length=50).training_batch(
-        np.random.default_rng(0), log.offsets[:-1], log.offsets[1:]
-    )
+    batch = drawn(sequences_of(log, p_task=0.15, max_length=50), log.offsets[:-1], log.offsets[1:])
     # 7.5 tasks a row, rounded at random to 7 or 8: the mean of 400 has a standard deviation of 0.025.
     assert np.mean((batch.target != PAD).sum(1)) == pytest.approx(7.5, abs=0.1)
 
 
 def test_p_hard_is_the_share_of_hard_negatives_where_there_is_one() -> None:
     log = log_of([Row(s, t, t, "up" if t % 2 else "down") for s in range(400) for t in range(40)])
-    batch = sequences_of(log, p_task=0.5, p_hard=0.3, max_length=40).training_batch(
-        np.random.default_rng(0), log.offsets[:-1], log.offsets[1:]
-    )
+    batch = drawn(sequences_of(log, p_task=0.5, p_hard=0.3, max_length=40), log.offsets[:-1], log.offsets[1:])
     # 4000 tasks: a standard deviation of 0.007.
     assert np.mean(batch.negative[batch.target != PAD] != PAD) == pytest.approx(0.3, abs=0.03)
 
 
 def test_next_tasks_ask_for_the_following_up() -> None:
     sequences = sequences_of(log_of(words("udusu")), tasks="next", p_hard=0.0, max_length=5)
-    batch = sequences.training_batch(np.random.default_rng(0), np.array([0]), np.array([5]))
+    batch = drawn(sequences, np.array([0]), np.array([5]))
     assert batch.task[0].tolist() == [0, 1, 2, 3]
     assert batch.target[0].tolist() == [PAD, FIRST_ITEM + 2, PAD, FIRST_ITEM + 4]
     assert not (batch.item == MASK).any()
@@ -185,7 +180,7 @@ def test_next_tasks_ask_for_the_following_up() -> None:
 def test_a_down_that_is_asked_about_looks_like_an_up_and_is_its_own_negative() -> None:
     log = log_of(words("dudsdu"), num_stations=1)
     sequences = sequences_of(log, p_task=1.0, p_hard=1.0, max_length=8, down_tasks=True)
-    batch = sequences.training_batch(np.random.default_rng(0), np.array([0]), np.array([6]))
+    batch = drawn(sequences, np.array([0]), np.array([6]))
     asked = sorted(zip(batch.task[0], batch.target[0], batch.negative[0], strict=True))
     told = [(t, n) for _, t, n in asked if t != PAD or n != PAD]
     # All ups and downs are asked about, so the skip is the only hard negative that is left for one of the ups.
@@ -197,15 +192,15 @@ def test_a_down_that_is_asked_about_looks_like_an_up_and_is_its_own_negative() -
 
 
 def test_skips_are_asked_about_where_there_are_no_downs() -> None:
-    batch = sequences_of(log_of(words("usu")), p_task=1.0, max_length=5, down_tasks=True).training_batch(
-        np.random.default_rng(0), np.array([0]), np.array([3])
+    batch = drawn(
+        sequences_of(log_of(words("usu")), p_task=1.0, max_length=5, down_tasks=True), np.array([0]), np.array([3])
     )
     assert FIRST_ITEM + 1 in batch.negative[0][batch.target[0] == PAD]
 
 
 def test_next_tasks_ask_for_the_following_down_too() -> None:
     sequences = sequences_of(log_of(words("udsu")), tasks="next", p_hard=0.0, max_length=5, down_tasks=True)
-    batch = sequences.training_batch(np.random.default_rng(0), np.array([0]), np.array([4]))
+    batch = drawn(sequences, np.array([0]), np.array([4]))
     assert batch.target[0].tolist() == [PAD, PAD, PAD, FIRST_ITEM + 3]
     assert batch.negative[0].tolist() == [PAD, FIRST_ITEM + 1, PAD, PAD]
 
@@ -214,7 +209,7 @@ def test_a_question_to_a_causal_model_is_put_as_in_training() -> None:
     events = words("udus")
     asked = log_of([*events, Row(0, 9 * DAY, 4, "up", 0), Row(0, 9 * DAY + 1, 5, "down", 0)], num_stations=1)
     trained = sequences_of(asked, tasks="next", p_hard=0.0, max_length=5)
-    batch = trained.training_batch(np.random.default_rng(0), np.array([0]), np.array([5]))
+    batch = drawn(trained, np.array([0]), np.array([5]))
     question = trained.question_batch(PaperSplit(test_days=1, min_events=1)(asked).test, np.array([0]))
     # Training's last question is about the up that follows the four events, and so is the evaluation's.
     assert question.task[0].tolist() == [3]
@@ -228,14 +223,14 @@ def test_a_question_to_a_causal_model_is_put_as_in_training() -> None:
 def test_inputs_are_found_however_many_plays_lie_between() -> None:
     log = log_of(words("s" + ("u" + 50 * "p") * 4 + "u"), num_stations=1)
     sequences = sequences_of(log, max_length=5, inputs=("up",), p_hard=0.0)
-    batch = sequences.training_batch(np.random.default_rng(0), log.offsets[:1], log.offsets[1:])
+    batch = drawn(sequences, log.offsets[:1], log.offsets[1:])
     assert [feedback for _, feedback, _ in one_row(batch)] == 5 * [Feedback.UP]
 
 
 def test_what_was_heard_off_any_station_is_no_same_day_negative() -> None:
     log = log_of([Row(0, 0, 0, "up", 0), Row(0, 1, 1, "down"), Row(0, 2, 2, "up")], num_stations=1)
     sequences = sequences_of(log, max_length=5, p_task=1.0)
-    batch = sequences.training_batch(np.random.default_rng(0), log.offsets[:1], log.offsets[1:])
+    batch = drawn(sequences, log.offsets[:1], log.offsets[1:])
     told = {int(target): Rung(rung) for target, rung in zip(batch.target[0], batch.rung[0], strict=True) if target}
     assert told == {FIRST_ITEM: Rung.FUTURE_DOWN, FIRST_ITEM + 2: Rung.RANDOM}
 
@@ -245,7 +240,7 @@ def test_a_column_of_stations_without_any_is_as_no_column() -> None:
     for station in (None, np.full(19, -1, np.int32)):
         log = dataclasses.replace(log_of(words("udududududududududu")), station=station)
         sequences = sequences_of(log, max_length=20, p_task=1.0)
-        batch = sequences.training_batch(np.random.default_rng(0), log.offsets[:1], log.offsets[1:])
+        batch = drawn(sequences, log.offsets[:1], log.offsets[1:])
         rungs.append(batch.rung[0][batch.target[0] != PAD].tolist())
     assert rungs[0] == rungs[1]
     assert rungs[0].count(Rung.SAME_DAY_DOWN) == 9

@@ -1,10 +1,16 @@
 """The Grain source: what an epoch visits, and that a restored iterator goes on as if it had never stopped."""
 
+from typing import Any
+
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
+from tests.data.parts import assert_parts_make_the_whole
 from tests.data.test_sequences import sequences_of, whole
-from tests.logs import Row, log_of
+from tests.logs import Row, log_of, rows
+from urep_jax.core.mesh import Part
 from urep_jax.core.types import Feedback
 from urep_jax.data.log import EventLog
 from urep_jax.data.source import TrainingBatches
@@ -84,6 +90,40 @@ def test_a_restored_iterator_goes_on_at_every_step() -> None:
             assert_same(batch, expected[later])
         assert_same(next(iterator), expected[step])
     assert list(iterator) == []
+
+
+@given(st.data())
+def test_parts_of_a_batch_are_the_rows_of_the_whole(data: st.DataObject) -> None:
+    """Whoever reads which rows: what is drawn for a row hangs on nothing in the others."""
+    log = log_of(data.draw(rows(stations=True)), num_stations=3)
+    if not (log.feedback == Feedback.UP).any():
+        return
+    causal = data.draw(st.booleans())
+    config = {"tasks": "next", "p_hard": 0.0} if causal else {"p_hard": 0.7, "p_task": 0.5}
+    sequences = sequences_of(
+        log, max_length=data.draw(st.integers(2, 9)), down_tasks=data.draw(st.booleans()), **config
+    )
+    batches = TrainingBatches(sequences, whole(log), 8, seed=data.draw(st.integers(0, 99)), strata=2)
+    assert_parts_make_the_whole(batches, of=data.draw(st.sampled_from([1, 2, 4])))
+
+
+def test_a_part_reads_no_more_than_its_rows() -> None:
+    """A long history in another process's rows costs nothing here."""
+    batches = batches_of(listeners([5] * 7 + [900]), batch_size=8, strata=1, max_length=400)
+    read: list[int] = []
+    window = batches.sequences.window
+
+    def watched(start: np.ndarray, stop: np.ndarray, *others: Any) -> Any:
+        read.append(int((stop - start).sum()))
+        return window(start, stop, *others)
+
+    batches.sequences.window = watched
+    (row,) = np.flatnonzero(batches.members(0)[0] == 7)
+    for run in range(8):
+        batches.read(0, Part((run,), 8))
+    long = read.pop(int(row))
+    assert long >= 400
+    assert read == [5] * 7
 
 
 def test_a_log_without_ups_is_refused() -> None:

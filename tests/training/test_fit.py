@@ -16,6 +16,7 @@ import numpy as np
 import pytest
 
 from tests.training.tiny import tiny_fit, tiny_training
+from urep_jax.core.mesh import Part
 from urep_jax.data.epochs import in_order
 from urep_jax.training.checkpoints import read_best_params, read_config
 from urep_jax.training.fit import Diverged, Fit, FitConfig, Interrupted, Progress, fit
@@ -225,11 +226,11 @@ def test_time_without_input_is_told(tmp_path: Path, slow: str) -> None:
     class Batches:
         batch_size, steps_per_epoch, sequence_ids = batches.batch_size, batches.steps_per_epoch, batches.sequence_ids
 
-        def iterate(self, num_steps: int) -> Any:
+        def iterate(self, num_steps: int, part: Part) -> Any:
             def make(step: int) -> Any:
                 if slow == "input":
                     nap()
-                return batches[step]
+                return batches.read(step, part)
 
             return in_order(make, num_steps)
 
@@ -279,8 +280,8 @@ def test_a_loss_that_is_no_number_is_told_with_its_place(tmp_path: Path) -> None
         return jnp.where(batch[0].row[0] == -1, jnp.nan, total), weight
 
     class Poisoned(type(batches)):
-        def __getitem__(self, step: int) -> tuple:
-            first, *rest = super().__getitem__(step)
+        def read(self, step: int, part: Part) -> tuple:
+            first, *rest = super().read(step, part)
             return (first._replace(row=first.row - (step == 6)), *rest)
 
     batches.__class__ = Poisoned

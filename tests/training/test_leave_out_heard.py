@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from tests.data.test_sequences import whole
+from tests.logs import row_seeds
 from tests.training.tiny import tiny_log
 from urep_jax.data.negatives import negative_sampler
 from urep_jax.data.sequences import Batch, SequenceConfig, Sequences, TaskKind
@@ -26,7 +27,7 @@ def made(tasks: TaskKind) -> tuple[TransformerConfig, Batch]:
     sequences = Sequences(log, vocabulary, SequenceConfig(max_length=L, p_hard=0.0, tasks=tasks))
     attention = "causal" if tasks == "next" else "bidirectional"
     model = TransformerConfig(len(vocabulary.item_ids), 2, max_length=L, width=8, dropout=0.0, attention=attention)
-    batch = sequences.training_batch(np.random.default_rng(0), split.start[:9], split.stop[:9])
+    batch = sequences.training_batch(row_seeds(0, 9), split.start[:9], split.stop[:9])
     return model, jax.tree.map(jnp.asarray, batch)
 
 

@@ -1,13 +1,39 @@
 """The device mesh, and how a batch and what is carried lie on it."""
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 import numpy as np
 from jax.sharding import AxisType, Mesh, NamedSharding, PartitionSpec
+from jaxtyping import Int64
 
 DATA_AXIS = "data"
 """Name of the axis that rows of a batch are spread over."""
+
+
+class Part(NamedTuple):
+    """Which rows of each batch a process reads: a batch is cut into equal runs of rows, one for each device.
+
+    Attributes:
+        runs: numbers of the runs that it reads, from the first of a batch to the last.
+        of: runs of a batch.
+    """
+
+    runs: tuple[int, ...]
+    of: int
+
+    def rows(self, batch_rows: int) -> Int64[np.ndarray, "_"]:
+        """Numbers of its rows in a batch.
+
+        Raises:
+            ValueError: if the rows of the batch are not a multiple of the runs.
+        """
+        _check_even(batch_rows, self.of)
+        return np.arange(batch_rows).reshape(self.of, -1)[list(self.runs)].reshape(-1)
+
+
+WHOLE = Part((0,), 1)
+"""All rows."""
 
 
 def data_mesh() -> Mesh:
@@ -37,10 +63,39 @@ def put(x: Any, sharding: NamedSharding) -> jax.Array:
     return jax.make_array_from_callback(x.shape, sharding, lambda own: x[own])
 
 
-def put_batch(batch: Any, mesh: Mesh) -> Any:
-    """Lay a host batch on the mesh, its rows spread over the devices; every process brings the same whole batch."""
-    check_rows(batch, mesh.size)
-    return jax.tree.map(lambda x: put(x, by_rows(mesh)), batch)
+def own_part(mesh: Mesh) -> Part:
+    """The rows of a batch that lie on this process's devices once it is spread over the mesh."""
+    here = jax.process_index()
+    runs = tuple(n for n, device in enumerate(mesh.devices.flat) if device.process_index == here)
+    return WHOLE if len(runs) == mesh.size else Part(runs, mesh.size)
+
+
+def put_batch(batch: Any, mesh: Mesh, part: Part = WHOLE) -> Any:
+    """Lay a host batch on the mesh, its rows spread over the devices.
+
+    Args:
+        batch: arrays of rows.
+        mesh: of all devices.
+        part: which rows of the batch the process has read; those of its own devices are among them.
+
+    Raises:
+        ValueError: if the rows of an array of the whole batch are not a multiple of the devices.
+    """
+    check_rows(batch, mesh.size, part)
+
+    def lay(x: Any) -> jax.Array:
+        x = np.asarray(x)
+        run_rows = len(x) // len(part.runs)
+
+        def own(index: Any) -> np.ndarray:
+            # A device's rows lie within one run, and the runs that were read lie behind each other.
+            rows = range(*index[0].indices(run_rows * part.of))
+            first = part.runs.index(rows.start // run_rows) * run_rows + rows.start % run_rows
+            return x[(slice(first, first + len(rows)), *index[1:])]
+
+        return jax.make_array_from_callback((run_rows * part.of, *x.shape[1:]), by_rows(mesh), own)
+
+    return jax.tree.map(lay, batch)
 
 
 def put_copies(tree: Any, mesh: Mesh) -> Any:
@@ -56,15 +111,19 @@ def put_copies(tree: Any, mesh: Mesh) -> Any:
     return jax.tree.map(copied, tree)
 
 
-def check_rows(batch: Any, devices: int) -> None:
-    """Refuse a host batch that can't be spread evenly.
+def check_rows(batch: Any, devices: int, part: Part = WHOLE) -> None:
+    """Refuse a host batch, or a process's part of one, that can't be spread evenly.
 
     Raises:
-        ValueError: if the rows of an array are not a multiple of the devices.
+        ValueError: if the rows of an array of the whole batch are not a multiple of the devices.
     """
     for rows in {len(x) for x in jax.tree.leaves(batch)}:
-        if rows % devices:
-            raise ValueError(
-                f"a part of the batch has {rows} rows, but they must be a multiple of the number of devices, "
-                f"{devices}; make the batch larger, or its strata fewer"
-            )
+        _check_even(rows * part.of // len(part.runs), devices)
+
+
+def _check_even(rows: int, devices: int) -> None:
+    if rows % devices:
+        raise ValueError(
+            f"a part of the batch has {rows} rows, but they must be a multiple of the number of devices, "
+            f"{devices}; make the batch larger, or its strata fewer"
+        )

@@ -9,6 +9,7 @@ from typing import overload
 
 import jax
 import numpy as np
+from jaxtyping import Float64, UInt64
 
 
 def stream(seed: int, name: str, step: int | jax.Array = 0) -> jax.Array:
@@ -45,6 +46,34 @@ def numpy_stream(seed: int, name: str, step: int = 0) -> np.random.Generator:
     """
     key = np.array([seed, _code(name)], np.uint64)
     return np.random.Generator(np.random.Philox(key=key, counter=[0, 0, 0, step]))
+
+
+def row_uniform(seed: UInt64[np.ndarray, "B"], name: str, columns: int) -> Float64[np.ndarray, "B {columns}"]:
+    """Numbers uniform in [0, 1) from the stream `name` of each row.
+
+    A row's numbers hang on its seed and on the distance from the last column: whatever rows are drawn for beside it,
+    and however much longer they are, its last columns hold the same. So a process draws for its own rows only.
+
+    The generator is SplitMix64 (Steele, Lea and Flood 2014: Fast Splittable Pseudorandom Number Generators, Fig. 16),
+    which finds each number by its place.
+
+    Args:
+        seed: of each row, drawn at random.
+        name: the stream's name, such as `"tasks"`.
+        columns: W.
+    """
+    base_Bx1 = _mixed(seed + np.uint64(_code(name)))[:, None]
+    place_W = np.arange(columns, 0, -1, dtype=np.uint64)
+    bits_BxW = _mixed(base_Bx1 + place_W * np.uint64(0x9E3779B97F4A7C15))
+    # The 53 bits that a float64 holds.
+    return (bits_BxW >> np.uint64(11)) * 2.0**-53
+
+
+def _mixed(bits: np.ndarray) -> np.ndarray:
+    """SplitMix64's finaliser: a bijection that spreads each bit over all."""
+    for shift, factor in ((30, 0xBF58476D1CE4E5B9), (27, 0x94D049BB133111EB)):
+        bits = (bits ^ (bits >> np.uint64(shift))) * np.uint64(factor)
+    return bits ^ (bits >> np.uint64(31))
 
 
 def _code(name: str) -> int:

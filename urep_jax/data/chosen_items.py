@@ -6,7 +6,7 @@ import numpy as np
 import pyarrow as pa
 from jaxtyping import Bool, Float32, Int32, Int64
 
-from urep_jax.data.epochs import RowBatches
+from urep_jax.data.epochs import RowBatches, Rows
 
 
 class ChosenBatch(NamedTuple):
@@ -70,8 +70,8 @@ class ChosenBatches(RowBatches[ChosenBatch]):
         with np.errstate(divide="ignore"):
             self._log_q = np.log(np.bincount(item, minlength=len(items)) / len(item)).astype(np.float32)
 
-    def batch(self, row: Int64[np.ndarray, "B"], is_row: Bool[np.ndarray, "B"]) -> ChosenBatch:
+    def batch(self, rows: Rows) -> ChosenBatch:
         """Blocks of a batch."""
-        pair, is_pair = row.reshape(-1, self.block), is_row.reshape(-1, self.block)
+        pair, is_pair = rows.row.reshape(-1, self.block), rows.is_row.reshape(-1, self.block)
         user, item = self.user[pair], self.item[pair]
         return ChosenBatch(self.users[user], self.items[item], item.astype(np.int32), self._log_q[item], is_pair)

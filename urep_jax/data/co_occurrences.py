@@ -4,13 +4,13 @@ import dataclasses
 import math
 from typing import NamedTuple
 
-import grain
 import numpy as np
 from jaxtyping import Bool, Float32, Int32, Int64
 
+from urep_jax.core.mesh import Part
 from urep_jax.core.streams import numpy_stream
 from urep_jax.data.cases import Split
-from urep_jax.data.epochs import OneAhead, in_order
+from urep_jax.data.epochs import BatchesByStep, OneAhead
 from urep_jax.data.log import EventLog
 from urep_jax.data.ragged import offsets_of, ranges, running_count
 from urep_jax.data.vocabulary import FIRST_ITEM, PAD, Vocabulary, build_vocabulary, item_counts
@@ -82,7 +82,7 @@ def frequent_items(log: EventLog, split: Split, min_count: int = 5) -> Vocabular
     return dataclasses.replace(every, item_ids=every.item_ids.filter(frequent_V))
 
 
-class CoOccurrenceBatches:
+class CoOccurrenceBatches(BatchesByStep[Blocks]):
     """Every batch of a training, by step: `batch_size` blocks of M places.
 
     An epoch puts the training playlists, less what is thinned out and rare, behind each other in an order of its own,
@@ -147,12 +147,12 @@ class CoOccurrenceBatches:
         """Batches of one epoch."""
         return self._steps
 
-    def __getitem__(self, step: int) -> Blocks:
-        """Batch number `step`, counted from 0 over all epochs."""
+    def read(self, step: int, part: Part) -> Blocks:
+        """Some blocks of batch `step`, counted from 0 over all epochs."""
         epoch, place = divmod(step, self._steps)
-        every = self._epochs[epoch]
-        rows = slice(place * self.batch_size, (place + 1) * self.batch_size)
-        return Blocks(np.arange(self.batch_size, dtype=np.int32), every.item[rows], every.playlist[rows])
+        every, row = self._epochs[epoch], part.rows(self.batch_size)
+        visit = place * self.batch_size + row
+        return Blocks(row.astype(np.int32), every.item[visit], every.playlist[visit])
 
     def _cut(self, epoch: int) -> Blocks:
         """All blocks of an epoch, in the order of their visits."""
@@ -182,10 +182,6 @@ class CoOccurrenceBatches:
         """The source's ids of the playlists in batch `step`, for messages."""
         playlists = np.unique(self[step].playlist)
         return self._sequence_ids.take(self._train[playlists[playlists >= 0]]).to_pylist()
-
-    def iterate(self, num_steps: int) -> grain.DatasetIterator:
-        """A Grain iterator over the first `num_steps` batches; its state is the step, checkpointed with the model."""
-        return in_order(self.__getitem__, num_steps)
 
 
 def keep_probability(counts: Int64[np.ndarray, "R"], subsample: float) -> Float32[np.ndarray, "R"]:

@@ -2,13 +2,13 @@
 
 from typing import NamedTuple
 
-import grain
 import numpy as np
 from jaxtyping import Float32, Int32
 
+from urep_jax.core.mesh import Part
 from urep_jax.core.streams import numpy_stream
 from urep_jax.data.co_occurrences import CoOccurrenceBatches
-from urep_jax.data.epochs import in_order
+from urep_jax.data.epochs import BatchesByStep
 from urep_jax.data.vocabulary import FIRST_ITEM, PAD
 
 
@@ -30,7 +30,7 @@ class ContentBlocks(NamedTuple):
     negative_content: Float32[np.ndarray, "B K *shape"]
 
 
-class ContentBatches:
+class ContentBatches(BatchesByStep[ContentBlocks]):
     """Every batch of a training, by step.
 
     Args:
@@ -48,13 +48,18 @@ class ContentBatches:
         if k_negatives < 1:
             raise ValueError(f"k_negatives is {k_negatives}, but must be at least 1")
         self.blocks, self.content, self.k_negatives = blocks, content, k_negatives
-        self.batch_size, self.steps_per_epoch = blocks.batch_size, blocks.steps_per_epoch
+        self.batch_size = blocks.batch_size
 
-    def __getitem__(self, step: int) -> ContentBlocks:
-        """Batch number `step`, counted from 0 over all epochs."""
-        blocks = self.blocks[step]
+    @property
+    def steps_per_epoch(self) -> int:
+        """Batches of one epoch."""
+        return self.blocks.steps_per_epoch
+
+    def read(self, step: int, part: Part) -> ContentBlocks:
+        """Some blocks of batch `step`, counted from 0 over all epochs."""
+        blocks = self.blocks.read(step, part)
         rng = numpy_stream(self.blocks.seed, "content_negatives", step)
-        drawn_BxK = rng.integers(0, len(self.content), (len(blocks.item), self.k_negatives))
+        drawn_BxK = rng.integers(0, len(self.content), (self.batch_size, self.k_negatives))[blocks.row]
         content = self.content[np.maximum(blocks.item - FIRST_ITEM, 0)]
         content[blocks.item == PAD] = 0.0
         negative = (FIRST_ITEM + drawn_BxK).astype(np.int32)
@@ -63,7 +68,3 @@ class ContentBatches:
     def sequence_ids(self, step: int) -> list[str]:
         """The source's ids of the playlists in batch `step`, for messages."""
         return self.blocks.sequence_ids(step)
-
-    def iterate(self, num_steps: int) -> grain.DatasetIterator:
-        """A Grain iterator over the first `num_steps` batches; its state is the step, checkpointed with the model."""
-        return in_order(self.__getitem__, num_steps)

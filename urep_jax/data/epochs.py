@@ -4,13 +4,15 @@ import threading
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from typing import Generic, TypeVar
+from functools import partial
+from typing import Generic, NamedTuple, TypeVar
 
 import grain
 import numpy as np
 import pyarrow as pa
-from jaxtyping import Bool, Int64
+from jaxtyping import Bool, Int32, Int64
 
+from urep_jax.core.mesh import WHOLE, Part
 from urep_jax.core.streams import numpy_stream
 
 BatchT = TypeVar("BatchT")
@@ -75,7 +77,52 @@ def in_order(batch: Callable[[int], object], num_steps: int) -> grain.DatasetIte
     return iter(grain.MapDataset.range(num_steps).map(batch).to_iter_dataset(options))
 
 
-class RowBatches(ABC, Generic[BatchT]):
+class BatchesByStep(ABC, Generic[BatchT]):
+    """Every batch of a training, by step: a pure function of the seed and the step, whoever reads which part of it.
+
+    Attributes:
+        batch_size: rows of the whole batch.
+    """
+
+    batch_size: int
+
+    @property
+    @abstractmethod
+    def steps_per_epoch(self) -> int:
+        """Batches of one epoch."""
+
+    @abstractmethod
+    def sequence_ids(self, step: int) -> list[str]:
+        """The source's ids of those whose events make up batch `step`, each once, for messages."""
+
+    @abstractmethod
+    def read(self, step: int, part: Part) -> BatchT:
+        """Some rows of batch `step`, counted from 0 over all epochs, which cost as much as they are many."""
+
+    def __getitem__(self, step: int) -> BatchT:
+        """All of batch `step`."""
+        return self.read(step, WHOLE)
+
+    def iterate(self, num_steps: int, part: Part = WHOLE) -> grain.DatasetIterator:
+        """A Grain iterator over the first `num_steps` batches; its state is the step, checkpointed with the model."""
+        return in_order(partial(self.read, part=part), num_steps)
+
+
+class Rows(NamedTuple):
+    """Rows of a batch.
+
+    Attributes:
+        row: which of the data's rows they are; those that fill up the batch repeat the first of the whole batch.
+        is_row: which don't fill it up.
+        place: their numbers in the whole batch.
+    """
+
+    row: Int64[np.ndarray, "B"]
+    is_row: Bool[np.ndarray, "B"]
+    place: Int32[np.ndarray, "B"]
+
+
+class RowBatches(BatchesByStep[BatchT]):
     """Every batch of a training on rows, each of a user's, by step: an epoch visits each once, in an order of its own.
 
     Args:
@@ -91,8 +138,8 @@ class RowBatches(ABC, Generic[BatchT]):
         self._user_N, self._user_ids = user, user_ids
 
     @abstractmethod
-    def batch(self, row: Int64[np.ndarray, "B"], is_row: Bool[np.ndarray, "B"]) -> BatchT:
-        """What a batch holds of its rows; those that are none repeat the first, and don't count."""
+    def batch(self, rows: Rows) -> BatchT:
+        """What a batch holds of these rows of it; those that fill it up don't count."""
 
     @property
     def steps_per_epoch(self) -> int:
@@ -111,17 +158,14 @@ class RowBatches(ABC, Generic[BatchT]):
         members = self.epochs.members(step)
         return np.pad(members, (0, self.epochs.batch_size - len(members)), constant_values=members[0])
 
-    def __getitem__(self, step: int) -> BatchT:
-        """Batch number `step`, counted from 0 over all epochs."""
-        is_row_B = np.arange(self.epochs.batch_size) < len(self.epochs.members(step))
-        return self.batch(self.rows(step), is_row_B)
-
-    def iterate(self, num_steps: int) -> grain.DatasetIterator:
-        """A Grain iterator over the first `num_steps` batches; its state is the step, checkpointed with the model."""
-        return in_order(self.__getitem__, num_steps)
+    def read(self, step: int, part: Part) -> BatchT:
+        """Some rows of batch `step`, counted from 0 over all epochs."""
+        place = part.rows(self.epochs.batch_size)
+        is_row = place < len(self.epochs.members(step))
+        return self.batch(Rows(self.rows(step)[place], is_row, place.astype(np.int32)))
 
 
-class Interleaved(Generic[BatchT]):
+class Interleaved(BatchesByStep[BatchT]):
     """The batches of several trainings on rows, spread evenly among each other, so that one model learns from all.
 
     In an epoch each row is visited once: if those of few batches went round more often, they would be learnt by heart.
@@ -149,10 +193,10 @@ class Interleaved(Generic[BatchT]):
         one, own = self._own(step)
         return one.sequence_ids(own)
 
-    def __getitem__(self, step: int) -> BatchT:
-        """Batch number `step`, counted from 0 over all epochs."""
+    def read(self, step: int, part: Part) -> BatchT:
+        """Some rows of batch `step`, counted from 0 over all epochs."""
         one, own = self._own(step)
-        return one[own]
+        return one.read(own, part)
 
     def _own(self, step: int) -> tuple[RowBatches[BatchT], int]:
         """Whose batch a step is, and its number among that one's."""
@@ -160,7 +204,3 @@ class Interleaved(Generic[BatchT]):
         which, number = self._order[place]
         one = self.several[which]
         return one, epoch * one.steps_per_epoch + number
-
-    def iterate(self, num_steps: int) -> grain.DatasetIterator:
-        """A Grain iterator over the first `num_steps` batches; its state is the step, checkpointed with the model."""
-        return in_order(self.__getitem__, num_steps)

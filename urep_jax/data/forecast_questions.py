@@ -14,7 +14,7 @@ import pyarrow as pa
 from jaxtyping import Array, Bool, Float32, Float64, Int, Int32, Int64
 
 from urep_jax.core.types import LISTENED
-from urep_jax.data.epochs import RowBatches
+from urep_jax.data.epochs import RowBatches, Rows
 from urep_jax.data.listening_history import NO_DEVICE, Asked, History, KnownItems
 from urep_jax.data.response_windows import histories
 from urep_jax.simulation.satisfaction.logs import Log
@@ -132,9 +132,10 @@ class ForecastQuestions(RowBatches[Questions]):
         self._moments = moments
         super().__init__(row_N, pa.array([str(one) for one in np.asarray(log.listener)]), batch_size, seed)
 
-    def batch(self, row: Int64[np.ndarray, "B"], is_row: Bool[np.ndarray, "B"]) -> Questions:
+    def batch(self, rows: Rows) -> Questions:
         """These questions; of those that are none, no item counts."""
-        log, user_B, moment_B = self.log, self.places.row[row], self.places.moment[row]
+        log, row, is_row = self.log, rows.row, rows.is_row
+        user_B, moment_B = self.places.row[row], self.places.moment[row]
         event_BxM, first_B = self.event_NxM[row], self.places.first[row]
 
         def same_for_all(x_B: Any, dtype: type) -> np.ndarray:

@@ -6,8 +6,9 @@ Source: Negative Feedback for Music Personalization, §3 and Fig. 1.
 import enum
 
 import numpy as np
-from jaxtyping import Bool, Int8, Int32
+from jaxtyping import Bool, Int8, Int32, UInt64
 
+from urep_jax.core.streams import row_uniform
 from urep_jax.core.types import Feedback
 
 
@@ -27,7 +28,7 @@ class Rung(enum.IntEnum):
 
 
 def draw_hard_negatives(
-    rng: np.random.Generator,
+    seed: UInt64[np.ndarray, "B"],
     item: Int32[np.ndarray, "B W"],
     feedback: Int8[np.ndarray, "B W"],
     day: Int32[np.ndarray, "B W"],
@@ -41,7 +42,7 @@ def draw_hard_negatives(
     random order.
 
     Args:
-        rng: source of all random choices.
+        seed: names each row's random choices, which hang on nothing in other rows.
         item: song of each event; a liked song that was skipped another time is no negative of its own.
         feedback: code of each event, `NONE` where there is no event.
         day: day of each event, in the listener's time where it is known.
@@ -56,16 +57,18 @@ def draw_hard_negatives(
     T = position.shape[1]
     column_BxT = np.full((B, T), -1, np.int32)
     rung_BxT = np.full((B, T), Rung.RANDOM, np.int8)
+    if not wanted.any():
+        return column_BxT, rung_BxT
     is_down_BxW = feedback == Feedback.DOWN
     free_BxW = is_down_BxW | (feedback == Feedback.SKIP)
     # A skip stands one rung below a down of the same kind, so a rung is a sum and needs no nested choice.
     step_BxW = np.where(is_down_BxW, 0, 1).astype(np.float32)
     # Below 0.99, so that rounding never lifts a rung's luckiest event to the next rung.
-    luck_BxW = 0.99 * rng.random((B, W), dtype=np.float32)
+    luck_BxW = 0.99 * row_uniform(seed, "hard_negatives", W)
     columns_W = np.arange(W)
 
     # The wanted positions come first in each row and in random order: turn i serves every row's i-th at once.
-    turn_BxT = np.argsort(np.where(wanted, rng.random((B, T), dtype=np.float32), 2.0), axis=1)
+    turn_BxT = np.argsort(np.where(wanted, row_uniform(seed, "turns", T), 2.0), axis=1)
     num_wanted_B = wanted.sum(1)
     for turn in range(num_wanted_B.max(initial=0)):
         rows = np.flatnonzero((num_wanted_B > turn) & free_BxW.any(1))

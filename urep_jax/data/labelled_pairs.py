@@ -8,7 +8,7 @@ import numpy as np
 import pyarrow as pa
 from jaxtyping import Bool, Float32, Int32, Int64
 
-from urep_jax.data.epochs import RowBatches
+from urep_jax.data.epochs import RowBatches, Rows
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -90,8 +90,9 @@ class PairBatches(RowBatches[PairBatch]):
         super().__init__(pairs.user, user_ids, batch_size, seed)
         self.pairs, self.users, self.items = pairs, users, items
 
-    def batch(self, row: Int64[np.ndarray, "B"], is_row: Bool[np.ndarray, "B"]) -> PairBatch:
+    def batch(self, rows: Rows) -> PairBatch:
         """Pairs of a batch."""
-        user_B, item_B, label_B = self.pairs.user[row], self.pairs.item[row], self.pairs.label[row]
+        row_B, pairs = rows.row, self.pairs
+        user_B, item_B, label_B = pairs.user[row_B], pairs.item[row_B], pairs.label[row_B]
         items_BxI = self.items(user_B, item_B)
-        return PairBatch(self.users[user_B], items_BxI, label_B, is_row, np.arange(len(row), dtype=np.int32))
+        return PairBatch(self.users[user_B], items_BxI, label_B, rows.is_row, rows.place)

@@ -7,7 +7,7 @@ import numpy as np
 import pyarrow as pa
 from jaxtyping import Bool, Float32, Int64
 
-from urep_jax.data.epochs import RowBatches
+from urep_jax.data.epochs import RowBatches, Rows
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -83,8 +83,8 @@ class ListBatches(RowBatches[ListBatch]):
         super().__init__(lists.user, user_ids, batch_size, seed)
         self.lists, self.users, self.items = lists, users, items
 
-    def batch(self, row: Int64[np.ndarray, "B"], is_row: Bool[np.ndarray, "B"]) -> ListBatch:
+    def batch(self, rows: Rows) -> ListBatch:
         """Lists of a batch."""
-        lists = self.lists
+        lists, row = self.lists, rows.row
         user_BxU, item_BxMxI = self.users[lists.user[row]], self.items[lists.item[row]]
-        return ListBatch(user_BxU, item_BxMxI, lists.found[row], lists.label[row], is_row)
+        return ListBatch(user_BxU, item_BxMxI, lists.found[row], lists.label[row], rows.is_row)

@@ -9,7 +9,7 @@ import numpy as np
 import pyarrow as pa
 from jaxtyping import Array, Bool, Float32, Int64
 
-from urep_jax.data.epochs import RowBatches
+from urep_jax.data.epochs import RowBatches, Rows
 from urep_jax.data.listening_history import Asked, History, KnownItems, Outcome, features, no_history, remember
 from urep_jax.simulation.satisfaction.logs import Log
 
@@ -80,9 +80,9 @@ class ResponseWindows(RowBatches[Windows]):
         who = np.asarray(log.listener)
         super().__init__(self._row_N, pa.array([str(one) for one in who]), batch_size, seed)
 
-    def batch(self, row: Int64[np.ndarray, "B"], is_row: Bool[np.ndarray, "B"]) -> Windows:
+    def batch(self, rows: Rows) -> Windows:
         """These windows; of those that are none, no event counts."""
-        start_B, (user_B, place_BxR) = self._start_N[row], self._places(row)
+        start_B, (user_B, place_BxR) = self._start_N[rows.row], self._places(rows.row)
 
         def cut(x: np.ndarray) -> np.ndarray:
             return x[user_B[:, None], place_BxR]
@@ -92,7 +92,7 @@ class ResponseWindows(RowBatches[Windows]):
             vector=self._vectors[user_B],
             asked=jax.tree.map(cut, self._asked),
             outcome=jax.tree.map(cut, self._outcome),
-            is_there=cut(self._log.is_there) & is_row[:, None],
+            is_there=cut(self._log.is_there) & rows.is_row[:, None],
         )
 
     def events_of(self, step: int) -> tuple[Int64[np.ndarray, "B"], Int64[np.ndarray, "B R"]]:

@@ -8,8 +8,9 @@ from collections.abc import Sequence
 from typing import Literal, NamedTuple
 
 import numpy as np
-from jaxtyping import Bool, Int8, Int32, Int64
+from jaxtyping import Bool, Int8, Int32, Int64, UInt64
 
+from urep_jax.core.streams import row_uniform
 from urep_jax.core.types import FEEDBACK_WORDS, SECONDS_PER_DAY, Feedback
 from urep_jax.data.cases import Cases
 from urep_jax.data.hard_negatives import Rung, draw_hard_negatives
@@ -195,7 +196,7 @@ class Sequences:
 
     def training_batch(
         self,
-        rng: np.random.Generator,
+        seed: UInt64[np.ndarray, "B"],
         start: Int64[np.ndarray, "B"],
         stop: Int64[np.ndarray, "B"],
         length: int | None = None,
@@ -203,7 +204,7 @@ class Sequences:
         """Tasks drawn from the crops that end at `stop`, where each crop's last event is an up.
 
         Args:
-            rng: source of all random choices.
+            seed: names each row's random choices, which hang on nothing in other rows.
             start: where each sequence begins, a flat index.
             stop: one past the last event of each crop; a row whose `start` equals its `stop` is padding.
             length: positions of the batch, if none of its crops fills `max_length`.
@@ -213,9 +214,9 @@ class Sequences:
         if self.cfg.tasks == "next":
             return _next_tasks(pack(window, self._is_input[window.feedback], length), self._is_asked)
         max_tasks = self.cfg.max_tasks_in(length)
-        task_BxT, is_task_BxT = draw_tasks(rng, self._is_asked[window.feedback], self.cfg.p_task, max_tasks)
+        task_BxT, is_task_BxT = draw_tasks(seed, self._is_asked[window.feedback], self.cfg.p_task, max_tasks)
         is_up_BxT = np.take_along_axis(window.feedback, task_BxT, axis=1) == Feedback.UP
-        wanted_BxT = is_task_BxT & is_up_BxT & (rng.random(task_BxT.shape, dtype=np.float32) < self.cfg.p_hard)
+        wanted_BxT = is_task_BxT & is_up_BxT & (row_uniform(seed, "p_hard", max_tasks) < self.cfg.p_hard)
         day_BxW = (window.local_time // SECONDS_PER_DAY).astype(np.int32)
         station_BxW = window.station
         if self.log.station is not None and self.log.num_stations:
@@ -225,7 +226,7 @@ class Sequences:
         # A down that is asked about is no other task's negative.
         free_BxW = np.where(_scattered(window.feedback.shape, task_BxT, is_task_BxT), np.int8(0), window.feedback)
         column_BxT, rung_BxT = draw_hard_negatives(
-            rng, window.item, free_BxW, day_BxW, station_BxW, task_BxT, wanted_BxT
+            seed, window.item, free_BxW, day_BxW, station_BxW, task_BxT, wanted_BxT
         )
         tasks = _Tasks(task_BxT, is_task_BxT, is_up_BxT, column_BxT, rung_BxT)
         batch = _cloze_tasks(window, self._is_input, tasks, length)
@@ -303,14 +304,14 @@ def append_question(batch: Batch, station: Int32[np.ndarray, "B"], tasks: TaskKi
 
 
 def draw_tasks(
-    rng: np.random.Generator, asked: Bool[np.ndarray, "B W"], p_task: float, max_tasks: int
+    seed: UInt64[np.ndarray, "B"], asked: Bool[np.ndarray, "B W"], p_task: float, max_tasks: int
 ) -> tuple[Int32[np.ndarray, "B T"], Bool[np.ndarray, "B T"]]:
     """Choose `p_task` of each row's events that may be asked as tasks; the last column, if it may, always is one.
 
     The number of tasks is `p_task` times such events, rounded at random so that its mean is exact, and at least 1.
 
     Args:
-        rng: source of the choice.
+        seed: names each row's choice.
         asked: which events may be tasks: the ups, as a rule.
         p_task: share of them that are.
         max_tasks: T.
@@ -318,13 +319,12 @@ def draw_tasks(
     Returns:
         Columns of the tasks, and which of the T places hold one.
     """
-    B, W = asked.shape
-    T = max_tasks
-    order_BxW = np.where(asked, rng.random((B, W), dtype=np.float32), 2.0)
+    W, T = asked.shape[1], max_tasks
+    order_BxW = np.where(asked, row_uniform(seed, "tasks", W), 2.0)
     order_BxW[asked[:, -1], -1] = -1.0
     column_BxT = np.argsort(order_BxW, axis=1)[:, :T].astype(np.int32)
     num_asked_B = asked.sum(1)
-    num_tasks_B = np.clip(np.floor(p_task * num_asked_B + rng.random(B)), 1, T)
+    num_tasks_B = np.clip(np.floor(p_task * num_asked_B + row_uniform(seed, "number_of_tasks", 1)[:, 0]), 1, T)
     is_task_BxT = np.arange(column_BxT.shape[1]) < np.minimum(num_tasks_B, num_asked_B)[:, None]
     pad = ((0, 0), (0, T - column_BxT.shape[1]))
     return np.pad(column_BxT, pad), np.pad(is_task_BxT, pad)

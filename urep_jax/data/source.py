@@ -4,14 +4,14 @@ import dataclasses
 import itertools
 from typing import Literal, get_args
 
-import grain
 import numpy as np
 from jaxtyping import Int64
 
-from urep_jax.core.streams import numpy_stream
+from urep_jax.core.mesh import Part
+from urep_jax.core.streams import numpy_stream, row_uniform
 from urep_jax.core.types import Feedback
 from urep_jax.data.cases import Split
-from urep_jax.data.epochs import in_order
+from urep_jax.data.epochs import BatchesByStep
 from urep_jax.data.sequences import Batch, Sequences
 
 Crops = Literal["one", "all"]
@@ -35,7 +35,7 @@ class Stratum:
     max_length: int
 
 
-class TrainingBatches:
+class TrainingBatches(BatchesByStep[tuple[Batch, ...]]):
     """Every batch of a training, by step.
 
     An epoch visits the training sequences that hold an up, in an order of its own, and crops each at one of its ups:
@@ -143,23 +143,22 @@ class TrainingBatches:
         owner = np.searchsorted(log.offsets, np.concatenate(starts), side="right") - 1
         return log.sequence_ids.take(owner).to_pylist()
 
-    def __getitem__(self, step: int) -> tuple[Batch, ...]:
-        """Batch number `step`, counted from 0 over all epochs."""
-        rng = numpy_stream(self.seed, "batch", step)
-        rows = itertools.count(0, self._rows_per_stratum)
+    def read(self, step: int, part: Part) -> tuple[Batch, ...]:
+        """Rows of batch `step`, counted from 0 over all epochs."""
+        rng, rows = numpy_stream(self.seed, "batch", step), part.rows(self._rows_per_stratum)
+        # Seeds for all rows cost next to nothing, and each process draws the same.
+        seeds = rng.integers(0, 2**64, (len(self.strata), self._rows_per_stratum), np.uint64)
+        first_rows = itertools.count(0, self._rows_per_stratum)
         return tuple(
-            self._read(rng, stratum, members, row)
-            for stratum, members, row in zip(self.strata, self.members(step), rows, strict=False)
+            self._read(seed[rows], stratum, members[rows], first + rows)
+            for stratum, members, seed, first in zip(self.strata, self.members(step), seeds, first_rows, strict=False)
         )
 
-    def _read(self, rng: np.random.Generator, stratum: Stratum, members: np.ndarray, first_row: int) -> Batch:
+    def _read(self, seed: np.ndarray, stratum: Stratum, members: np.ndarray, row: np.ndarray) -> Batch:
         real = members[members >= 0]
         start, stop = np.zeros((2, len(members)), np.int64)
-        end = rng.integers(stratum.first_end[real], stratum.last_end[real], endpoint=True)
+        first, last = stratum.first_end[real], stratum.last_end[real]
+        end = first + (row_uniform(seed[: len(real)], "crops", 1)[:, 0] * (last - first + 1)).astype(np.int64)
         start[: len(real)], stop[: len(real)] = stratum.start[real], self._up_event[end] + 1
-        batch = self.sequences.training_batch(rng, start, stop, stratum.max_length)
-        return batch._replace(row=batch.row + np.int32(first_row))
-
-    def iterate(self, num_steps: int) -> grain.DatasetIterator:
-        """A Grain iterator over the first `num_steps` batches; its state is the step, checkpointed with the model."""
-        return in_order(self.__getitem__, num_steps)
+        batch = self.sequences.training_batch(seed, start, stop, stratum.max_length)
+        return batch._replace(row=row.astype(np.int32))

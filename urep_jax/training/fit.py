@@ -15,6 +15,7 @@ import numpy as np
 import optax
 from jax.experimental import multihost_utils
 
+from urep_jax.core.mesh import WHOLE, Part
 from urep_jax.training.checkpoints import Checkpoints
 from urep_jax.training.layout import TableLayout
 from urep_jax.training.objective import Objective, Params, StepInfo, TrainState
@@ -37,8 +38,8 @@ class Batches(Protocol):
     def sequence_ids(self, step: int) -> list[str]:
         """Whose events make up batch `step`, for messages."""
 
-    def iterate(self, num_steps: int) -> grain.DatasetIterator:
-        """A checkpointable iterator over the first `num_steps` batches."""
+    def iterate(self, num_steps: int, part: Part = WHOLE) -> grain.DatasetIterator:
+        """A checkpointable iterator over some rows of the first `num_steps` batches."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -211,7 +212,7 @@ class _Loop:
         self.parallel, self.batches, self.cfg, self.checkpoints = parallel, batches, cfg, checkpoints
         self.steps_per_epoch = batches.steps_per_epoch
         self.num_steps = cfg.epochs * self.steps_per_epoch
-        self.iterator = batches.iterate(self.num_steps)
+        self.iterator = batches.iterate(self.num_steps, parallel.part)
         self.average: Params | None = None
         self.step = 0
         self.history: list[Epoch] = []

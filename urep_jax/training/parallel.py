@@ -11,7 +11,7 @@ import optax
 from jax.experimental import multihost_utils
 from jax.sharding import Mesh, PartitionSpec
 
-from urep_jax.core.mesh import DATA_AXIS, by_rows, check_rows, data_mesh, put, put_batch, replicated
+from urep_jax.core.mesh import DATA_AXIS, Part, by_rows, check_rows, data_mesh, own_part, put, put_batch, replicated
 from urep_jax.core.streams import name_key
 from urep_jax.training.layout import Layout, TableLayout, cut_back, fill_up, lay_out
 from urep_jax.training.learnt import where_learnt
@@ -47,7 +47,8 @@ class Parallel(NamedTuple):
         params: the parameters as a single copy that other compiled functions can read. Tables that are cut by rows
             stay so, and end in some rows of zeros that stand for nothing.
         mean: `mean(old, new, share)`: the parameters `share` of the way from old to new, where they lie.
-        put_batch: lays out a host batch; every process brings the whole batch, and lays out its own part.
+        part: which rows of each batch this process brings: those of its own devices.
+        put_batch: lays out a host batch, of which each process brings its part.
         key: the run's, above its streams: an argument of the step, so that seeds share one compiled program.
         step: `step(key, state, batch) -> (state, info)`; the given state is consumed.
         rows: how many rows each table has that stand for something.
@@ -61,6 +62,7 @@ class Parallel(NamedTuple):
     from_stored: Callable[[TrainState], TrainState]
     params: Callable[[TrainState], Params]
     mean: Callable[[Params, Params, float], Params]
+    part: Part
     put_batch: Callable[[Any], Any]
     key: jax.Array
     step: Step
@@ -273,6 +275,7 @@ def _sums(reading: Reading, params: Params, key: jax.Array, axis: str | None, me
 
 def _jit(layout: Layout, optimizer: optax.GradientTransformation, root: jax.Array) -> Parallel:
     mesh = data_mesh()
+    part = own_part(mesh)
     everywhere, lies = replicated(mesh), layout.shardings
     root = jax.random.wrap_key_data(put(jax.random.key_data(root), everywhere))
     whole = jax.eval_shape(partial(initial_state, layout.whole, optimizer), root)
@@ -293,7 +296,8 @@ def _jit(layout: Layout, optimizer: optax.GradientTransformation, root: jax.Arra
         from_stored=lambda state: state,
         params=lambda state: state.params,
         mean=jax.jit(_mean, out_shardings=lies.params),
-        put_batch=lambda batch: put_batch(batch, mesh),
+        part=part,
+        put_batch=lambda batch: put_batch(batch, mesh, part),
         key=root,
         step=step,
         rows=layout.rows,
@@ -301,20 +305,16 @@ def _jit(layout: Layout, optimizer: optax.GradientTransformation, root: jax.Arra
 
 
 def _pmap(layout: Layout, optimizer: optax.GradientTransformation, root: jax.Array) -> Parallel:
-    objective, local, process = layout.objective, jax.local_device_count(), jax.process_index()
+    objective, local = layout.objective, jax.local_device_count()
+    part = own_part(data_mesh())
 
     def replicate(tree: Any) -> Any:
         # As an argument: what a function closes over is compiled into it, number by number.
         return jax.pmap(lambda _, tree: tree, in_axes=(0, None), axis_name=_AXIS)(np.zeros(local), tree)
 
     def spread(batch: Any) -> Any:
-        check_rows(batch, jax.device_count())
-
-        def own(x: np.ndarray) -> np.ndarray:
-            rows = len(x) // jax.process_count()
-            return np.reshape(x[process * rows : (process + 1) * rows], (local, rows // local, *x.shape[1:]))
-
-        return jax.tree.map(own, batch)
+        check_rows(batch, jax.device_count(), part)
+        return jax.tree.map(lambda x: np.reshape(x, (local, len(x) // local, *x.shape[1:])), batch)
 
     def first(tree: Any) -> Any:
         return jax.tree.map(lambda x: x.addressable_shards[0].data.reshape(x.shape[1:]), tree)
@@ -343,6 +343,7 @@ def _pmap(layout: Layout, optimizer: optax.GradientTransformation, root: jax.Arr
         from_stored=replicate,
         params=lambda state: first(state).params,
         mean=_mean,
+        part=part,
         put_batch=spread,
         key=root,
         step=stepped,

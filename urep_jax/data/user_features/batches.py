@@ -7,7 +7,7 @@ import numpy as np
 import pyarrow as pa
 from jaxtyping import Bool, Float32, Int32, Int64
 
-from urep_jax.data.epochs import RowBatches
+from urep_jax.data.epochs import RowBatches, Rows
 
 Features = Callable[[Int64[np.ndarray, "B"]], Float32[np.ndarray, "B F"]]
 """`features(row)`: standardised x_u of some of the rows to train on; `x.__getitem__` where they are made already."""
@@ -46,8 +46,8 @@ class UserBatches(RowBatches[UserBatch]):
         super().__init__(np.arange(len(user_ids)), user_ids, batch_size, seed)
         self.features = features
 
-    def batch(self, row: Int64[np.ndarray, "B"], is_row: Bool[np.ndarray, "B"]) -> UserBatch:
+    def batch(self, rows: Rows) -> UserBatch:
         """Users of a batch; empty rows are zeros."""
-        x_NxF = self.features(row[is_row])
-        x_BxF = np.pad(x_NxF, ((0, len(row) - len(x_NxF)), (0, 0)))
-        return UserBatch(x_BxF, is_row, np.arange(len(row), dtype=np.int32))
+        x_NxF = self.features(rows.row[rows.is_row])
+        x_BxF = np.pad(x_NxF, ((0, len(rows.row) - len(x_NxF)), (0, 0)))
+        return UserBatch(x_BxF, rows.is_row, rows.place)
