@@ -38,6 +38,7 @@ SMALL: Mapping[str, Sequence[str]] = {
     "skip_gram": ["--playlists=40", "--rounds=1", "--steps=1"],
     "step_cost": ["--largest=10000", "--rounds=1", "--steps=1", "--batch-size=2", "--width=8"],
     "matmul_share": ["--users=64", "--rounds=1", "--steps=1", "--cases", "next_item", "--knobs", "model.width=16"],
+    "ranking": ["--largest=10000", "--users=8", "--rounds=1"],
     "user_vectors": ["--users=64", "--rounds=1", "--seconds=0.01", "--batch-size=32"],
     "input": ["--users=64", "--steps=2", "--repeats=2", "--batch-size=16", "--generated-only"],
     "ingest": ["--rows=1000"],

@@ -100,6 +100,9 @@ def _peers(results: Results) -> Iterator[list[str]]:
     systems |= {
         f"skip-gram, {name}": one["urep_jax"] for name, one in results.get("skip_gram", {}).get("skip_gram", {}).items()
     }
+    systems |= {
+        f"nearest of {items}": one["urep_jax"] for items, one in results.get("ranking", {}).get("ranking", {}).items()
+    }
     for name, one in systems.items():
         for key in one:
             if key.startswith("times_") and f"{key}_cpu" in one:
@@ -125,6 +128,8 @@ def _rates(results: Results) -> Iterator[list[str]]:
     for name in ("features", "inference", "training"):
         if own := results.get("user_vectors", {}).get("results", {}).get(name):
             yield [f"user vectors, {name}: users", f"{own['users_per_s']:,}"]
+    for items, own in results.get("ranking", {}).get("ranking", {}).items():
+        yield [f"nearest of {items} items: users", f"{own['urep_jax']['users_per_s']:,}"]
     for name, own in results.get("listeners", {}).get("listeners", {}).items():
         yield [f"world of listeners, {name}: steps", f"{own['steps_per_s']:,}"]
 

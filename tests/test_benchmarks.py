@@ -152,6 +152,13 @@ def test_online_parts() -> None:
     assert all(number > 0 for rates in results.values() for number in rates.values())
 
 
+def test_ranking() -> None:
+    (found,) = told("benchmarks.ranking", "--largest", "10000", "--users", "8", "--rounds", "2")["ranking"].values()
+    assert found["both"]["agree"] == 1, "both find the same"
+    assert found["urep_jax"]["users_per_s"] > 0
+    assert {"times_faiss", "times_faiss_cpu"} <= set(found["urep_jax"])
+
+
 def test_a_program_counts_its_products() -> None:
     @jax.jit
     def run(x: jax.Array, w: jax.Array) -> jax.Array:

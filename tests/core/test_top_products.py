@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from urep_jax.core import top_products as room
-from urep_jax.core.top_products import top_products
+from urep_jax.core.top_products import named, top_products
 
 
 @pytest.mark.parametrize("block_scores", [1, 12, 40, 1 << 24])
@@ -27,6 +27,15 @@ def test_matches_a_stable_sort(monkeypatch: pytest.MonkeyPatch, block_scores: in
     np.testing.assert_array_equal(
         np.where(expected_Bxk > -np.inf, rows, -1), np.where(expected_Bxk > -np.inf, order_Bxk, -1)
     )
+
+
+@pytest.mark.parametrize("first", [0, 3, 17])
+def test_lists_name_rows_of_any_block(first: int) -> None:
+    number = np.array([[0, 3, 4, 99], [20, 20, 99, 99], [99, 99, 99, 99]])
+    row = np.arange(first, first + 6)
+    expected = [[r in own for r in row] for own in number.tolist()]
+    assert named(number, jnp.asarray(row)).tolist() == expected
+    assert not named(np.zeros((3, 0), np.int32), jnp.asarray(row)).any()
 
 
 def test_ten_million_rows_take_no_more_room_than_a_million() -> None:

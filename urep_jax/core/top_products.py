@@ -1,6 +1,7 @@
 """The best rows of a table for some vectors, by their products, in memory that doesn't grow with the table."""
 
 from collections.abc import Callable
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -52,3 +53,15 @@ def top_products(
         return scores_Bxk, jnp.take_along_axis(row_BxK, place_Bxk, axis=1)
 
     return jax.lax.fori_loop(1, count, better, block(0))
+
+
+def named(number: Int[Any, "B X"], row: Int[Array, "C"]) -> Bool[Array, "B C"]:
+    """Which rows of a run B lists name, for `out` of `top_products`.
+
+    Args:
+        number: numbers of rows; any that isn't in the run names none.
+        row: numbers of the run's rows, one after the other.
+    """
+    column_BxX = jnp.where(number >= row[0], number - row[0], len(row))
+    nothing_BxC = jnp.zeros((len(number), len(row)), bool)
+    return nothing_BxC.at[jnp.arange(len(number))[:, None], column_BxX].set(True, mode="drop")

@@ -7,8 +7,11 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Bool, Float, Float32, Int, Int64
+from jaxtyping import Array, Float, Float32, Int, Int32, Int64
 from scipy.sparse import csr_array
+
+from urep_jax.core.top_products import named, top_products
+from urep_jax.serving.questions import power_of_two
 
 NONE = -1
 """The number of an item that isn't there."""
@@ -38,14 +41,14 @@ def exact_neighbours(
     without: csr_array | None = None,
     portion: int = 512,
 ) -> Neighbours:
-    """The k items with the largest dot products: every one is looked at.
+    """The k items with the largest dot products: every one is looked at, in blocks, and no scores are kept.
 
     Args:
         users: vectors of users.
         items: vectors of items.
         k: how many, at least 1.
         without: N x V, not 0 where an item is out of the question for a user.
-        portion: users who are looked at once, at least 1; it changes no result, and memory is of portion x V scores.
+        portion: users who are looked at once, at least 1; it changes no result.
 
     Raises:
         ValueError: if a number is out of range, or a vector holds what is no number.
@@ -61,10 +64,8 @@ def exact_neighbours(
         count = own.stop - own.start
         # The last portion is filled up, so that one program serves them all.
         users_BxD = np.pad(users[own], ((0, portion - count), (0, 0)))
-        out_BxV = np.zeros((portion, len(items)), bool)
-        if without is not None:
-            out_BxV[:count] = without[own].toarray() != 0
-        score_Bxk, item_Bxk = jax.device_get(_nearest(users_BxD, items_VxD, out_BxV, k=most))
+        out_BxX = np.zeros((portion, 0), np.int32) if without is None else _listed(without[own], portion)
+        score_Bxk, item_Bxk = jax.device_get(_nearest(users_BxD, items_VxD, out_BxX, k=most))
         found.score[own, :most] = score_Bxk[:count]
         found.item[own, :most] = np.where(np.isneginf(score_Bxk[:count]), NONE, item_Bxk[:count])
     return found
@@ -140,7 +141,18 @@ def _check(users: np.ndarray, items: np.ndarray, k: int) -> None:
 
 @partial(jax.jit, static_argnames="k")
 def _nearest(
-    users: Float[Any, "B D"], items: Float[Array, "V D"], out: Bool[Any, "B V"], *, k: int
+    users: Float[Any, "B D"], items: Float[Array, "V D"], out: Int[Any, "B X"], *, k: int
 ) -> tuple[Float[Array, "B k"], Int[Array, "B k"]]:
-    scores_Bxk, item_Bxk = jax.lax.top_k(jnp.where(out, -jnp.inf, users @ items.T), k)
-    return scores_Bxk, item_Bxk
+    return top_products(users, items, k, partial(named, out))
+
+
+def _listed(without: csr_array, rows: int) -> Int32[np.ndarray, "B X"]:
+    """Numbers of the columns that aren't 0, in so many rows, as wide as a power of two; what is over is past the last.
+
+    Of widths that are powers of two there are few, and so are the programs that are compiled.
+    """
+    row, column = without.nonzero()
+    count_B = np.bincount(row, minlength=rows)
+    listed_BxX = np.full((rows, power_of_two(int(count_B.max(initial=0)))), without.shape[1], np.int32)
+    listed_BxX[row, np.arange(len(row)) - (np.cumsum(count_B) - count_B)[row]] = column
+    return listed_BxX

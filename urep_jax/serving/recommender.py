@@ -10,13 +10,12 @@ from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 import pyarrow as pa
 from jaxtyping import Array, Bool, Float, Float32, Int, Int32
 
 from urep_jax.core.spaces import Space, text_arrays, trained_space
-from urep_jax.core.top_products import top_products
+from urep_jax.core.top_products import named, top_products
 from urep_jax.core.types import Feedback
 from urep_jax.data.sequences import Batch, SequenceConfig
 from urep_jax.data.vocabulary import FIRST_ITEM, PAD, UNKNOWN, UNKNOWN_STATION, Vocabulary
@@ -282,10 +281,7 @@ def best_items(
     """
 
     def out(row_C: Int[Array, "C"]) -> Bool[Array, "B C"]:
-        column_BxX = jnp.where(excluded >= row_C[0], excluded - row_C[0], len(row_C))
-        nothing_BxC = jnp.zeros((len(vectors), len(row_C)), bool)
-        out_BxC = nothing_BxC.at[jnp.arange(len(vectors))[:, None], column_BxX].set(True, mode="drop")
-        out_BxC |= row_C < FIRST_ITEM
+        out_BxC = named(excluded, row_C) | (row_C < FIRST_ITEM)
         return out_BxC if allowed is None else out_BxC | ~allowed[row_C]
 
     return top_products(vectors, params["tables"]["item"], k, out)
