@@ -8,8 +8,8 @@ lies in FOLDER as SYSTEM/SEED.jsonl and isn't made again; one that was stopped i
     pip install torch==2.13.0 && pip install "rectools[torch]==0.19.0" torch==2.13.0      # in an environment of its own
 
 SYSTEMS are recipes of ours, which train for as many epochs as they say, and RecTools', which train until ten epochs
-have brought nothing or the time is up: its SASRec as it comes, but for width 128 and 200 positions; and that with the
-batches of 16 that our `next_item` takes.
+have brought nothing or the time is up: `rectools_sasrec`, `rectools_bert4rec` and `rectools_hstu`, as they come but for
+width 128 and 200 positions.
 """
 
 import argparse
@@ -32,7 +32,10 @@ from urep_jax.data.prepare import prepare
 
 REFERENCE = "rectools_sasrec"
 MINUTES = (3, 10, 60)
-_AS_IT_COMES: Mapping[str, str | float] = {
+RECTOOLS = {REFERENCE: "sasrec", "rectools_bert4rec": "bert4rec", "rectools_hstu": "hstu"}
+"""RecTools' models, by the names of their systems."""
+
+_AS_THEY_COME: Mapping[str, str | float] = {
     "loss": "softmax",
     "n-negatives": 1,
     "width": 128,
@@ -44,8 +47,8 @@ _AS_IT_COMES: Mapping[str, str | float] = {
     "max-length": 200,
     "patience": 10,
 }
-RECTOOLS = {REFERENCE: _AS_IT_COMES, "rectools_sasrec_16": {**_AS_IT_COMES, "batch-size": 16}}
-_RECTOOLS_SCRIPT = Path(__file__).parent / "rectools_frontier.py"
+_ROOT = Path(__file__).parents[1]
+"""Where another interpreter finds this package, of which it reads what is RecTools' alone."""
 _MALLOC = "GLIBC_TUNABLES"
 # As `experiments.run` has it, and as torch is fastest here: with memory that the C library keeps (README.md).
 _OURS, _TORCHS = (
@@ -80,7 +83,8 @@ class Bench:
         print(f"{system}, seed {seed}", file=sys.stderr)
         begun = path.with_suffix(".begun")
         with begun.open("w") as lines:
-            subprocess.run(command, check=True, stdout=lines, env=os.environ | {_MALLOC: malloc})
+            env = os.environ | {_MALLOC: malloc, "PYTHONPATH": str(_ROOT)}
+            subprocess.run(command, check=True, stdout=lines, env=env)
         begun.rename(path)
 
     def curves(self) -> dict[str, dict[str, Curve]]:
@@ -97,9 +101,10 @@ class Bench:
         return [sys.executable, "-m", "benchmarks.frontier_recipe", *data, *own]
 
     def _rectools(self, python: Path, system: str, seed: int, seconds: float) -> list[str]:
-        options = {**RECTOOLS[system], "seed": seed, "seconds": seconds, "threads": describe()["cores"]}
+        model, cores = RECTOOLS[system], describe()["cores"]
+        options = {**_AS_THEY_COME, "model": model, "seed": seed, "seconds": seconds, "threads": cores}
         told = [f"--{name}={value}" for name, value in options.items()]
-        return [str(python), str(_RECTOOLS_SCRIPT), str(self._for_rectools), *told]
+        return [str(python), "-m", "benchmarks.rectools_frontier", str(self._for_rectools), *told]
 
 
 def _write_lists(log: EventLog, split: Split, folder: Path) -> None:

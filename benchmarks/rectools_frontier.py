@@ -1,4 +1,4 @@
-"""RecTools' side of `benchmarks.frontier`: its SASRec that trains, and where asked items stand after each epoch.
+"""RecTools' side of `benchmarks.frontier`: a model of its that trains, and where asked items stand after each epoch.
 
 Runs in an environment of its own and imports nothing of ours. Reads the folder that `benchmarks.frontier` writes, and
 prints the lines that `benchmarks.frontier_recipe` does. It trains until as many epochs have passed without a better
@@ -8,17 +8,16 @@ NDCG@10 as it is told, or so many seconds.
 import argparse
 import json
 import time
-import warnings
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
-import pandas as pd
-import torch
 from pytorch_lightning import Callback, LightningModule, Trainer, seed_everything
 from rectools import Columns
 from rectools.dataset import Dataset
-from rectools.models import SASRecModel
+from rectools.models.nn.transformers.base import TransformerModelBase
+
+from benchmarks.rectools_models import add_options, build, dataset
 
 K = 10
 
@@ -29,7 +28,7 @@ class Ask(Callback):
     def __init__(self, validation: "Questions", test: "Questions", patience: int, seconds: float) -> None:
         self.validation, self.test, self.patience, self.limit = validation, test, patience, seconds
         self.tested = ""
-        self.model: SASRecModel | None = None
+        self.model: TransformerModelBase | None = None
         self.begun, self.asking, self.best, self.stale = time.perf_counter(), 0.0, 0.0, 0
 
     def __deepcopy__(self, memo: dict) -> "Ask":
@@ -79,56 +78,25 @@ def told(places: np.ndarray) -> str:
 
 
 def interactions(folder: Path, name: str) -> Dataset:
-    """Lists of items in order, as RecTools wants them; only the order of its times is looked at."""
+    """Lists of items in order; of their times only the order is known."""
     user, item = np.load(folder / f"{name}.npy")
-    moment = pd.to_datetime(np.arange(len(user)), unit="s")
-    return Dataset.construct(
-        pd.DataFrame({Columns.User: user, Columns.Item: item, Columns.Weight: 1, Columns.Datetime: moment})
-    )
+    return dataset(user, item, np.arange(len(user)))
 
 
 def main() -> None:
     """Train once."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("folder", type=Path)
-    for name in ("width", "blocks", "heads", "max-length", "batch-size", "threads", "n-negatives", "seed", "patience"):
+    add_options(parser)
+    for name in ("seed", "patience"):
         parser.add_argument(f"--{name}", type=int, required=True)
-    for name in ("dropout", "learning-rate", "seconds"):
-        parser.add_argument(f"--{name}", type=float, required=True)
-    parser.add_argument("--loss", choices=["softmax", "BCE", "gBCE", "sampled_softmax"], required=True)
+    parser.add_argument("--seconds", type=float, required=True)
     given = parser.parse_args()
-    warnings.simplefilter("ignore")
-    torch.set_num_threads(given.threads)
     seed_everything(given.seed)
     validation, test = (Questions.read(given.folder, name) for name in ("validation", "test"))
     ask = Ask(validation, test, given.patience, given.seconds)
-
-    def trainer() -> Trainer:
-        return Trainer(
-            max_epochs=1_000_000,
-            accelerator="cpu",
-            logger=False,
-            enable_checkpointing=False,
-            enable_progress_bar=False,
-            enable_model_summary=False,
-            callbacks=[ask],
-        )
-
-    model = SASRecModel(
-        n_blocks=given.blocks,
-        n_heads=given.heads,
-        n_factors=given.width,
-        dropout_rate=given.dropout,
-        session_max_len=given.max_length,
-        loss=given.loss,
-        n_negatives=given.n_negatives,
-        gbce_t=0.75,
-        lr=given.learning_rate,
-        batch_size=given.batch_size,
-        get_trainer_func=trainer,
-    )
-    ask.model = model
-    model.fit(interactions(given.folder, "train"))
+    ask.model = build(given, ask)
+    ask.model.fit(interactions(given.folder, "train"))
     print(json.dumps({"test": ask.tested}), flush=True)
 
 

@@ -1,4 +1,4 @@
-"""Training positions/s of our causal model under each loss, beside RecTools' SASRec under its own in the same run.
+"""Training positions/s of our model under each loss, beside RecTools' models under their own in the same run.
 
     pip install torch==2.13.0 && pip install "rectools[torch]==0.19.0" torch==2.13.0      # in an environment of its own
     python -m benchmarks.training --rectools ENVIRONMENT/bin/python
@@ -6,7 +6,8 @@
 Both train on the same log (MovieLens-1M if `UREP_DATA` holds it, every rating a positive interaction; otherwise a
 generated look-alike), with the same width, length, batch, blocks, heads, expansion and dropout, on the same cores. Each
 system is a process of its own that trains a few batches whenever it is its turn, so that whatever else the machine does
-falls on all of them. A position is a real target: padding is not counted on either side. Losses are told for the first
+falls on all of them. A position is a real target: padding is not counted on either side, nor what a model of gaps
+(`cloze_softmax`, RecTools' BERT4Rec) sees and isn't asked about. Losses are told for the first
 round and the last: both sides begin at what chance gives, and have to come down alike for the rates to mean the same.
 """
 
@@ -26,15 +27,16 @@ from benchmarks import logs
 from benchmarks.machine import describe
 
 WIDTH, BLOCKS, HEADS, EXPANSION, MAX_LENGTH, BATCH, DROPOUT = 128, 2, 1, 1, 200, 128, 0.2
-_RECTOOLS_SCRIPT = Path(__file__).parent / "rectools_sasrec.py"
+LEARNING_RATE = 1e-3
 
 
 class Case(NamedTuple):
-    """A loss, its negatives, and whether the whole batch has to share them."""
+    """A loss, its negatives, whether the whole batch has to share them, and what is asked: the next item, or gaps."""
 
     loss: Literal["softmax", "bce", "gbce", "sampled_softmax"]
     k_negatives: int = 1
     shared_by_batch: bool = False
+    tasks: Literal["next", "cloze"] = "next"
 
 
 CASES = {
@@ -43,20 +45,29 @@ CASES = {
     "sampled_softmax_256": Case("sampled_softmax", 256),
     "sampled_softmax_256_shared": Case("sampled_softmax", 256, shared_by_batch=True),
     "gbce_256_shared": Case("gbce", 256, shared_by_batch=True),
+    "cloze_softmax": Case("softmax", tasks="cloze"),
 }
 
 
 class RecToolsCase(NamedTuple):
-    """A loss of RecTools, and the negatives that it draws for each position."""
+    """A loss of RecTools, the negatives that it draws for each position, and its model."""
 
     loss: Literal["softmax", "sampled_softmax", "gBCE"]
     n_negatives: int = 1
+    model: Literal["sasrec", "bert4rec", "hstu"] = "sasrec"
+
+    @property
+    def tasks(self) -> Literal["next", "cloze"]:
+        """What its model asks."""
+        return "cloze" if self.model == "bert4rec" else "next"
 
 
 RECTOOLS_CASES = {
     "rectools_softmax": RecToolsCase("softmax"),
     "rectools_sampled_softmax_256": RecToolsCase("sampled_softmax", 256),
     "rectools_gbce_256": RecToolsCase("gBCE", 256),
+    "rectools_bert4rec": RecToolsCase("softmax", model="bert4rec"),
+    "rectools_hstu": RecToolsCase("softmax", model="hstu"),
 }
 
 
@@ -67,6 +78,8 @@ class System:
         self._command = command
         # As `experiments.run` does for itself; the C library reads it when a process starts.
         env = os.environ | ({"GLIBC_TUNABLES": "glibc.malloc.hugetlb=1"} if huge_pages else {})
+        # RecTools' interpreter finds this package so, of which it reads what is RecTools' alone.
+        env["PYTHONPATH"] = str(Path(__file__).parents[1])
         self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=env)
         # Waited for, so that no two systems compile or warm up at a time.
         self.train(2)
@@ -111,7 +124,7 @@ def serve(folder: Path, case: Case, strata: int, batch_size: int) -> None:
     log = load_log(folder)
     split = logs.all_trains(log)
     vocabulary = build_vocabulary(log, split)
-    sequences = Sequences(log, vocabulary, SequenceConfig(MAX_LENGTH, inputs=("up",), p_hard=0.0, tasks="next"))
+    sequences = Sequences(log, vocabulary, SequenceConfig(MAX_LENGTH, inputs=("up",), p_hard=0.0, tasks=case.tasks))
     batches = TrainingBatches(sequences, split, batch_size, seed=0, strata=strata)
     model = TransformerConfig(
         num_items=len(vocabulary.item_ids),
@@ -121,13 +134,13 @@ def serve(folder: Path, case: Case, strata: int, batch_size: int) -> None:
         heads=HEADS,
         expansion=EXPANSION,
         dropout=DROPOUT,
-        attention="causal",
+        attention="causal" if case.tasks == "next" else "bidirectional",
         feedback=False,
     )
     # The larger the batch is said to be, the further its positions share: past MAX_DRAWN_IDS rows, all of them do.
     loss = LossConfig(case.loss, case.k_negatives, batch_size=MAX_DRAWN_IDS if case.shared_by_batch else batch_size)
     sampler = negative_sampler(item_counts(log, split, vocabulary))
-    parallel = parallelize(negative_feedback_objective(model, loss, sampler), adam(1e-3), 0, batch_size)
+    parallel = parallelize(negative_feedback_objective(model, loss, sampler), adam(LEARNING_RATE), 0, batch_size)
     iterator = batches.iterate(sys.maxsize)
     state = parallel.init()
     jitted: Any = parallel.step
@@ -175,7 +188,7 @@ def times(peer: str, ours: list[dict[str, Any]], theirs: list[dict[str, Any]], c
 
 
 def summary(turns: dict[str, list[dict[str, Any]]], steps: int) -> dict[str, dict[str, Any]]:
-    """Rates of each system, and ours to each of RecTools' in each round: by the clock, and by the time threads ran.
+    """Rates of each system, and ours to each of RecTools' that asks alike: by the clock, and by the time threads ran.
 
     On a machine that does other things besides, the second is the steadier.
     """
@@ -191,7 +204,7 @@ def summary(turns: dict[str, list[dict[str, Any]]], steps: int) -> dict[str, dic
             "loss_first_to_last": [round(own[0]["loss"], 3), round(own[-1]["loss"], 3)],
         }
         for peer in RECTOOLS_CASES:
-            if name in CASES and peer in turns:
+            if name in CASES and peer in turns and CASES[name].tasks == RECTOOLS_CASES[peer].tasks:
                 results[name] |= times(peer, own, turns[peer], "positions")
     return results
 
@@ -235,11 +248,11 @@ def main() -> None:
         systems = {name: System([*ours, name, f"{folder}/log"], ordinary != "all") for name in arguments.cases}
         if arguments.rectools:
             size = {"width": WIDTH, "blocks": BLOCKS, "heads": HEADS, "max-length": MAX_LENGTH, "dropout": DROPOUT}
-            size |= {"batch-size": arguments.batch_size, "threads": arguments.threads}
+            size |= {"batch-size": arguments.batch_size, "threads": arguments.threads, "learning-rate": LEARNING_RATE}
             for name in arguments.rectools_cases:
                 case = {key.replace("_", "-"): value for key, value in RECTOOLS_CASES[name]._asdict().items()}
                 options = [f"--{key}={value}" for key, value in (size | case).items()]
-                command = [arguments.rectools, str(_RECTOOLS_SCRIPT), f"{folder}/log", *options]
+                command = [arguments.rectools, "-m", "benchmarks.rectools_training", f"{folder}/log", *options]
                 systems[name] = System(command, ordinary == "none")
         results = summary(measure(systems, arguments.rounds, arguments.steps), arguments.steps)
         for name, system in systems.items():

@@ -12,7 +12,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from benchmarks import off_policy, overview, programs, scale, step_cost
+from benchmarks import off_policy, overview, programs, scale, step_cost, training
 from benchmarks.__main__ import main as run_all
 from tests.agents.small_world import PARAMS, small_world
 from urep_jax.training.layout import TableLayout
@@ -60,6 +60,20 @@ def test_training() -> None:
     for result in answer["training"].values():
         assert set(result) == RATES | {"compile_s", "peak_rss_gib", "loss_first_to_last"}
         assert 0 < result["positions_per_batch"] <= 4 * 199
+
+
+def test_rates_are_compared_where_the_same_is_asked() -> None:
+    def turns(positions: int) -> list[dict[str, Any]]:
+        return [{"seconds": 2.0, "cpu_seconds": 4.0, "positions": positions, "loss": 1.0}] * 3
+
+    systems = {"softmax": 300, "cloze_softmax": 40, "rectools_softmax": 100, "rectools_bert4rec": 10}
+    told = training.summary({name: turns(positions) for name, positions in systems.items()}, 1)
+    ratios = {name: {key: one[key] for key in one if key.startswith("times")} for name, one in told.items()}
+    assert {name for name, found in ratios.items() if found} == {"softmax", "cloze_softmax"}
+    assert ratios["softmax"]["times_rectools_softmax"] == 3
+    assert ratios["cloze_softmax"]["times_rectools_bert4rec_cpu"] == 4
+    assert all("bert4rec" in key for key in ratios["cloze_softmax"])
+    assert not any("bert4rec" in key for key in ratios["softmax"])
 
 
 def test_step_cost() -> None:

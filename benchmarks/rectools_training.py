@@ -1,4 +1,4 @@
-"""RecTools' SASRec, trained as many batches as it is told: the other side of `benchmarks.training`.
+"""RecTools' models, trained as many batches as they are told: the other side of `benchmarks.training`.
 
 Runs in an environment of its own and imports nothing of ours. Speaks over pipes: for each number of batches read from
 standard input it trains as many and prints one line of JSON, and a last line when standard input ends.
@@ -9,17 +9,15 @@ import json
 import resource
 import sys
 import time
-import warnings
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pandas as pd
 import torch
 from pytorch_lightning import Callback, LightningModule, Trainer
-from rectools import Columns
 from rectools.dataset import Dataset
-from rectools.models import SASRecModel
+
+from benchmarks.rectools_models import add_options, build, dataset
 
 
 class Lockstep(Callback):
@@ -65,49 +63,18 @@ def finish() -> None:
     raise SystemExit(0)
 
 
-def interactions(folder: Path) -> pd.DataFrame:
-    """The columns of a log written by `urep_jax.data.log.save_log`, as RecTools wants them."""
+def interactions(folder: Path) -> Dataset:
+    """A log written by `urep_jax.data.log.save_log`."""
     offsets, item, seconds = (np.load(folder / f"{name}.npy") for name in ("offsets", "item", "timestamp"))
-    user = np.repeat(np.arange(len(offsets) - 1), np.diff(offsets))
-    return pd.DataFrame(
-        {Columns.User: user, Columns.Item: item, Columns.Weight: 1, Columns.Datetime: pd.to_datetime(seconds, unit="s")}
-    )
+    return dataset(np.repeat(np.arange(len(offsets) - 1), np.diff(offsets)), item, seconds)
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("log", type=Path)
-    for name in ("width", "blocks", "heads", "max-length", "batch-size", "threads", "n-negatives"):
-        parser.add_argument(f"--{name}", type=int, required=True)
-    parser.add_argument("--dropout", type=float, required=True)
-    parser.add_argument("--loss", choices=["softmax", "sampled_softmax", "gBCE"], required=True)
-    arguments = parser.parse_args()
-    warnings.simplefilter("ignore")
-    torch.set_num_threads(arguments.threads)
-
-    def trainer() -> Trainer:
-        return Trainer(
-            max_epochs=1_000_000,
-            accelerator="cpu",
-            logger=False,
-            enable_checkpointing=False,
-            enable_progress_bar=False,
-            enable_model_summary=False,
-            callbacks=[Lockstep()],
-        )
-
-    SASRecModel(
-        n_blocks=arguments.blocks,
-        n_heads=arguments.heads,
-        n_factors=arguments.width,
-        dropout_rate=arguments.dropout,
-        session_max_len=arguments.max_length,
-        loss=arguments.loss,
-        n_negatives=arguments.n_negatives,
-        gbce_t=0.75,
-        batch_size=arguments.batch_size,
-        get_trainer_func=trainer,
-    ).fit(Dataset.construct(interactions(arguments.log)))
+    add_options(parser)
+    given = parser.parse_args()
+    build(given, Lockstep()).fit(interactions(given.log))
 
 
 if __name__ == "__main__":
