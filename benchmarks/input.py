@@ -21,8 +21,10 @@ from urep_jax.data.vocabulary import build_vocabulary
 _WARM_UP = 5
 
 
-def measure(log: EventLog, p_hard: float, steps: int, repeats: int, batch_size: int) -> dict[str, float | int]:
-    """Read `steps` batches, several times."""
+def measure(
+    log: EventLog, p_hard: float, steps: int, repeats: int, batch_size: int, readers: int
+) -> dict[str, float | int]:
+    """Read `steps` batches, several times, by so many threads."""
     split = logs.all_trains(log)
     before = time.perf_counter()
     sequences = Sequences(log, build_vocabulary(log, split), SequenceConfig(p_hard=p_hard))
@@ -30,7 +32,7 @@ def measure(log: EventLog, p_hard: float, steps: int, repeats: int, batch_size: 
     setup_s = time.perf_counter() - before
     rates, events = [], 0
     for _ in range(repeats):
-        iterator = batches.iterate(_WARM_UP + steps)
+        iterator = batches.iterate(_WARM_UP + steps, readers=readers)
         for _ in range(_WARM_UP):
             next(iterator)
         before = time.perf_counter()
@@ -43,6 +45,7 @@ def measure(log: EventLog, p_hard: float, steps: int, repeats: int, batch_size: 
         "fastest_events_per_s": round(max(rates)),
         "events_per_batch": round(events / steps),
         "ms_per_batch": round(1000 * events / steps / statistics.median(rates), 2),
+        "us_per_row": round(1e6 * events / steps / statistics.median(rates) / batch_size, 1),
         "setup_s": round(setup_s, 3),
     }
 
@@ -52,18 +55,20 @@ def main() -> None:
     parser.add_argument("--steps", type=int, default=200)
     parser.add_argument("--repeats", type=int, default=7)
     parser.add_argument("--batch-size", type=int, default=128)
+    parser.add_argument("--readers", type=int, default=1, help="threads that make batches")
     parser.add_argument("--users", type=int, default=logs.MOVIELENS_USERS, help="users of the generated log")
     parser.add_argument("--generated-only", action="store_true", help="leave MovieLens-1M out")
     arguments = parser.parse_args()
     found = [logs.generated(arguments.users)]
     if (source := logs.movielens_events()) and not arguments.generated_only:
         found.append(logs.read_events(source))
+    shape = (arguments.steps, arguments.repeats, arguments.batch_size, arguments.readers)
     results = {
         log.name: {
             "users": log.num_sequences,
             "events": log.num_events,
             **{
-                name: measure(log, p_hard, arguments.steps, arguments.repeats, arguments.batch_size)
+                name: measure(log, p_hard, *shape)
                 for name, p_hard in {"random_negatives": 0.0, "hard_negatives": 1.0}.items()
             },
         }

@@ -113,6 +113,7 @@ class Recipe:
                 checkpoint_every=train.checkpoint_every,
                 average=train.average,
                 table_layout=train.table_layout,
+                readers=train.readers,
             ),
             learning_rate=train.learning_rate,
             optimizer=train.optimizer,

@@ -78,10 +78,12 @@ def test_a_long_sequence_is_cropped_anywhere_a_short_one_nowhere() -> None:
     assert {int((long.feedback != Feedback.NONE).sum()) for _, long in crops} == {10}
 
 
-def test_a_restored_iterator_goes_on_at_every_step() -> None:
+@pytest.mark.parametrize("readers", [1, 3])
+def test_a_restored_iterator_goes_on_at_every_step(readers: int) -> None:
+    """However many threads read, before and after."""
     batches = batches_of(listeners([5] * 11))
     expected = [batches[step] for step in range(7)]
-    iterator = batches.iterate(7)
+    iterator = batches.iterate(7, readers=readers)
     for step in range(7):
         state = iterator.get_state()
         fresh = batches.iterate(7)

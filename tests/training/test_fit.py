@@ -216,6 +216,14 @@ def test_the_step_is_traced_once(tmp_path: Path, mode: str, tables: TableMode) -
     assert after_steps[0] == after_steps[-1] > 0
 
 
+def test_how_many_read_changes_nothing(tmp_path: Path) -> None:
+    one, three = (tiny_fit(tmp_path / str(readers), readers=readers) for readers in (1, 3))
+    jax.tree.map(np.testing.assert_array_equal, one.params, three.params)
+    assert [epoch.loss for epoch in one.history] == [epoch.loss for epoch in three.history]
+    with pytest.raises(ValueError, match="readers is 0, but must be at least 1"):
+        FitConfig(readers=0)
+
+
 @pytest.mark.parametrize("slow", ["input", "step"])
 def test_time_without_input_is_told(tmp_path: Path, slow: str) -> None:
     """Waiting for input counts while the device has nothing to do, and not while a step goes on."""
@@ -226,13 +234,13 @@ def test_time_without_input_is_told(tmp_path: Path, slow: str) -> None:
     class Batches:
         batch_size, steps_per_epoch, sequence_ids = batches.batch_size, batches.steps_per_epoch, batches.sequence_ids
 
-        def iterate(self, num_steps: int, part: Part) -> Any:
+        def iterate(self, num_steps: int, part: Part, readers: int) -> Any:
             def make(step: int) -> Any:
                 if slow == "input":
                     nap()
                 return batches.read(step, part)
 
-            return in_order(make, num_steps)
+            return in_order(make, num_steps, readers)
 
     def loss(*args: Any) -> Any:
         if slow == "step":

@@ -70,10 +70,15 @@ class OneAhead(Generic[EpochT]):
         return wanted.result()
 
 
-def in_order(batch: Callable[[int], object], num_steps: int) -> grain.DatasetIterator:
-    """A Grain iterator over batches 0 to `num_steps - 1`; its state is the step, checkpointed with the model."""
-    # One reading thread: a batch is made whole by NumPy, and more threads only contend for the interpreter.
-    options = grain.ReadOptions(num_threads=1, prefetch_buffer_size=4)
+def in_order(batch: Callable[[int], object], num_steps: int, readers: int = 1) -> grain.DatasetIterator:
+    """A Grain iterator over batches 0 to `num_steps - 1`; its state is the step, checkpointed with the model.
+
+    Args:
+        batch: makes the batch of a step; several threads may call it at a time.
+        num_steps: how many there are.
+        readers: threads that make batches ahead. However many there are, the order and the state are the same.
+    """
+    options = grain.ReadOptions(num_threads=readers, prefetch_buffer_size=max(4, 2 * readers))
     return iter(grain.MapDataset.range(num_steps).map(batch).to_iter_dataset(options))
 
 
@@ -103,9 +108,9 @@ class BatchesByStep(ABC, Generic[BatchT]):
         """All of batch `step`."""
         return self.read(step, WHOLE)
 
-    def iterate(self, num_steps: int, part: Part = WHOLE) -> grain.DatasetIterator:
+    def iterate(self, num_steps: int, part: Part = WHOLE, readers: int = 1) -> grain.DatasetIterator:
         """A Grain iterator over the first `num_steps` batches; its state is the step, checkpointed with the model."""
-        return in_order(partial(self.read, part=part), num_steps)
+        return in_order(partial(self.read, part=part), num_steps, readers)
 
 
 class Rows(NamedTuple):

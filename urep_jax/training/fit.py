@@ -38,8 +38,8 @@ class Batches(Protocol):
     def sequence_ids(self, step: int) -> list[str]:
         """Whose events make up batch `step`, for messages."""
 
-    def iterate(self, num_steps: int, part: Part = WHOLE) -> grain.DatasetIterator:
-        """A checkpointable iterator over some rows of the first `num_steps` batches."""
+    def iterate(self, num_steps: int, part: Part = WHOLE, readers: int = 1) -> grain.DatasetIterator:
+        """A checkpointable iterator over some rows of the first `num_steps` batches, made by so many threads."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -52,6 +52,7 @@ class FitConfig:
         seed: names every random stream of the run.
         parallel: `jit` or `pmap`.
         table_layout: how tables lie on the devices (`training.layout`).
+        readers: threads that make batches ahead; it changes no result.
         checkpoint_every: steps between checkpoints within an epoch; there is one after each epoch besides.
         converged_within: an epoch has converged if its validation is within this of the best.
         average: weight of the past, from 0 up to, but not, 1, in the running mean of the parameters that is taken at
@@ -69,9 +70,10 @@ class FitConfig:
     converged_within: float = 0.002
     average: float = 0.0
     table_layout: TableLayout = "copies"
+    readers: int = 1
 
     def __post_init__(self) -> None:
-        for name in ("epochs", "patience", "checkpoint_every"):
+        for name in ("epochs", "patience", "checkpoint_every", "readers"):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} is {getattr(self, name)}, but must be at least 1")
         if self.seed < 0:
@@ -212,7 +214,7 @@ class _Loop:
         self.parallel, self.batches, self.cfg, self.checkpoints = parallel, batches, cfg, checkpoints
         self.steps_per_epoch = batches.steps_per_epoch
         self.num_steps = cfg.epochs * self.steps_per_epoch
-        self.iterator = batches.iterate(self.num_steps, parallel.part)
+        self.iterator = batches.iterate(self.num_steps, parallel.part, cfg.readers)
         self.average: Params | None = None
         self.step = 0
         self.history: list[Epoch] = []
