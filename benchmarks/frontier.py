@@ -9,17 +9,20 @@ lies in FOLDER as SYSTEM/SEED.jsonl and isn't made again; one that was stopped i
 
 SYSTEMS are recipes of ours, which train for as many epochs as they say, and RecTools', which train until ten epochs
 have brought nothing or the time is up: `rectools_sasrec`, `rectools_bert4rec` and `rectools_hstu`, as they come but for
-width 128 and 200 positions.
+width 128 and 200 positions. A recipe may have knobs, as of `experiments.run`, and a name of its own:
+"sparse: sasrec train.tables=sparse".
 """
 
 import argparse
 import dataclasses
 import json
 import os
+import shlex
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 
@@ -32,6 +35,7 @@ from urep_jax.data.prepare import prepare
 
 REFERENCE = "rectools_sasrec"
 MINUTES = (3, 10, 60)
+_SYSTEMS = (REFERENCE, "gsasrec", "next_item_quick", "next_item")
 RECTOOLS = {REFERENCE: "sasrec", "rectools_bert4rec": "bert4rec", "rectools_hstu": "hstu"}
 """RecTools' models, by the names of their systems."""
 
@@ -57,6 +61,37 @@ _OURS, _TORCHS = (
 )
 
 
+class System(NamedTuple):
+    """What trains.
+
+    Attributes:
+        name: how it is told, and the name of its folder.
+        recipe: one of ours, or one of `RECTOOLS`.
+        knobs: what is otherwise than in the recipe.
+    """
+
+    name: str
+    recipe: str
+    knobs: tuple[str, ...]
+
+    @classmethod
+    def of(cls, text: str) -> "System":
+        """Read `RECIPE`, or `NAME: RECIPE KNOB=VALUE...`.
+
+        Raises:
+            argparse.ArgumentTypeError: if there is no recipe, the name isn't that of a folder, or RecTools' has knobs.
+        """
+        name, told, rest = text.rpartition(": ")
+        words = shlex.split(rest)
+        name = name if told else rest.strip()
+        if not words or Path(name).name != name or name in ("", ".", ".."):
+            form = "RECIPE, or NAME: RECIPE KNOB=VALUE..., with no / in NAME"
+            raise argparse.ArgumentTypeError(f"{text!r} is no system; write {form}")
+        if words[0] in RECTOOLS and words[1:]:
+            raise argparse.ArgumentTypeError(f"{text!r} has knobs, but {words[0]} takes none; leave them out")
+        return cls(name, words[0], tuple(words[1:]))
+
+
 class Bench:
     """The published lists, and whoever trains on them."""
 
@@ -70,17 +105,17 @@ class Bench:
         self._for_rectools = folder / "workspace" / "rectools"
         _write_lists(log, extended, self._for_rectools)
 
-    def train(self, system: str, seed: int, rectools: Path | None, seconds: float, knobs: Sequence[str]) -> None:
+    def train(self, system: System, seed: int, rectools: Path | None, seconds: float) -> None:
         """Train one system with one seed, if that isn't done yet."""
-        path = self._folder / system / f"{seed}.jsonl"
+        path = self._folder / system.name / f"{seed}.jsonl"
         if path.exists():
             return
         path.parent.mkdir(parents=True, exist_ok=True)
         if rectools is None:
-            command, malloc = self._recipe(system, seed, knobs), _OURS
+            command, malloc = self._recipe(system, seed), _OURS
         else:
             command, malloc = self._rectools(rectools, system, seed, seconds), _TORCHS
-        print(f"{system}, seed {seed}", file=sys.stderr)
+        print(f"{system.name}, seed {seed}", file=sys.stderr)
         begun = path.with_suffix(".begun")
         with begun.open("w") as lines:
             env = os.environ | {_MALLOC: malloc, "PYTHONPATH": str(_ROOT)}
@@ -95,13 +130,13 @@ class Bench:
             found.setdefault(path.parent.name, {})[path.stem] = Curve.of(lines, self.groups, MINUTES)
         return found
 
-    def _recipe(self, system: str, seed: int, knobs: Sequence[str]) -> list[str]:
+    def _recipe(self, system: System, seed: int) -> list[str]:
         data = ["data=movielens_1m_leave_one_out", f"data.path={self._lists}", "data.split.validate=extended"]
-        own = [f"recipe={system}", "max_length=200", f"seed={seed}", f"workspace={self._folder / 'workspace'}", *knobs]
-        return [sys.executable, "-m", "benchmarks.frontier_recipe", *data, *own]
+        own = [f"recipe={system.recipe}", "max_length=200", f"seed={seed}", f"workspace={self._folder / 'workspace'}"]
+        return [sys.executable, "-m", "benchmarks.frontier_recipe", *data, *own, *system.knobs]
 
-    def _rectools(self, python: Path, system: str, seed: int, seconds: float) -> list[str]:
-        model, cores = RECTOOLS[system], describe()["cores"]
+    def _rectools(self, python: Path, system: System, seed: int, seconds: float) -> list[str]:
+        model, cores = RECTOOLS[system.recipe], describe()["cores"]
         options = {**_AS_THEY_COME, "model": model, "seed": seed, "seconds": seconds, "threads": cores}
         told = [f"--{name}={value}" for name, value in options.items()]
         return [str(python), "-m", "benchmarks.rectools_frontier", str(self._for_rectools), *told]
@@ -144,21 +179,21 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument(
         "--systems",
         nargs="+",
-        default=[REFERENCE, "gsasrec", "next_item_quick", "next_item"],
-        help="(default: %(default)s)",
+        type=System.of,
+        default=[System.of(name) for name in _SYSTEMS],
+        help=f"(default: {', '.join(_SYSTEMS)})",
     )
     parser.add_argument("--seeds", nargs="+", type=int, default=[0, 1, 2], help="(default: 0 1 2)")
     parser.add_argument("--rectools", type=Path, metavar="PYTHON", help="interpreter of RecTools' environment")
     parser.add_argument("--seconds", type=float, default=3600, help="after which RecTools' systems end (default: 3600)")
-    parser.add_argument("--knobs", nargs="+", default=[], help="of our recipes, as of experiments.run")
     parser.add_argument("--printed", nargs="+", type=Path, default=[], help="frontier.json files of other trainings")
     given = parser.parse_args(arguments)
-    if given.rectools is None and (theirs := [name for name in given.systems if name in RECTOOLS]):
+    if given.rectools is None and (theirs := [one.name for one in given.systems if one.recipe in RECTOOLS]):
         parser.error(f"{', '.join(theirs)} want --rectools PYTHON; without it, name other --systems")
     bench = Bench(given.lists, given.folder)
     for seed in given.seeds:
         for system in given.systems:
-            bench.train(system, seed, given.rectools if system in RECTOOLS else None, given.seconds, given.knobs)
+            bench.train(system, seed, given.rectools if system.recipe in RECTOOLS else None, given.seconds)
             curves = bench.curves()
             for path in given.printed:
                 for name, of_seeds in read_curves(path).items():

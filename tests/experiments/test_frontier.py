@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from benchmarks.frontier import System, read_curves
 from benchmarks.frontier import main as frontier
-from benchmarks.frontier import read_curves
 from benchmarks.frontier_page import BEYOND, Curve, gains, page
 from benchmarks.frontier_recipe import places
 from tests.experiments.published_lists import PUBLISHED, USERS
@@ -54,36 +54,29 @@ def test_a_page_compares_user_by_user() -> None:
 
 
 def test_a_recipe_trains_once(published_lists: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
-    knobs = (
-        "max_length=8",
-        "model.width=8",
-        "model.blocks=1",
-        "train.batch_size=8",
-        "train.strata=1",
-        "train.epochs=2",
-    )
-    begun = tmp_path / "sasrec" / "0.begun"
+    knobs = "max_length=8 model.width=8 model.blocks=1 train.batch_size=8 train.strata=1 train.epochs=2"
+    begun = tmp_path / "small" / "0.begun"
     begun.parent.mkdir()
     begun.write_text("what a training that was stopped had told\n")
-    command = [str(published_lists), str(tmp_path), "--systems", "sasrec", "--seeds", "0", "--knobs", *knobs]
+    command = [str(published_lists), str(tmp_path), "--systems", f"small: sasrec {knobs}", "--seeds", "0"]
     frontier(command)
     assert not begun.exists()
-    path = tmp_path / "sasrec" / "0.jsonl"
+    path = tmp_path / "small" / "0.jsonl"
     *lines, last = (json.loads(line) for line in path.read_text().splitlines())
     assert [len(line["places"]) for line in lines] == [USERS, USERS]
     assert len(last["test"]) == USERS
     assert 0 < lines[0]["seconds"] < lines[1]["seconds"]
-    (curve,) = read_curves(tmp_path / "frontier.json")["sasrec"].values()
+    (curve,) = read_curves(tmp_path / "frontier.json")["small"].values()
     assert set(curve.ndcg) == {f"{PUBLISHED} users", f"{USERS} users"}
     assert curve.ndcg[f"{USERS} users"][1] == pytest.approx(gains(lines[1]["places"]).mean())
-    assert "| sasrec | 1 |" in (tmp_path / "frontier.md").read_text()
+    assert "| small | 1 |" in (tmp_path / "frontier.md").read_text()
     assert (tmp_path / "frontier.svg").exists()
 
     capfd.readouterr()
     printed = tmp_path / "elsewhere.json"
-    printed.write_text((tmp_path / "frontier.json").read_text().replace('"sasrec"', '"elsewhere"'))
+    printed.write_text((tmp_path / "frontier.json").read_text().replace('"small"', '"elsewhere"'))
     frontier([*command, "--printed", str(printed)])
-    assert "sasrec, seed 0" not in capfd.readouterr().err, "it had been trained"
+    assert "small, seed 0" not in capfd.readouterr().err, "it had been trained"
     assert read_curves(tmp_path / "frontier.json")["elsewhere"]["0"] == curve
 
 
@@ -91,3 +84,19 @@ def test_rectools_wants_its_environment(capsys: pytest.CaptureFixture[str]) -> N
     with pytest.raises(SystemExit):
         frontier(["LISTS", "FOLDER"])
     assert "--rectools PYTHON" in capsys.readouterr().err
+
+
+def test_a_system_is_a_recipe_or_one_with_knobs_and_a_name(capsys: pytest.CaptureFixture[str]) -> None:
+    assert System.of("next_item") == ("next_item", "next_item", ())
+    assert System.of("all rows: sasrec train.tables=dense seed=1") == (
+        "all rows",
+        "sasrec",
+        ("train.tables=dense", "seed=1"),
+    )
+    for wrong in ("", "a/b: sasrec", "..: sasrec", "sasrec data.path=a/b"):
+        with pytest.raises(SystemExit):
+            frontier(["LISTS", "FOLDER", "--systems", wrong])
+        assert f"{wrong!r} is no system; write RECIPE, or NAME: RECIPE KNOB=VALUE..." in capsys.readouterr().err
+    with pytest.raises(SystemExit):
+        frontier(["LISTS", "FOLDER", "--systems", "quick: rectools_sasrec seed=2"])
+    assert "has knobs, but rectools_sasrec takes none; leave them out" in capsys.readouterr().err
