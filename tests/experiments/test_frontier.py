@@ -47,6 +47,10 @@ def test_a_page_compares_user_by_user() -> None:
     told = page({"slow": {"0": slow}, "fast": {"0": Curve.of(LINES, GROUPS, (1, 3, 10))}}, (1, 3, 10), "slow")
     row = next(line for line in told.splitlines() if line.startswith("| fast | 1 "))
     assert "| 50 | 100 | over 6.0 |" in row, "the other never came to .17 in its 600 s"
+    head = next(line for line in told.splitlines() if line.startswith("|  | seeds"))
+    cell = dict(zip(*([one.strip() for one in line.split("|")] for line in (head, row)), strict=True))
+    assert cell["2 users, 10 min"] == ".0000", "at the epoch that is best by all"
+    assert cell["2 users, 10 min, chosen by themselves"] == ".5000"
     versus = next(line for line in reversed(told.splitlines()) if line.startswith("| fast"))
     _, _, at_1, at_3, at_10, _ = (cell.strip() for cell in versus.split("|"))
     assert (at_1, at_3) == ("–", "–"), "of the other nothing is known yet"
