@@ -9,8 +9,8 @@ lies in FOLDER as SYSTEM/SEED.jsonl and isn't made again; one that was stopped i
 
 SYSTEMS are recipes of ours, which train for as many epochs as they say, and RecTools', which train until ten epochs
 have brought nothing or the time is up: `rectools_sasrec`, `rectools_bert4rec` and `rectools_hstu`, as they come but for
-width 128 and 200 positions. A recipe may have knobs, as of `experiments.run`, and a name of its own:
-"sparse: sasrec train.tables=sparse".
+width 128 and 200 positions; the lists have no times, so HSTU has no bias for them. A recipe may have knobs, as of
+`experiments.run`, and a name of its own: "sparse: sasrec train.tables=sparse".
 """
 
 import argparse
@@ -27,7 +27,7 @@ from typing import NamedTuple
 import numpy as np
 
 from benchmarks.frontier_page import Curve, Curves, draw, page
-from benchmarks.machine import describe
+from benchmarks.machine import describe, importable
 from urep_jax.data.cases import Split
 from urep_jax.data.datasets.movielens_1m_leave_one_out import Movielens1mLeaveOneOutConfig, PublishedSplit
 from urep_jax.data.log import EventLog
@@ -51,8 +51,6 @@ _AS_THEY_COME: Mapping[str, str | float] = {
     "max-length": 200,
     "patience": 10,
 }
-_ROOT = Path(__file__).parents[1]
-"""Where another interpreter finds this package, of which it reads what is RecTools' alone."""
 _MALLOC = "GLIBC_TUNABLES"
 # As `experiments.run` has it, and as torch is fastest here: with memory that the C library keeps (README.md).
 _OURS, _TORCHS = (
@@ -118,7 +116,7 @@ class Bench:
         print(f"{system.name}, seed {seed}", file=sys.stderr)
         begun = path.with_suffix(".begun")
         with begun.open("w") as lines:
-            env = os.environ | {_MALLOC: malloc, "PYTHONPATH": str(_ROOT)}
+            env = os.environ | importable() | {_MALLOC: malloc}
             subprocess.run(command, check=True, stdout=lines, env=env)
         begun.rename(path)
 

@@ -40,6 +40,11 @@ def describe() -> dict[str, object]:
     }
 
 
+def importable() -> dict[str, str]:
+    """What the environment of another interpreter says so that it finds this package."""
+    return {"PYTHONPATH": os.pathsep.join([str(Path(__file__).parents[1]), os.environ.get("PYTHONPATH", "")])}
+
+
 def _cpu_model() -> str:
     info = Path("/proc/cpuinfo")
     if info.is_file():

@@ -101,7 +101,8 @@ def _peers(results: Results) -> Iterator[list[str]]:
         f"skip-gram, {name}": one["urep_jax"] for name, one in results.get("skip_gram", {}).get("skip_gram", {}).items()
     }
     systems |= {
-        f"nearest of {items}": one["urep_jax"] for items, one in results.get("ranking", {}).get("ranking", {}).items()
+        f"nearest of {items} items": one["urep_jax"]
+        for items, one in results.get("ranking", {}).get("ranking", {}).items()
     }
     for name, one in systems.items():
         for key in one:

@@ -1,8 +1,8 @@
 """RecTools' side of `benchmarks.frontier`: a model of its that trains, and where asked items stand after each epoch.
 
-Runs in an environment of its own and imports nothing of ours. Reads the folder that `benchmarks.frontier` writes, and
-prints the lines that `benchmarks.frontier_recipe` does. It trains until as many epochs have passed without a better
-NDCG@10 as it is told, or so many seconds.
+Runs in an environment of its own, which needs nothing but RecTools. Reads the folder that `benchmarks.frontier`
+writes, and prints the lines that `benchmarks.frontier_recipe` does. It trains until as many epochs have passed without
+a better NDCG@10 as it is told, or so many seconds.
 """
 
 import argparse
@@ -95,7 +95,7 @@ def main() -> None:
     seed_everything(given.seed)
     validation, test = (Questions.read(given.folder, name) for name in ("validation", "test"))
     ask = Ask(validation, test, given.patience, given.seconds)
-    ask.model = build(given, ask)
+    ask.model = build(given, ask, times=False)
     ask.model.fit(interactions(given.folder, "train"))
     print(json.dumps({"test": ask.tested}), flush=True)
 

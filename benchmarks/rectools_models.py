@@ -1,4 +1,4 @@
-"""RecTools' sequential models as the benchmarks train them; imports nothing of ours, for an environment of its own."""
+"""RecTools' sequential models as the benchmarks train them; it and who imports it need nothing but RecTools."""
 
 import argparse
 import warnings
@@ -25,8 +25,8 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--loss", choices=["softmax", "BCE", "gBCE", "sampled_softmax"], required=True)
 
 
-def build(given: argparse.Namespace, callback: Callback) -> TransformerModelBase:
-    """A model that trains until the callback ends it."""
+def build(given: argparse.Namespace, callback: Callback, times: bool) -> TransformerModelBase:
+    """A model that trains until the callback ends it; where there are no times, HSTU has no bias for them."""
     warnings.simplefilter("ignore")
     torch.set_num_threads(given.threads)
 
@@ -53,6 +53,7 @@ def build(given: argparse.Namespace, callback: Callback) -> TransformerModelBase
         lr=given.learning_rate,
         batch_size=given.batch_size,
         get_trainer_func=trainer,
+        **({"relative_time_attention": times} if given.model == "hstu" else {}),
     )
 
 

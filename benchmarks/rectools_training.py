@@ -1,7 +1,7 @@
 """RecTools' models, trained as many batches as they are told: the other side of `benchmarks.training`.
 
-Runs in an environment of its own and imports nothing of ours. Speaks over pipes: for each number of batches read from
-standard input it trains as many and prints one line of JSON, and a last line when standard input ends.
+Runs in an environment of its own, which needs nothing but RecTools. Speaks over pipes: for each number of batches read
+from standard input it trains as many and prints one line of JSON, and a last line when standard input ends.
 """
 
 import argparse
@@ -74,7 +74,7 @@ def main() -> None:
     parser.add_argument("log", type=Path)
     add_options(parser)
     given = parser.parse_args()
-    build(given, Lockstep()).fit(interactions(given.log))
+    build(given, Lockstep(), times=True).fit(interactions(given.log))
 
 
 if __name__ == "__main__":

@@ -48,6 +48,12 @@ BATCH = 512
 REACHED = 0.4
 """Share of all these rates that is counted on."""
 
+READING = 20e-6
+"""Seconds of one core to read a row of 200 positions, as `python -m benchmarks.input --batch-size 512` tells."""
+
+CORES = 14
+"""Of the machine, for each accelerator: 112 in NVIDIA's DGX H200."""
+
 _SHAPE = re.compile(r"\b(f32|s32|u32|s8|pred)\[([\d,]*)\]")
 _BYTES = {"f32": 4, "s32": 4, "u32": 4, "s8": 1, "pred": 1}
 _EXCHANGE = re.compile(r"= (.*?) (all-reduce|all-gather|reduce-scatter|all-to-all|collective-permute)(?:-start)?\(")
@@ -228,6 +234,7 @@ def costs(devices: int, layout: TableLayout, machine: Machine = H200, batch: int
         "share of memory": training.state(layout) / machine.memory,
         "exchanged": training.exchanged(layout),
         **seconds,
+        "cores that read": training.batch * READING / step,
         "epoch": tokens / (training.batch * devices * training.length) * step,
     }
 
@@ -235,7 +242,7 @@ def costs(devices: int, layout: TableLayout, machine: Machine = H200, batch: int
 def full_size() -> list[list[str]]:
     """What it costs on 8 and on 64."""
     times = ["products", "own memory", "links"]
-    rows = [["H200s", "tables", "state of each", "of its memory", "sent by each", *times, "epoch"]]
+    rows = [["H200s", "tables", "state of each", "of its memory", "sent by each", *times, "cores that read", "epoch"]]
     for devices in (8, 64):
         for layout in get_args(TableLayout):
             one = costs(devices, layout)
@@ -245,7 +252,8 @@ def full_size() -> list[list[str]]:
                 f"{one['exchanged'] / 1e9:.1f} GB",
             ]
             milliseconds = [f"{1000 * one[name]:,.1f} ms" for name in times]
-            rows.append([str(devices), layout, *sizes, *milliseconds, f"{one['epoch'] / 3600:.1f} h"])
+            cores = f"{one['cores that read']:.1f}"
+            rows.append([str(devices), layout, *sizes, *milliseconds, cores, f"{one['epoch'] / 3600:.1f} h"])
     return rows
 
 
@@ -268,6 +276,9 @@ once, at the slowest of them.
 - With tables cut, each device asks the owners for the rows that it reads, and gives them the gradients: what it sends
   stays the same on any number of devices. Within a machine it takes as long as the products, on the network ten times
   as long. If a batch asks one owner for more than twice its share of rows, that step is taken as with copies.
+- Each process reads the rows of its own devices only. A core reads {1 / READING:,.0f} a second (AMD EPYC,
+  `python -m benchmarks.input --batch-size 512`; half as many with hard negatives), so that many cores have to read for
+  each device, of the {CORES} that it has in NVIDIA's DGX: a process for each device, and `train.readers` threads in it.
 - Memory is no reason to cut the tables at this size: copies and their moments fill a third of an H200. Of four times
   as many tracks they would not fit.
 - 600 million users have no table: they are their histories, and vectors that are made when they are asked for

@@ -24,7 +24,7 @@ from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
 from benchmarks import logs
-from benchmarks.machine import describe
+from benchmarks.machine import describe, importable
 
 WIDTH, BLOCKS, HEADS, EXPANSION, MAX_LENGTH, BATCH, DROPOUT = 128, 2, 1, 1, 200, 128, 0.2
 LEARNING_RATE = 1e-3
@@ -77,9 +77,7 @@ class System:
     def __init__(self, command: list[str], huge_pages: bool) -> None:
         self._command = command
         # As `experiments.run` does for itself; the C library reads it when a process starts.
-        env = os.environ | ({"GLIBC_TUNABLES": "glibc.malloc.hugetlb=1"} if huge_pages else {})
-        # RecTools' interpreter finds this package so, of which it reads what is RecTools' alone.
-        env["PYTHONPATH"] = str(Path(__file__).parents[1])
+        env = os.environ | importable() | ({"GLIBC_TUNABLES": "glibc.malloc.hugetlb=1"} if huge_pages else {})
         self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=env)
         # Waited for, so that no two systems compile or warm up at a time.
         self.train(2)

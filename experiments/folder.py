@@ -24,7 +24,7 @@ from urep_jax.data.draft import draft_folder
 from urep_jax.data.log import EventLog
 
 _PACKAGES = ("urep_jax", "jax", "jaxlib", "flax", "optax", "orbax-checkpoint", "grain", "numpy", "duckdb", "pyarrow")
-_MAY_DIFFER = ("workspace", "profile", "distributed", "lineage")
+_MAY_DIFFER = ("workspace", "profile", "distributed", "lineage", "train.readers")
 _ONLY_TESTED = ("baselines", "metrics", "evaluation.tasks")
 """What a run that has not ended may still be asked: it doesn't change what is trained."""
 TRAINED = "trained.yaml"

@@ -46,10 +46,10 @@ def test_ingest_by_processes() -> None:
 
 def test_input() -> None:
     command = ("benchmarks.input", "--generated-only", "--users", "64", "--steps", "2", "--repeats", "2")
-    results = told(*command, "--batch-size", "16")["input"]
+    results = told(*command, "--batch-size", "16", "--readers", "2")["input"]
     for name in ("random_negatives", "hard_negatives"):
         assert 0 < results["generated"][name]["events_per_batch"] <= 16 * 200
-        assert {"events_per_s", "ms_per_batch", "setup_s"} <= set(results["generated"][name])
+        assert {"events_per_s", "ms_per_batch", "us_per_row", "setup_s"} <= set(results["generated"][name])
 
 
 def test_training() -> None:

@@ -63,7 +63,7 @@ def test_rows_places_and_names_have_numbers_of_their_own() -> None:
 
 
 def test_the_generator_is_splitmix64() -> None:
-    """The first numbers that the published generator gives for the seed 1234567, made with Python's integers."""
+    """Made with Python's integers, which give what is published for the seed 1234567."""
     word, gamma, finaliser = 1 << 64, 0x9E3779B97F4A7C15, ((30, 0xBF58476D1CE4E5B9), (27, 0x94D049BB133111EB))
 
     def mixed(bits: int) -> int:
@@ -71,7 +71,7 @@ def test_the_generator_is_splitmix64() -> None:
             bits = (bits ^ bits >> shift) * factor % word
         return bits ^ bits >> 31
 
-    # The reference outputs that come with the generator.
+    # What is told of it elsewhere (Rosetta Code, "Pseudo-random numbers/Splitmix64").
     assert [mixed((1234567 + n * gamma) % word) for n in (1, 2)] == [6457827717110365317, 3203168211198807973]
     base = mixed(99 + zlib.crc32(b"tasks"))
     expected = [(mixed((base + n * gamma) % word) >> 11) / 2**53 for n in (5, 4, 3, 2, 1)]

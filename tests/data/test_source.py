@@ -86,7 +86,7 @@ def test_a_restored_iterator_goes_on_at_every_step(readers: int) -> None:
     iterator = batches.iterate(7, readers=readers)
     for step in range(7):
         state = iterator.get_state()
-        fresh = batches.iterate(7)
+        fresh = batches.iterate(7, readers=4 - readers)
         fresh.set_state(state)
         for later, batch in enumerate(fresh, start=step):
             assert_same(batch, expected[later])

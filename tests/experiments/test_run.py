@@ -178,7 +178,7 @@ def test_a_whole_run(command: Command, tmp_path: Path) -> None:
 
     table = said.out[said.out.index("negative_feedback on radio") :]
     before = stamps(folder)
-    again = command(*SMALL)
+    again = command(*SMALL, "train.readers=2")
     assert again.status == 0, again.err
     assert again.out == f"this run has ended before; its results are\n{table}"
 

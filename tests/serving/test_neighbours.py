@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from scipy.sparse import csr_array
 
+from urep_jax.core import top_products
 from urep_jax.evaluation.candidates import found_again
 from urep_jax.serving.neighbours import NONE, check_index, exact_neighbours, faiss_search
 
@@ -30,6 +31,16 @@ def test_what_is_out_of_the_question_is_not_found() -> None:
     np.testing.assert_array_equal(found.item, np.argsort(-scores, axis=1)[:, :10])
 
 
+def test_blocks_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of 1,900 items in blocks of 64 for 33 users, a shape that no other test has compiled."""
+    monkeypatch.setattr(top_products, "_BLOCK_SCORES", 33 * 64)
+    users, items, out = USERS[:60], ITEMS[:1900], RNG.random((60, 1900)) < 0.3
+    found = exact_neighbours(users, items, 7, without=csr_array(out), portion=33)
+    scores = np.where(out, -np.inf, users @ items.T)
+    np.testing.assert_array_equal(found.item, np.argsort(-scores, axis=1)[:, :7])
+    np.testing.assert_allclose(found.score, -np.sort(-scores, axis=1)[:, :7], rtol=1e-5)
+
+
 def test_where_items_run_out_there_are_none() -> None:
     out = csr_array(np.array([[0, 1, 0], [1, 1, 1]], np.float32))
     found = exact_neighbours(USERS[:2], ITEMS[:3], 5, without=out)
@@ -37,6 +48,7 @@ def test_where_items_run_out_there_are_none() -> None:
     assert found.item.tolist() == [[*np.array([0, 2])[first], NONE, NONE, NONE], [NONE] * 5]
     assert np.isneginf(found.score[found.item == NONE]).all()
     assert exact_neighbours(USERS[:0], ITEMS, 5).item.shape == (0, 5)
+    assert exact_neighbours(USERS[:2], ITEMS[:0], 5).item.tolist() == [[NONE] * 5] * 2
     assert faiss_search(ITEMS[:3], "Flat")(USERS[:2], 5).item[:, 3:].tolist() == [[NONE, NONE]] * 2
 
 

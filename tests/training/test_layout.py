@@ -93,6 +93,9 @@ def test_processes_go_on_together_after_one_is_killed_or_asked_to_end(unbroken: 
     told = [ended(process) for process in together(tmp_path / "stopped", 2, 2, *ROWS)]
     assert codes == {128 + signal.SIGTERM}
     assert told[0] == told[1]
+    copies = [ended(one) for one in together(tmp_path / "copies", 2, 2, "--parallel=pmap", "--average=0.5")]
+    assert copies[0] == copies[1]
+    assert_close(copies[0], unbroken)
     never = [ended(process) for process in together(tmp_path / "never", 4, 1, *ROWS)]
     assert all(one == told[0] for one in never)
     assert_close(told[0], unbroken)

@@ -76,11 +76,16 @@ def put_batch(batch: Any, mesh: Mesh, part: Part = WHOLE) -> Any:
     Args:
         batch: arrays of rows.
         mesh: of all devices.
-        part: which rows of the batch the process has read; those of its own devices are among them.
+        part: which rows of the batch the process has read: `WHOLE`, or some of as many runs as there are devices, those
+            of its own devices among them.
 
     Raises:
-        ValueError: if the rows of an array of the whole batch are not a multiple of the devices.
+        ValueError: if the rows of an array of the whole batch are not a multiple of the devices, or runs are others.
     """
+    if part.of not in (1, mesh.size):
+        raise ValueError(
+            f"part is of {part.of} runs, but must be of 1 or as many as devices, {mesh.size}; see own_part"
+        )
     check_rows(batch, mesh.size, part)
 
     def lay(x: Any) -> jax.Array:
@@ -90,7 +95,7 @@ def put_batch(batch: Any, mesh: Mesh, part: Part = WHOLE) -> Any:
         def own(index: Any) -> np.ndarray:
             # A device's rows lie within one run, and the runs that were read lie behind each other.
             rows = range(*index[0].indices(run_rows * part.of))
-            first = part.runs.index(rows.start // run_rows) * run_rows + rows.start % run_rows
+            first = part.runs.index(rows.start // max(1, run_rows)) * run_rows + rows.start % max(1, run_rows)
             return x[(slice(first, first + len(rows)), *index[1:])]
 
         return jax.make_array_from_callback((run_rows * part.of, *x.shape[1:]), by_rows(mesh), own)
@@ -124,6 +129,6 @@ def check_rows(batch: Any, devices: int, part: Part = WHOLE) -> None:
 def _check_even(rows: int, devices: int) -> None:
     if rows % devices:
         raise ValueError(
-            f"a part of the batch has {rows} rows, but they must be a multiple of the number of devices, "
+            f"an array of the batch has {rows} rows, but they must be a multiple of the number of devices, "
             f"{devices}; make the batch larger, or its strata fewer"
         )

@@ -1,7 +1,8 @@
 """Random streams by name and step.
 
-Every draw comes from `(seed, name, step)`. Adding a stream never disturbs another, and a run that is continued at step
-`n` draws what the run that was never stopped draws there.
+Every draw comes from `(seed, name, step)`, and what is drawn for a row from a seed of its own and a name. Adding a
+stream never disturbs another, and a run that is continued at step `n` draws what the run that was never stopped draws
+there.
 """
 
 import zlib
@@ -54,8 +55,8 @@ def row_uniform(seed: UInt64[np.ndarray, "B"], name: str, columns: int) -> Float
     A row's numbers hang on its seed and on the distance from the last column: whatever rows are drawn for beside it,
     and however much longer they are, its last columns hold the same. So a process draws for its own rows only.
 
-    The generator is SplitMix64 (Steele, Lea and Flood 2014: Fast Splittable Pseudorandom Number Generators, Fig. 16),
-    which finds each number by its place.
+    The generator is SplitMix64 (Steele, Lea and Flood 2014: Fast Splittable Pseudorandom Number Generators) with the
+    constants of Stafford's variant 13, as Java has it; it finds each number by its place.
 
     Args:
         seed: of each row, drawn at random.

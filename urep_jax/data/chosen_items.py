@@ -6,6 +6,7 @@ import numpy as np
 import pyarrow as pa
 from jaxtyping import Bool, Float32, Int32, Int64
 
+from urep_jax.core.mesh import Part
 from urep_jax.data.epochs import RowBatches, Rows
 
 
@@ -69,6 +70,11 @@ class ChosenBatches(RowBatches[ChosenBatch]):
         self.user, self.item, self.users, self.items, self.block = user, item, users, items, block
         with np.errstate(divide="ignore"):
             self._log_q = np.log(np.bincount(item, minlength=len(items)) / len(item)).astype(np.float32)
+
+    def read(self, step: int, part: Part) -> ChosenBatch:
+        """Some blocks of batch `step`: a part holds whole ones."""
+        part.rows(self.batch_size)
+        return super().read(step, part)
 
     def batch(self, rows: Rows) -> ChosenBatch:
         """Blocks of a batch."""

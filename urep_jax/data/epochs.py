@@ -51,6 +51,8 @@ class Epochs:
 class OneAhead(Generic[EpochT]):
     """What each epoch needs, by its number from 0. The next one's is made while this one's is used; both are held.
 
+    Several who read about the border of two epochs get what they ask for, but it may be made twice.
+
     Args:
         make: a pure function of the number.
     """
@@ -76,7 +78,8 @@ def in_order(batch: Callable[[int], object], num_steps: int, readers: int = 1) -
     Args:
         batch: makes the batch of a step; several threads may call it at a time.
         num_steps: how many there are.
-        readers: threads that make batches ahead. However many there are, the order and the state are the same.
+        readers: threads that make batches ahead. However many there are, the order and the state are the same. NumPy
+            lets others run while it is in an array: the larger a batch, the more they gain (`benchmarks.input`).
     """
     options = grain.ReadOptions(num_threads=readers, prefetch_buffer_size=max(4, 2 * readers))
     return iter(grain.MapDataset.range(num_steps).map(batch).to_iter_dataset(options))
@@ -102,7 +105,7 @@ class BatchesByStep(ABC, Generic[BatchT]):
 
     @abstractmethod
     def read(self, step: int, part: Part) -> BatchT:
-        """Some rows of batch `step`, counted from 0 over all epochs, which cost as much as they are many."""
+        """Some rows of batch `step`, counted from 0 over all epochs; no other row's events are read."""
 
     def __getitem__(self, step: int) -> BatchT:
         """All of batch `step`."""

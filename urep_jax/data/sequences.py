@@ -1,4 +1,4 @@
-"""From a log to batches: crop, cloze mask, hard negatives, right-aligned packing. All of it on whole batches.
+"""From a log to batches: crop, cloze mask, hard negatives, right-aligned packing. All of it on many rows at once.
 
 Source: Negative Feedback for Music Personalization, §2 and §3.
 """

@@ -57,12 +57,14 @@ def exact_neighbours(
     if portion < 1:
         raise ValueError(f"portion is {portion}, but must be at least 1")
     most, portion = min(k, len(items)), min(portion, max(len(users), 1))
-    items_VxD = jnp.asarray(items)
     found = Neighbours(np.full((len(users), k), NONE, np.int64), np.full((len(users), k), -np.inf, np.float32))
+    if not most:
+        return found
+    items_VxD = jnp.asarray(items)
     for first in range(0, len(users), portion):
         own = slice(first, min(first + portion, len(users)))
         count = own.stop - own.start
-        # The last portion is filled up, so that one program serves them all.
+        # The last portion is filled up, so that one program serves them all, or one for each width of lists.
         users_BxD = np.pad(users[own], ((0, portion - count), (0, 0)))
         out_BxX = np.zeros((portion, 0), np.int32) if without is None else _listed(without[own], portion)
         score_Bxk, item_Bxk = jax.device_get(_nearest(users_BxD, items_VxD, out_BxX, k=most))
@@ -135,7 +137,8 @@ def _empty_index(description: str, width: int) -> Any:
 def _check(users: np.ndarray, items: np.ndarray, k: int) -> None:
     if k < 1:
         raise ValueError(f"k is {k}, but must be at least 1")
-    if not (np.isfinite(users).all() and np.isfinite(items).all()):
+    # By sums, which take no room: those of float32 are never past what a float64 holds.
+    if not all(np.isfinite(np.sum(np.asarray(of), dtype=np.float64)) for of in (users, items)):
         raise ValueError("some vectors hold what is no number; nothing is near to them")
 
 
