@@ -6,7 +6,7 @@ import pytest
 
 from tests.agents.small_world import PARAMS, STYLES, small_log, small_world
 from urep_jax.core.types import Feedback
-from urep_jax.data.epochs import Interleaved
+from urep_jax.data.epochs import Interleaved, Rows
 from urep_jax.data.forecast_questions import (
     HORIZONS,
     MOST_ITEMS,
@@ -96,7 +96,8 @@ def test_nothing_of_what_happens_later_is_known() -> None:
     changed = Log(*(x.copy() for x in map(np.asarray, LOG)))
     for name, value in (("feedback", Feedback.DOWN), ("ratio", 0.1), ("device", 3), ("heard", 9.0)):
         getattr(changed, name)[user, at:] = value
-    before, after = (of.batch(np.array([one]), np.array([True])) for of in (whole, questions(changed, 1)))
+    rows = Rows(np.array([one]), np.array([True]), np.zeros(1, np.int32))
+    before, after = (of.batch(rows) for of in (whole, questions(changed, 1)))
     for x, y in zip(*map(jax.tree.leaves, (before._replace(feedback=0), after._replace(feedback=0))), strict=True):
         np.testing.assert_array_equal(x, y)
     assert (before.asked.device == NO_DEVICE).all()
