@@ -33,7 +33,8 @@ def of_items(user: np.ndarray, item: np.ndarray) -> np.ndarray:
 def pairs(users: range, per_user: int = 40) -> LabelledPairs:
     """Users go for items that point where they do."""
     user = np.repeat(np.array(users), per_user)
-    item = RNG.integers(0, ITEMS, len(user))
+    # A generator of their own: what they are doesn't hang on the tests that ran before.
+    item = np.random.default_rng(users.start).integers(0, ITEMS, len(user))
     return LabelledPairs(user, item, np.einsum("pd,pd->p", USER_VECTORS[user], ITEM_VECTORS[item]) > 0)
 
 
@@ -57,10 +58,13 @@ def test_agreement_is_learnt_and_holds_for_other_users(tmp_path: Path) -> None:
 
 
 def test_of_shuffled_labels_nothing_is_learnt(tmp_path: Path) -> None:
-    train = pairs(range(80))
-    shuffled = train.with_labels(RNG.permutation(train.label))
-    # 40 users of 40 pairs: the standard error is about 0.02.
-    assert abs(auc(trained(shuffled, tmp_path), pairs(range(80, USERS))) - 0.5) < 0.08
+    train, found = pairs(range(80)), []
+    for shuffle in range(8):
+        shuffled = train.with_labels(np.random.default_rng(shuffle).permutation(train.label))
+        found.append(auc(trained(shuffled, tmp_path / str(shuffle)), pairs(range(80, USERS))))
+    # Vectors are of few numbers, and what is learnt by heart agrees with the truth now more, now less: by a tenth, and
+    # the mean of eight by .035.
+    assert abs(np.mean(found) - 0.5) < 0.08, found
 
 
 def test_rows_that_fill_up_a_batch_count_for_nothing() -> None:
