@@ -271,14 +271,16 @@ once, at the slowest of them.
 
 {markdown_table(full_size())}
 
-- **The links saturate first**, with copies ever more: every device learns the rows that all devices read, so what it
-  sends grows with their number, while its own products stay the same.
+- **The links saturate first** past one machine, with copies ever more: every device learns the rows that all devices
+  read, so what it sends grows with their number, while its own products stay the same.
 - With tables cut, each device asks the owners for the rows that it reads, and gives them the gradients: what it sends
   stays the same on any number of devices. Within a machine it takes as long as the products, on the network ten times
   as long. If a batch asks one owner for more than twice its share of rows, that step is taken as with copies.
 - Each process reads the rows of its own devices only. A core reads {1 / READING:,.0f} a second (AMD EPYC,
-  `python -m benchmarks.input --batch-size 512`; half as many with hard negatives), so that many cores have to read for
-  each device, of the {CORES} that it has in NVIDIA's DGX: a process for each device, and `train.readers` threads in it.
+  `python -m benchmarks.input --batch-size 512`; half as many with hard negatives), so that many would have to read for
+  each device, of the {CORES} that it has in NVIDIA's DGX. A process for each device has one core that reads, and little
+  more with `train.readers`, as threads wait for each other: within a machine, with tables cut, **reading saturates
+  first**.
 - Memory is no reason to cut the tables at this size: copies and their moments fill a third of an H200. Of four times
   as many tracks they would not fit.
 - 600 million users have no table: they are their histories, and vectors that are made when they are asked for
