@@ -1,7 +1,6 @@
 """Grain sources of training batches: batch `step` of a run is a pure function of the seed and the step."""
 
 import dataclasses
-import itertools
 from typing import Literal, get_args
 
 import numpy as np
@@ -144,14 +143,13 @@ class TrainingBatches(BatchesByStep[tuple[Batch, ...]]):
         return log.sequence_ids.take(owner).to_pylist()
 
     def read(self, step: int, part: Part) -> tuple[Batch, ...]:
-        """Rows of batch `step`, counted from 0 over all epochs."""
+        """Some rows of batch `step`, counted from 0 over all epochs."""
         rng, rows = numpy_stream(self.seed, "batch", step), part.rows(self._rows_per_stratum)
         # Seeds for all rows cost next to nothing, and each process draws the same.
         seeds = rng.integers(0, 2**64, (len(self.strata), self._rows_per_stratum), np.uint64)
-        first_rows = itertools.count(0, self._rows_per_stratum)
         return tuple(
-            self._read(seed[rows], stratum, members[rows], first + rows)
-            for stratum, members, seed, first in zip(self.strata, self.members(step), seeds, first_rows, strict=False)
+            self._read(seed[rows], stratum, members[rows], number * self._rows_per_stratum + rows)
+            for number, (stratum, members, seed) in enumerate(zip(self.strata, self.members(step), seeds, strict=True))
         )
 
     def _read(self, seed: np.ndarray, stratum: Stratum, members: np.ndarray, row: np.ndarray) -> Batch:
