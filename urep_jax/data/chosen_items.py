@@ -73,6 +73,7 @@ class ChosenBatches(RowBatches[ChosenBatch]):
 
     def read(self, step: int, part: Part) -> ChosenBatch:
         """Some blocks of batch `step`: a part holds whole ones."""
+        # Refuses to cut a block: those of a half would have other negatives.
         part.rows(self.batch_size)
         return super().read(step, part)
 
