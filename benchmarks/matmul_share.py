@@ -31,13 +31,13 @@ from experiments.knobs import CONF
 from experiments.negative_feedback.recipe import Recipe
 from experiments.tables import markdown_table
 from urep_jax.core.precision import Compute, product
+from urep_jax.data.epochs import BatchesByStep
 from urep_jax.data.negatives import negative_sampler
 from urep_jax.data.sequences import Sequences
 from urep_jax.data.user_features.batches import UserBatches
 from urep_jax.data.vocabulary import build_vocabulary, item_counts
 from urep_jax.models.autoencoder import AutoencoderConfig
 from urep_jax.training.autoencoder import autoencoder_objective
-from urep_jax.training.fit import Batches
 from urep_jax.training.negative_feedback import negative_feedback_objective
 from urep_jax.training.objective import Objective
 from urep_jax.training.optimizers import adam
@@ -57,7 +57,7 @@ _SIZE = (4096, 2000)
 class Step:
     """A training that takes its steps with Adam."""
 
-    def __init__(self, objective: Objective, batches: Batches, steps: int, compute: Compute) -> None:
+    def __init__(self, objective: Objective, batches: BatchesByStep[Any], steps: int, compute: Compute) -> None:
         self.compute = compute
         self._parallel = parallelize(objective, adam(1e-3), 0, batches.batch_size)
         self._state = self._parallel.init()

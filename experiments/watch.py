@@ -12,7 +12,8 @@ from rich.console import Console
 from experiments.history import HistoryWriter
 from experiments.profile import StepTrace
 from experiments.progress import TrainingBar
-from urep_jax.training.fit import Batches, Epoch, Fit, FitConfig, Progress, fit
+from urep_jax.data.epochs import BatchesByStep
+from urep_jax.training.fit import Epoch, Fit, FitConfig, Progress, fit
 from urep_jax.training.objective import Objective, Params
 
 
@@ -74,7 +75,7 @@ class WatchedFit:
         self,
         objective: Objective,
         optimizer: optax.GradientTransformation,
-        batches: Batches,
+        batches: BatchesByStep[Any],
         validate: Callable[[Params], tuple[float, Mapping[str, float]]],
         cfg: FitConfig,
         config: Mapping[str, Any],

@@ -12,11 +12,12 @@ from rich.console import Console
 from experiments.satisfaction_from_logs.logged import OTHER_TRAIN, OTHER_VALIDATION, TRAIN, VALIDATION, Logged
 from experiments.satisfaction_from_logs.settings import Learning
 from experiments.watch import WatchedFit
+from urep_jax.data.epochs import BatchesByStep
 from urep_jax.data.listening_history import KnownItems
 from urep_jax.data.response_windows import ResponseWindows, window_features
 from urep_jax.models.response_model import ResponseConfig
 from urep_jax.training.brings_back import learn_returns
-from urep_jax.training.fit import Batches, FitConfig
+from urep_jax.training.fit import FitConfig
 from urep_jax.training.objective import Objective
 from urep_jax.training.optimizers import adam, learning_rates
 from urep_jax.training.response import response_objective
@@ -106,7 +107,7 @@ def _learn_responses(
 def learn(
     objective: Objective,
     model: ResponseConfig,
-    train: Batches,
+    train: BatchesByStep[Any],
     validation: Sequence[Any],
     how: Learning,
     seed: int,

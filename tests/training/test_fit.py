@@ -17,7 +17,7 @@ import pytest
 
 from tests.training.tiny import tiny_fit, tiny_training
 from urep_jax.core.mesh import Part
-from urep_jax.data.epochs import in_order
+from urep_jax.data.epochs import BatchesByStep
 from urep_jax.training.checkpoints import read_best_params, read_config
 from urep_jax.training.fit import Diverged, Fit, FitConfig, Interrupted, Progress, fit
 from urep_jax.training.objective import TableMode
@@ -231,16 +231,13 @@ def test_time_without_input_is_told(tmp_path: Path, slow: str) -> None:
     # Many times what a batch, or a step of so small a model, takes.
     nap = partial(time.sleep, 0.2)
 
-    class Batches:
+    class Batches(BatchesByStep):
         batch_size, steps_per_epoch, sequence_ids = batches.batch_size, batches.steps_per_epoch, batches.sequence_ids
 
-        def iterate(self, num_steps: int, part: Part, readers: int) -> Any:
-            def make(step: int) -> Any:
-                if slow == "input":
-                    nap()
-                return batches.read(step, part)
-
-            return in_order(make, num_steps, readers)
+        def read(self, step: int, part: Part) -> Any:
+            if slow == "input":
+                nap()
+            return batches.read(step, part)
 
     def loss(*args: Any) -> Any:
         if slow == "step":

@@ -6,16 +6,15 @@ import signal
 import threading
 import time
 from collections.abc import Callable, Mapping
-from typing import Any, NamedTuple, Protocol, runtime_checkable
+from typing import Any, NamedTuple
 
-import grain
 import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
 from jax.experimental import multihost_utils
 
-from urep_jax.core.mesh import WHOLE, Part
+from urep_jax.data.epochs import BatchesByStep
 from urep_jax.training.checkpoints import Checkpoints
 from urep_jax.training.layout import TableLayout
 from urep_jax.training.objective import Objective, Params, StepInfo, TrainState
@@ -23,23 +22,6 @@ from urep_jax.training.parallel import Parallel, ParallelMode, parallelize
 
 _ASKING_TO_END = [getattr(signal, name) for name in ("SIGTERM", "SIGUSR2") if hasattr(signal, name)]
 """Slurm and its launchers announce the end of a job by the second, which Windows lacks."""
-
-
-@runtime_checkable
-class Batches(Protocol):
-    """The training batches of a run, by step."""
-
-    batch_size: int
-
-    @property
-    def steps_per_epoch(self) -> int:
-        """Batches of one epoch."""
-
-    def sequence_ids(self, step: int) -> list[str]:
-        """Whose events make up batch `step`, for messages."""
-
-    def iterate(self, num_steps: int, part: Part = WHOLE, readers: int = 1) -> grain.DatasetIterator:
-        """A checkpointable iterator over some rows of the first `num_steps` batches, made by so many threads."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -149,7 +131,7 @@ class Interrupted(SystemExit):
 def fit(
     objective: Objective,
     optimizer: optax.GradientTransformation,
-    batches: Batches,
+    batches: BatchesByStep[Any],
     validate: Callable[[Params], tuple[float, Mapping[str, float]]],
     cfg: FitConfig,
     folder: str | os.PathLike[str],
@@ -206,7 +188,7 @@ class _Loop:
     def __init__(
         self,
         parallel: Parallel,
-        batches: Batches,
+        batches: BatchesByStep[Any],
         cfg: FitConfig,
         checkpoints: Checkpoints,
         start: Callable[[Params], Params] | None,
