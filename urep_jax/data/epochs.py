@@ -72,19 +72,6 @@ class OneAhead(Generic[EpochT]):
         return wanted.result()
 
 
-def in_order(batch: Callable[[int], object], num_steps: int, readers: int = 1) -> grain.DatasetIterator:
-    """A Grain iterator over batches 0 to `num_steps - 1`; its state is the step, checkpointed with the model.
-
-    Args:
-        batch: makes the batch of a step; several threads may call it at a time.
-        num_steps: how many there are.
-        readers: threads that make batches ahead. However many there are, the order and the state are the same. NumPy
-            lets others run while it is in an array: the larger a batch, the more they gain (`benchmarks.input`).
-    """
-    options = grain.ReadOptions(num_threads=readers, prefetch_buffer_size=max(4, 2 * readers))
-    return iter(grain.MapDataset.range(num_steps).map(batch).to_iter_dataset(options))
-
-
 class BatchesByStep(ABC, Generic[BatchT]):
     """Every batch of a training, by step: a pure function of the seed and the step, whoever reads which part of it.
 
@@ -112,8 +99,17 @@ class BatchesByStep(ABC, Generic[BatchT]):
         return self.read(step, WHOLE)
 
     def iterate(self, num_steps: int, part: Part = WHOLE, readers: int = 1) -> grain.DatasetIterator:
-        """A Grain iterator over the first `num_steps` batches; its state is the step, checkpointed with the model."""
-        return in_order(partial(self.read, part=part), num_steps, readers)
+        """A Grain iterator over the first `num_steps` batches; its state is the step, checkpointed with the model.
+
+        Args:
+            num_steps: how many there are.
+            part: which rows of them are read.
+            readers: threads that make batches ahead. However many there are, the order and the state are the same.
+                NumPy lets others run while it is in an array: the larger a batch, the more they gain
+                (`benchmarks.input`).
+        """
+        options = grain.ReadOptions(num_threads=readers, prefetch_buffer_size=max(4, 2 * readers))
+        return iter(grain.MapDataset.range(num_steps).map(partial(self.read, part=part)).to_iter_dataset(options))
 
 
 class Rows(NamedTuple):
