@@ -27,7 +27,7 @@ from experiments.progress import WorkBar
 SMALL: Mapping[str, Sequence[str]] = {
     "training": [
         "--users=16",
-        "--steps=1",
+        "--seconds=0.1",
         "--rounds=2",
         "--batch-size=4",
         "--strata=1",

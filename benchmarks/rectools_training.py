@@ -46,8 +46,8 @@ class Lockstep(Callback):
         self.losses.append(outputs["loss"].detach())
         if not self.left:
             seconds, cpu_seconds = time.perf_counter() - self.began, time.process_time() - self.cpu_began
-            loss = float(torch.stack(self.losses).mean())
-            tell(seconds=seconds, cpu_seconds=cpu_seconds, positions=self.positions, loss=loss)
+            losses = torch.stack(self.losses).tolist()
+            tell(seconds=seconds, cpu_seconds=cpu_seconds, positions=self.positions, losses=losses)
 
 
 def tell(**told: Any) -> None:

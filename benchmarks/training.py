@@ -5,10 +5,11 @@
 
 Both train on the same log (MovieLens-1M if `UREP_DATA` holds it, every rating a positive interaction; otherwise a
 generated look-alike), with the same width, length, batch, blocks, heads, expansion and dropout, on the same cores. Each
-system is a process of its own that trains a few batches whenever it is its turn, so that whatever else the machine does
-falls on all of them. A position is a real target: padding is not counted on either side, nor what a model of gaps
-(`cloze_softmax`, RecTools' BERT4Rec) sees and isn't asked about. Losses are told for the first
-round and the last: both sides begin at what chance gives, and have to come down alike for the rates to mean the same.
+system is a process of its own that trains for some seconds, a batch at least, whenever it is its turn, so that whatever
+else the machine does falls on all of them. A position is a real target: padding is not counted on either side, nor what
+a model of gaps (`cloze_softmax`, RecTools' BERT4Rec) sees and isn't asked about. Losses are told for the first batch
+and for the last that every system came to: both sides begin at what chance gives, and have to come down alike for the
+rates to mean the same.
 """
 
 import argparse
@@ -72,7 +73,11 @@ RECTOOLS_CASES = {
 
 
 class System:
-    """A process that trains when it is told to; its first two batches warm it up."""
+    """A process that trains when it is told to; its first two batches warm it up.
+
+    Attributes:
+        seconds_a_batch: of the second of these.
+    """
 
     def __init__(self, command: list[str], huge_pages: bool) -> None:
         self._command = command
@@ -80,10 +85,11 @@ class System:
         env = os.environ | importable() | ({"GLIBC_TUNABLES": "glibc.malloc.hugetlb=1"} if huge_pages else {})
         self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=env)
         # Waited for, so that no two systems compile or warm up at a time.
-        self.train(2)
+        self.train(1)
+        self.seconds_a_batch: float = self.train(1)["seconds"]
 
     def train(self, batches: int) -> dict[str, Any]:
-        """Train some batches; returns their `seconds`, `cpu_seconds` and `positions`, and their mean `loss`."""
+        """Train some batches; returns their `seconds`, `cpu_seconds` and `positions`, and each one's `losses`."""
         assert self._process.stdin is not None
         print(batches, file=self._process.stdin, flush=True)
         return self._answer()
@@ -153,17 +159,18 @@ def serve(folder: Path, case: Case, strata: int, batch_size: int) -> None:
         weights, losses = zip(*jax.device_get(told), strict=True)
         seconds, cpu_seconds = time.perf_counter() - before, time.process_time() - cpu_before
         answer = {"seconds": seconds, "cpu_seconds": cpu_seconds, "positions": int(sum(weights))}
-        print(json.dumps(answer | {"loss": statistics.mean(map(float, losses))}), flush=True)
+        print(json.dumps(answer | {"losses": [float(loss) for loss in losses]}), flush=True)
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
     print(json.dumps({"compile_s": round(compile_s, 2), "peak_rss_gib": round(peak / 2**30, 3)}), flush=True)
 
 
-def measure(systems: dict[str, System], rounds: int, steps: int) -> dict[str, list[dict[str, Any]]]:
-    """Let the systems take turns."""
+def measure(systems: dict[str, System], rounds: int, seconds: float) -> dict[str, list[dict[str, Any]]]:
+    """Let the systems take turns of about so many seconds, a batch at least."""
+    batches = {name: max(1, round(seconds / system.seconds_a_batch)) for name, system in systems.items()}
     turns: dict[str, list[dict[str, Any]]] = {name: [] for name in systems}
     for _ in range(rounds):
         for name, system in systems.items():
-            turns[name].append(system.train(steps))
+            turns[name].append(system.train(batches[name]))
     return turns
 
 
@@ -185,21 +192,25 @@ def times(peer: str, ours: list[dict[str, Any]], theirs: list[dict[str, Any]], c
     return told
 
 
-def summary(turns: dict[str, list[dict[str, Any]]], steps: int) -> dict[str, dict[str, Any]]:
+def summary(turns: dict[str, list[dict[str, Any]]]) -> dict[str, dict[str, Any]]:
     """Rates of each system, and ours to each of RecTools' that asks alike: by the clock, and by the time threads ran.
 
     On a machine that does other things besides, the second is the steadier.
     """
     results: dict[str, dict[str, Any]] = {}
+    losses = {name: [loss for turn in own for loss in turn["losses"]] for name, own in turns.items()}
+    last = min(map(len, losses.values())) - 1
     for name, own in turns.items():
+        batches = len(own[0]["losses"])
         rate = [turn["positions"] / turn["seconds"] for turn in own]
         results[name] = {
             "positions_per_s": round(statistics.median(rate)),
             "positions_per_s_spread": [round(min(rate)), round(max(rate))],
-            "ms_per_batch": round(1000 * statistics.median(turn["seconds"] for turn in own) / steps, 1),
-            "cpu_ms_per_batch": round(1000 * statistics.median(turn["cpu_seconds"] for turn in own) / steps, 1),
-            "positions_per_batch": round(statistics.mean(turn["positions"] for turn in own) / steps),
-            "loss_first_to_last": [round(own[0]["loss"], 3), round(own[-1]["loss"], 3)],
+            "ms_per_batch": round(1000 * statistics.median(turn["seconds"] for turn in own) / batches, 1),
+            "cpu_ms_per_batch": round(1000 * statistics.median(turn["cpu_seconds"] for turn in own) / batches, 1),
+            "batches_of_a_turn": batches,
+            "positions_per_batch": round(statistics.mean(turn["positions"] for turn in own) / batches),
+            "loss_first_to_last": [round(losses[name][0], 3), round(losses[name][last], 3)],
         }
         for peer in RECTOOLS_CASES:
             if name in CASES and peer in turns and CASES[name].tasks == RECTOOLS_CASES[peer].tasks:
@@ -214,8 +225,8 @@ def main() -> None:
     beside.add_argument("--without-rectools", action="store_true", help="measure our side only")
     parser.add_argument("--cases", nargs="+", choices=CASES, default=list(CASES))
     parser.add_argument("--rectools-cases", nargs="+", choices=RECTOOLS_CASES, default=list(RECTOOLS_CASES))
-    parser.add_argument("--rounds", type=int, default=9)
-    parser.add_argument("--steps", type=int, default=8, help="batches of each system in each round")
+    parser.add_argument("--rounds", type=int, default=7)
+    parser.add_argument("--seconds", type=float, default=8, help="of each system in each round, a batch at least")
     parser.add_argument("--strata", type=int, default=4)
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--batch-size", type=int, default=BATCH)
@@ -252,7 +263,7 @@ def main() -> None:
                 options = [f"--{key}={value}" for key, value in (size | case).items()]
                 command = [arguments.rectools, "-m", "benchmarks.rectools_training", f"{folder}/log", *options]
                 systems[name] = System(command, ordinary == "none")
-        results = summary(measure(systems, arguments.rounds, arguments.steps), arguments.steps)
+        results = summary(measure(systems, arguments.rounds, arguments.seconds))
         for name, system in systems.items():
             results[name] |= system.end()
     about = {"log": log.name, "users": log.num_sequences, "events": log.num_events, "items": log.num_items}
@@ -262,7 +273,7 @@ def main() -> None:
         "ordinary_pages": arguments.ordinary_pages,
         "threads": arguments.threads,
         "rounds": arguments.rounds,
-        "steps": arguments.steps,
+        "seconds": arguments.seconds,
     }
     print(json.dumps({"machine": describe(), "about": about, "training": results}, indent=1))
 

@@ -17,7 +17,8 @@ from benchmarks.__main__ import main as run_all
 from tests.agents.small_world import PARAMS, small_world
 from urep_jax.training.layout import TableLayout
 
-RATES = {"positions_per_s", "positions_per_s_spread", "ms_per_batch", "cpu_ms_per_batch", "positions_per_batch"}
+RATES = {"positions_per_s", "positions_per_s_spread", "ms_per_batch", "cpu_ms_per_batch", "batches_of_a_turn"}
+RATES |= {"positions_per_batch"}
 
 
 def told(*command: str) -> dict[str, Any]:
@@ -53,7 +54,7 @@ def test_input() -> None:
 
 
 def test_training() -> None:
-    command = ("benchmarks.training", "--without-rectools", "--users", "16", "--steps", "1", "--rounds", "2")
+    command = ("benchmarks.training", "--without-rectools", "--users", "16", "--seconds", ".1", "--rounds", "2")
     answer = told(*command, "--batch-size", "4", "--strata", "1", "--cases", "softmax", "sampled_softmax_256_shared")
     assert {"width", "max_length", "batch_size", "threads", "log"} <= set(answer["about"])
     assert set(answer["training"]) == {"softmax", "sampled_softmax_256_shared"}
@@ -64,10 +65,13 @@ def test_training() -> None:
 
 def test_rates_are_compared_where_the_same_is_asked() -> None:
     def turns(positions: int) -> list[dict[str, Any]]:
-        return [{"seconds": 2.0, "cpu_seconds": 4.0, "positions": positions, "loss": 1.0}] * 3
+        losses = [3.0, 2.0] if positions > 100 else [4.0]
+        return [{"seconds": 2.0, "cpu_seconds": 4.0, "positions": positions, "losses": losses}] * 3
 
     systems = {"softmax": 300, "cloze_softmax": 40, "rectools_softmax": 100, "rectools_bert4rec": 10}
-    told = training.summary({name: turns(positions) for name, positions in systems.items()}, 1)
+    told = training.summary({name: turns(positions) for name, positions in systems.items()})
+    assert told["softmax"]["ms_per_batch"] == 1000
+    assert told["softmax"]["loss_first_to_last"] == [3, 3]  # of the third batch, to which all came
     ratios = {name: {key: one[key] for key in one if key.startswith("times")} for name, one in told.items()}
     assert {name for name, found in ratios.items() if found} == {"softmax", "cloze_softmax"}
     assert ratios["softmax"]["times_rectools_softmax"] == 3
