@@ -8,9 +8,11 @@ from typing import Any, get_args
 import matplotlib.pyplot as plt
 from matplotlib.ticker import LogLocator
 
+from benchmarks.programs import KINDS, MOVES
 from benchmarks.scale import costs
 from benchmarks.step_cost import AXES
-from experiments.figures import KINDS, STYLE, save
+from benchmarks.training import RECTOOLS_CASES, is_set_beside
+from experiments import figures
 from experiments.tables import markdown_table
 from urep_jax.training.layout import TableLayout
 
@@ -18,6 +20,8 @@ Results = Mapping[str, Mapping[str, Any]]
 """What each benchmark printed, by its name."""
 
 _DEVICES = (2, 4, 8, 16, 32, 64)
+_GIB = ("state_gib", "temporary_gib")
+_TOOK = (*KINDS, MOVES)
 
 
 def read_results(folder: Path) -> dict[str, dict[str, Any]]:
@@ -37,16 +41,17 @@ def page(results: Results) -> str:
     ]
     for title, rows in (
         ("Beside peers, in the same run", list(_peers(results))),
+        ("Training", list(_training(results))),
         ("Share of the machine's matrix products", list(_shares(results))),
-        ("Rates", list(_rates(results))),
+        ("Other rates", list(_rates(results))),
     ):
         if len(rows) > 1:
             parts += [f"## {title}", "", markdown_table(rows), ""]
     for axis, found in _step_costs(results).items():
         parts += [f"## A step's cost by {axis}", "", f"![by {axis}]({axis}.svg)", ""]
-        rows = [[axis, "thread time, to the first", "ms", "temporary, GiB"]]
+        rows = [[axis, "thread time, to the first", "ms", "state, GiB", "temporary, GiB"]]
         rows += [
-            [name, _spread(one, "cpu_ms_to_first"), f"{one['ms']:,}", f"{one['temporary_gib']:.2f}"]
+            [name, _spread(one, "cpu_ms_to_first", ".2f"), f"{one['ms']:,.0f}", *(f"{one[kind]:.2f}" for kind in _GIB)]
             for name, one in found.items()
         ]
         parts += [markdown_table(rows), ""]
@@ -75,9 +80,9 @@ def draw(results: Results, folder: Path) -> None:
 
 
 def _lines(series: Mapping[str, Sequence[tuple[float, float]]], x: str, y: str, path: Path) -> None:
-    with plt.rc_context(STYLE):
+    with plt.rc_context(figures.STYLE):
         figure, axes = plt.subplots(figsize=(4.6, 3.2), layout="constrained")
-        for (name, points), color in zip(series.items(), KINDS, strict=False):
+        for (name, points), color in zip(series.items(), figures.KINDS, strict=False):
             axes.plot(*zip(*points, strict=True), color=color, marker="o", ms=3, lw=1.4, label=name)
         axes.set(xscale="log", yscale="log", xlabel=x, ylabel=y)
         ticks = sorted({place for points in series.values() for place, _ in points})
@@ -86,7 +91,7 @@ def _lines(series: Mapping[str, Sequence[tuple[float, float]]], x: str, y: str, 
         axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
         axes.yaxis.set_major_formatter("{x:g}")
         axes.legend()
-        save(figure, path)
+        figures.save(figure, path)
 
 
 def _step_costs(results: Results) -> Mapping[str, Mapping[str, Any]]:
@@ -96,24 +101,35 @@ def _step_costs(results: Results) -> Mapping[str, Mapping[str, Any]]:
 
 def _peers(results: Results) -> Iterator[list[str]]:
     yield ["ours", "beside", "times its rate", "by thread time"]
-    systems = dict(results.get("training", {}).get("training", {}))
-    systems |= {
-        f"skip-gram, {name}": one["urep_jax"] for name, one in results.get("skip_gram", {}).get("skip_gram", {}).items()
-    }
-    systems |= {
-        f"nearest of {items} items": one["urep_jax"]
-        for items, one in results.get("ranking", {}).get("ranking", {}).items()
-    }
-    for name, one in systems.items():
-        for key in one:
-            if key.startswith("times_") and f"{key}_cpu" in one:
-                yield [name, key.removeprefix("times_"), _spread(one, key), _spread(one, f"{key}_cpu")]
+    training = results.get("training", {}).get("training", {})
+    for name, one in training.items():
+        for peer in (peer for peer in RECTOOLS_CASES if is_set_beside(name, peer)):
+            yield from _beside(f"training, {name}", one, peer)
+    for name, one in results.get("skip_gram", {}).get("skip_gram", {}).items():
+        yield from _beside(f"skip-gram, {name}", one["urep_jax"], "gensim")
+    for items, one in results.get("ranking", {}).get("ranking", {}).items():
+        yield from _beside(f"nearest of {items} items", one["urep_jax"], "faiss")
+
+
+def _beside(name: str, one: Mapping[str, Any], peer: str) -> Iterator[list[str]]:
+    if f"times_{peer}" in one:
+        yield [name, peer, _spread(one, f"times_{peer}", ".1f"), _spread(one, f"times_{peer}_cpu", ".1f")]
+
+
+def _training(results: Results) -> Iterator[list[str]]:
+    yield ["", "positions a second", "ms a batch", "loss, first to last", "peak memory, GiB", "compiles in, s"]
+    for name, one in results.get("training", {}).get("training", {}).items():
+        first, last = (f"{loss:,.2f}" for loss in one["loss_first_to_last"])
+        compile_s = f"{one['compile_s']:.0f}" if "compile_s" in one else ""
+        rate, ms = f"{one['positions_per_s']:,}", f"{one['ms_per_batch']:,.0f}"
+        yield [name, rate, ms, f"{first} to {last}", f"{one['peak_rss_gib']:.2f}", compile_s]
 
 
 def _shares(results: Results) -> Iterator[list[str]]:
-    yield ["a training step", "of the machine's rate", "its products alone", "of its time in products"]
+    yield ["a training step", "of the machine's rate", "its products alone", *(f"time: {kind}" for kind in _TOOK)]
     for name, one in results.get("matmul_share", {}).get("matmul_share", {}).items():
-        yield [name, *(_percent(one[key]) for key in ("share", "share_of_products", "products"))]
+        of_rate = [_percent(one[key]) for key in ("share", "share_of_products")]
+        yield [name, *of_rate, *(f"{one[kind][0]:.0%}" for kind in _TOOK)]
 
 
 def _rates(results: Results) -> Iterator[list[str]]:
@@ -124,8 +140,8 @@ def _rates(results: Results) -> Iterator[list[str]]:
     for log, own in results.get("input", {}).get("input", {}).items():
         for name in ("random_negatives", "hard_negatives"):
             yield [f"input, {log}, {name.replace('_', ' ')}: events", f"{own[name]['events_per_s']:,}"]
-    for name, own in results.get("training", {}).get("training", {}).items():
-        yield [f"training, {name}: positions", f"{own['positions_per_s']:,}"]
+    for name, own in results.get("skip_gram", {}).get("skip_gram", {}).items():
+        yield [f"skip-gram, {name}, one core: pairs", f"{own['urep_jax']['pairs_per_s']:,}"]
     for name in ("features", "inference", "training"):
         if own := results.get("user_vectors", {}).get("results", {}).get(name):
             yield [f"user vectors, {name}: users", f"{own['users_per_s']:,}"]
@@ -133,11 +149,16 @@ def _rates(results: Results) -> Iterator[list[str]]:
         yield [f"nearest of {items} items: users", f"{own['urep_jax']['users_per_s']:,}"]
     for name, own in results.get("listeners", {}).get("listeners", {}).items():
         yield [f"world of listeners, {name}: steps", f"{own['steps_per_s']:,}"]
+    for kind, rates in results.get("online_parts", {}).get("online_parts", {}).items():
+        for name, rate in rates.items():
+            what, per_s, rest = name.partition("/s ")
+            if per_s:
+                yield [f"online, {kind}: {what} {rest}", f"{rate:,.0f}"]
 
 
-def _spread(one: Mapping[str, Any], key: str) -> str:
+def _spread(one: Mapping[str, Any], key: str, form: str) -> str:
     low, high = one[f"{key}_spread"]
-    return f"{one[key]} ({low} to {high})"
+    return f"{one[key]:{form}} ({low:{form}} to {high:{form}})"
 
 
 def _percent(spread: Sequence[float]) -> str:

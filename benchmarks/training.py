@@ -72,6 +72,13 @@ RECTOOLS_CASES = {
 }
 
 
+def is_set_beside(case: str, peer: str) -> bool:
+    """Whether one of ours is compared with one of RecTools': with the same loss, or with its SASRec's full softmax."""
+    if case not in CASES or peer not in RECTOOLS_CASES or CASES[case].tasks != RECTOOLS_CASES[peer].tasks:
+        return False
+    return peer == "rectools_softmax" or CASES[case].loss == RECTOOLS_CASES[peer].loss.lower()
+
+
 class System:
     """A process that trains when it is told to; its first two batches warm it up.
 
@@ -193,7 +200,7 @@ def times(peer: str, ours: list[dict[str, Any]], theirs: list[dict[str, Any]], c
 
 
 def summary(turns: dict[str, list[dict[str, Any]]]) -> dict[str, dict[str, Any]]:
-    """Rates of each system, and ours to each of RecTools' that asks alike: by the clock, and by the time threads ran.
+    """Rates of each system, and of ours as multiples of RecTools': by the clock, and by the time that threads ran.
 
     On a machine that does other things besides, the second is the steadier.
     """
@@ -213,7 +220,7 @@ def summary(turns: dict[str, list[dict[str, Any]]]) -> dict[str, dict[str, Any]]
             "loss_first_to_last": [round(losses[name][0], 3), round(losses[name][last], 3)],
         }
         for peer in RECTOOLS_CASES:
-            if name in CASES and peer in turns and CASES[name].tasks == RECTOOLS_CASES[peer].tasks:
+            if peer in turns and is_set_beside(name, peer):
                 results[name] |= times(peer, own, turns[peer], "positions")
     return results
 

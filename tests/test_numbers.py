@@ -24,6 +24,7 @@ def test_the_words_tell_what_was_computed() -> None:
     # A run's own table, above, is what a newcomer sees.
     users, rankings = readme.split("## Rankings that learn from downs and skips")
     rankings, agents = rankings[: rankings.index("## How to")].split("## Agents that look past the next item")
+    agents, speed = agents.split("## Fast on one machine")
     words = {
         "README.md, users": ("user_representation", users[users.index("Over five worlds") :]),
         "README.md, rankings": (
@@ -31,12 +32,16 @@ def test_the_words_tell_what_was_computed() -> None:
             rankings[rankings.index("Over five") :],
         ),
         "README.md, agents": ("long_term_satisfaction", agents),
+        "README.md, speed": ("negative_feedback", speed),
     }
     for system in ("user_representation", "negative_feedback", "long_term_satisfaction"):
         words[f"{system}/README.md"] = (system, (SEEN / system / "README.md").read_text())
-    few = {"README.md, agents", "long_term_satisfaction/README.md"}
+    few = {"README.md, agents", "README.md, speed", "long_term_satisfaction/README.md"}
     for name, (system, text) in words.items():
-        reports = "\n".join(path.read_text() for path in (SEEN / system).rglob("*.md") if path.name != "README.md")
+        paths = [path for path in (SEEN / system).rglob("*.md") if path.name != "README.md"]
+        if text is speed:
+            paths.append(SEEN / "speed_and_memory" / "README.md")
+        reports = "\n".join(path.read_text() for path in paths)
         assert len(told(text)) > (8 if name in few else 30)
         unknown = [number for number in told(text) if number not in reports]
         assert not unknown, f"{name} tells what no report does"

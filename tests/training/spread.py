@@ -10,12 +10,34 @@ import json
 import os
 import signal
 from pathlib import Path
+from typing import Any
 
 import jax
 import numpy as np
 
-from tests.training.tiny import tiny_fit
+from tests.evaluation.cases import cases_of
+from tests.training.tiny import tiny_fit, tiny_model, tiny_training
+from urep_jax.data.cases import Cases
+from urep_jax.data.sequences import Batch, Sequences
+from urep_jax.evaluation.model_scorer import question_vectors
 from urep_jax.training.fit import Progress
+from urep_jax.training.objective import Params
+
+
+def asked(params: Params) -> dict[str, Any]:
+    """What the model makes of some questions, ten at a time, and how many of them this process reads."""
+    read: list[int] = []
+
+    class Counted(Sequences):
+        def question_batch(self, cases: Cases, rows: np.ndarray) -> Batch:
+            read.append(len(rows))
+            return super().question_batch(cases, rows)
+
+    trained = tiny_training()[1].sequences
+    sequences = Counted(trained.log, trained.vocabulary, trained.cfg)
+    cases = cases_of(trained.log)
+    vectors_CxD = question_vectors(params, tiny_model(), sequences, cases, chunk=10)
+    return {"questions": len(cases), "read": read, "vectors": vectors_CxD.ravel().tolist()}
 
 
 def main() -> None:
@@ -45,6 +67,7 @@ def main() -> None:
     # What is cut is summed where it lies.
     sums = [float(jax.jit(lambda x: (x * (1 + x)).sum())(leaf)) for leaf in jax.tree.leaves(result.params)]
     told = {"devices": jax.device_count(), "rows": rows, "parts": parts, "sums": sums, "step": result.best.step}
+    told["asked"] = asked(result.params)
     told |= {"losses": [epoch.loss for epoch in result.history], "ends": [epoch.step for epoch in result.history]}
     print(json.dumps(told | {"validations": [float(np.float32(epoch.validation)) for epoch in result.history]}))
     if given.processes > 1:

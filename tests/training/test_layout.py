@@ -64,6 +64,8 @@ def assert_close(told: dict[str, Any], unbroken: dict[str, Any]) -> None:
     assert told["ends"] == unbroken["ends"]
     for number in ("losses", "validations", "sums"):
         np.testing.assert_allclose(told[number], unbroken[number], rtol=1e-5, atol=1e-6, err_msg=number)
+    vectors, others = (np.array(one["asked"]["vectors"]) for one in (told, unbroken))
+    np.testing.assert_allclose(vectors, others, rtol=1e-5, atol=1e-5)
 
 
 def test_a_training_moves_to_other_numbers_of_devices_and_layouts(unbroken: dict[str, Any], tmp_path: Path) -> None:
@@ -93,10 +95,16 @@ def test_processes_go_on_together_after_one_is_killed_or_asked_to_end(unbroken: 
     told = [ended(process) for process in together(tmp_path / "stopped", 2, 2, *ROWS)]
     assert codes == {128 + signal.SIGTERM}
     assert told[0] == told[1]
+    # Of questions each reads what its own devices encode.
+    chunks = len(unbroken["asked"]["read"])
+    assert chunks > 1
+    assert unbroken["asked"]["read"] == [12] * chunks
+    assert told[0]["asked"].pop("read") == [6] * chunks
     copies = [ended(one) for one in together(tmp_path / "copies", 2, 2, "--parallel=pmap", "--average=0.5")]
     assert copies[0] == copies[1]
     assert_close(copies[0], unbroken)
     never = [ended(process) for process in together(tmp_path / "never", 4, 1, *ROWS)]
+    assert all(one["asked"].pop("read") == [3] * chunks for one in never)
     assert all(one == told[0] for one in never)
     assert_close(told[0], unbroken)
 

@@ -44,6 +44,11 @@ def tiny_log(seed: int = 0) -> EventLog:
     return log_of(events, num_stations=2, num_items=NUM_ITEMS)
 
 
+def tiny_model(num_items: int = NUM_ITEMS) -> TransformerConfig:
+    """The model that learns."""
+    return TransformerConfig(num_items, 2, max_length=16, width=8, blocks=1, dropout=0.1)
+
+
 def tiny_training(
     tables: TableMode = "auto", catalogue: int | None = None, **loss: Any
 ) -> tuple[Objective, TrainingBatches]:
@@ -51,7 +56,7 @@ def tiny_training(
     log = tiny_log()
     vocabulary = build_vocabulary(log, whole(log))
     sequences = Sequences(log, vocabulary, SequenceConfig(max_length=16, p_hard=0.5))
-    model = TransformerConfig(catalogue or len(vocabulary.item_ids), 2, max_length=16, width=8, blocks=1, dropout=0.1)
+    model = tiny_model(catalogue or len(vocabulary.item_ids))
     sampler = negative_sampler(np.ones(model.num_items, int))
     objective = negative_feedback_objective(model, LossConfig(batch_size=BATCH, **loss), sampler, tables)
     return objective, TrainingBatches(sequences, whole(log), BATCH, seed=3, strata=2)

@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Float32, Int, Int32
 
-from urep_jax.core.mesh import by_rows, data_mesh, put_batch, put_copies, replicated
+from urep_jax.core.mesh import WHOLE, Part, by_rows, data_mesh, own_part, put_batch, put_copies, replicated
 from urep_jax.core.types import Feedback
 from urep_jax.data.cases import Cases
 from urep_jax.data.sequences import Batch, Sequences
@@ -49,23 +49,39 @@ def transformer_scorer(
 def question_vectors(
     params: Params, cfg: TransformerConfig, sequences: Sequences, cases: Cases, *, chunk: int = 256
 ) -> Float32[np.ndarray, "C D"]:
-    """What the model makes of each case's question: the vector that every song is multiplied with."""
+    """What the model makes of each case's question: the vector that every song is multiplied with.
+
+    Of several processes each reads the questions that its own devices encode, and has the vectors of all.
+    """
     if not len(cases):
         return np.zeros((0, cfg.width), np.float32)
-    batches = (sequences.question_batch(cases, rows) for rows in _rows(len(cases), chunk))
-    return encode_questions(params, cfg, batches)[: len(cases)]
+    mesh = data_mesh()
+    part = own_part(mesh)
+    chunks = _rows(len(cases), chunk, mesh.size)
+    batches = (sequences.question_batch(cases, rows[part.rows(len(rows))]) for rows in chunks)
+    return encode_questions(params, cfg, batches, part)[: len(cases)]
 
 
-def encode_questions(params: Params, cfg: TransformerConfig, batches: Iterator[Batch]) -> Float32[np.ndarray, "N D"]:
-    """The vectors at the question of every row of the batches, spread over all devices."""
+def encode_questions(
+    params: Params, cfg: TransformerConfig, batches: Iterator[Batch], part: Part = WHOLE
+) -> Float32[np.ndarray, "N D"]:
+    """The vectors at the question of every row of the batches, spread over all devices.
+
+    Args:
+        params: trained parameters.
+        cfg: as they were trained with.
+        batches: from `append_question`, of any number of rows where the process reads whole ones.
+        part: which rows of each batch the process reads.
+    """
     mesh = data_mesh()
     encode = _question_encoder(cfg)
     params = put_copies(params, mesh)
     vectors = []
     for batch in batches:
-        B = len(batch.row)
-        padded = jax.tree.map(lambda x, B=B: np.concatenate([x, x[np.zeros(-B % mesh.size, int)]]), batch)
-        vectors.append(np.asarray(encode(params, put_batch(padded, mesh)))[:B])
+        rows = len(batch.row) // len(part.runs) * part.of
+        # Parts are even already.
+        full = jax.tree.map(lambda x, pad=-rows % mesh.size: np.concatenate([x, x[np.zeros(pad, int)]]), batch)
+        vectors.append(np.asarray(encode(params, put_batch(full, mesh, part)))[:rows])
     return np.concatenate(vectors)
 
 
@@ -97,9 +113,9 @@ def _catalogue_scores(
     return jnp.where(row_C < FIRST_ITEM, -jnp.inf, vectors_BxD @ table_RxD[row_C].T)
 
 
-def _rows(count: int, chunk: int) -> Iterator[Int32[np.ndarray, "B"]]:
-    """All case numbers in chunks of one shape: the last is filled up with its last case."""
-    chunk = min(chunk, count)
+def _rows(count: int, chunk: int, devices: int) -> Iterator[Int32[np.ndarray, "B"]]:
+    """All case numbers in chunks of one shape, a multiple of the devices: the last is filled up with its last case."""
+    chunk = -(-min(chunk, count) // devices) * devices
     for first in range(0, count, chunk):
         yield np.minimum(np.arange(first, first + chunk), count - 1)
 
