@@ -36,6 +36,24 @@ def test_a_row_is_a_logistic_regression_with_its_penalty() -> None:
     np.testing.assert_allclose(solved_F, reference.coef_[0], atol=1e-3)
 
 
+def test_entries_have_weights_and_rows_a_centre() -> None:
+    rng = np.random.default_rng(1)
+    others_VxF = np.append(rng.normal(size=(30, 2)), rng.normal(size=(30, 1)), 1).astype(np.float32)
+    labels_UxV = np.where(rng.random((3, 30)) < 0.8, rng.choice([-1.0, 1.0], (3, 30)), 0.0).astype(np.float32)
+    labels_UxV[2] = 0
+    labels, centre_UxF = csr_array(labels_UxV), rng.normal(0, 0.5, (3, 3)).astype(np.float32)
+    weights = rng.uniform(0, 2, labels.nnz).astype(np.float32)
+    solved_UxF = regress(labels, others_VxF, 0.3, np.full(3, 2.0, np.float32), weights=weights, centres=centre_UxF)
+    np.testing.assert_array_equal(solved_UxF[2], centre_UxF[2], "a row that says nothing")
+    for u in range(2):
+        own = slice(labels.indptr[u], labels.indptr[u + 1])
+        others = others_VxF[labels.indices[own]]
+        x = np.append(others[:, :-1], np.ones((len(others), 1)), 1)
+        p = 1 / (1 + np.exp(-(x @ solved_UxF[u] + others[:, -1] + 0.3)))
+        slope_F = x.T @ (weights[own] * (p - (labels.data[own] > 0))) + 2.0 * (solved_UxF[u] - centre_UxF[u])
+        np.testing.assert_allclose(slope_F, 0, atol=1e-3)
+
+
 @pytest.mark.parametrize("prior", [0.5, 0.9, 0.99])
 @pytest.mark.parametrize("share", [0.05, 0.5, 0.95])
 def test_a_row_may_be_far_from_what_all_share(prior: float, share: float) -> None:

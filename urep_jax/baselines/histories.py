@@ -40,17 +40,33 @@ def histories(log: EventLog, start: Int[np.ndarray, "U"], stop: Int[np.ndarray, 
     Returns:
         A matrix of U x V, float32, with an entry, be it 0, for each item that something is said of.
     """
-    value_F, says_F = np.zeros(len(Feedback), np.float32), np.zeros(len(Feedback), bool)
+    latest = latest_events(log, start, stop, signs)
+    value_F = np.zeros(len(Feedback), np.float32)
     for feedback, sign in signs.items():
-        value_F[feedback], says_F[feedback] = sign, True
+        value_F[feedback] = sign
+    return csr_array((value_F[log.feedback[latest.data]], latest.indices, latest.indptr), shape=latest.shape)
+
+
+def latest_events(log: EventLog, start: Int[np.ndarray, "U"], stop: Int[np.ndarray, "U"], signs: Signs) -> csr_array:
+    """The events of which `histories` tells.
+
+    Args:
+        log: the log.
+        start: first event of each range, a flat index.
+        stop: one past the last.
+        signs: what an event says; those that say nothing are passed over.
+
+    Returns:
+        A matrix of U x V, int64: flat indices, with an entry, be it 0, for each item that something is said of.
+    """
+    says_F = np.zeros(len(Feedback), bool)
+    says_F[list(signs)] = True
     event = ranges(start, stop)
     row = np.repeat(np.arange(len(start)), np.asarray(stop) - start)
-    value, says = value_F[log.feedback[event]], says_F[log.feedback[event]]
-    cell = (row[says] * log.num_items + log.item[event[says]])[::-1]
+    says = says_F[log.feedback[event]]
+    cell, event = (row[says] * log.num_items + log.item[event[says]])[::-1], event[says][::-1]
     cell, latest = np.unique(cell, return_index=True)
-    return csr_array(
-        (value[says][::-1][latest], np.divmod(cell, max(1, log.num_items))), shape=(len(start), log.num_items)
-    )
+    return csr_array((event[latest], np.divmod(cell, max(1, log.num_items))), shape=(len(start), log.num_items))
 
 
 def item_to_item(weights: Shaped[np.ndarray, "V V"] | csr_array, signs: Signs) -> ScorerFactory:

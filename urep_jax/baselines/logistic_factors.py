@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Bool, Float, Float32, Int
+from jaxtyping import Array, Float, Float32, Int
 from scipy.sparse import csr_array
 
 from urep_jax.baselines.histories import Signs, histories, signs_of, training_histories
@@ -121,7 +121,13 @@ def logistic_factors(log: EventLog, split: Split, **settings: Any) -> ScorerFact
 
 
 def regress(
-    labels: csr_array, others: Float32[np.ndarray, "V F"], prior: float, penalty: Float32[np.ndarray, "F"]
+    labels: csr_array,
+    others: Float32[np.ndarray, "V F"],
+    prior: float,
+    penalty: Float32[np.ndarray, "F"],
+    *,
+    weights: Float32[np.ndarray, "N"] | None = None,
+    centres: Float32[np.ndarray, "U F"] | None = None,
 ) -> Float32[np.ndarray, "U F"]:
     """The logistic regression of each row of `labels` on the vectors of the columns in which it says something.
 
@@ -129,13 +135,19 @@ def regress(
         labels: U x V, from -1 for a down to 1 for an up; 0 is halfway, and what has no entry says nothing.
         others: the columns' vectors, their bias last.
         prior: log-odds that all share.
-        penalty: of each of a row's numbers.
+        penalty: of how far each of a row's numbers lies from its centre.
+        weights: how often each entry of `labels` counts, in their order; once by default.
+        centres: what the rows are without anything said; zeros by default.
 
     Returns:
-        Each row's vector, its bias last; zeros for a row that says nothing.
+        Each row's vector, its bias last; its centre for a row that says nothing.
     """
     lengths_U = np.diff(labels.indptr)
-    solved_UxF = np.zeros((len(lengths_U), others.shape[1]), np.float32)
+    if weights is None:
+        weights = np.ones(len(labels.data), np.float32)
+    if centres is None:
+        centres = np.zeros((len(lengths_U), others.shape[1]), np.float32)
+    solved_UxF = centres.copy()
     order = np.argsort(lengths_U, kind="stable")
     order = order[lengths_U[order] > 0]
     widths = 1 << np.ceil(np.log2(np.maximum(lengths_U[order], 8))).astype(int)
@@ -146,11 +158,14 @@ def regress(
             row = alike[first : first + rows]
             flat = ranges(labels.indptr[row], labels.indptr[row + 1])
             place = (np.repeat(np.arange(len(row)), lengths_U[row]), ranges(0 * row, lengths_U[row]))
-            column_BxM, liked_BxM = np.zeros((rows, M), np.int32), np.zeros((rows, M), np.float32)
-            known_BxM = np.zeros((rows, M), bool)
+            column_BxM = np.zeros((rows, M), np.int32)
+            liked_BxM, weight_BxM = np.zeros((2, rows, M), np.float32)
             column_BxM[place], liked_BxM[place] = labels.indices[flat], (1 + labels.data[flat]) / 2
-            known_BxM[place] = True
-            solved_UxF[row] = _newton(column_BxM, liked_BxM, known_BxM, others, prior, penalty)[: len(row)]
+            weight_BxM[place] = weights[flat]
+            centre_BxF = np.zeros((rows, others.shape[1]), np.float32)
+            centre_BxF[: len(row)] = centres[row]
+            solved_BxF = _newton(column_BxM, liked_BxM, weight_BxM, centre_BxF, others, prior, penalty)
+            solved_UxF[row] = solved_BxF[: len(row)]
     return solved_UxF
 
 
@@ -158,39 +173,42 @@ def regress(
 def _newton(
     column: Int[Array, "B M"],
     liked: Float[Array, "B M"],
-    known: Bool[Array, "B M"],
+    weight: Float[Array, "B M"],
+    centre: Float[Array, "B F"],
     others: Float[Array, "V F"],
     prior: Float[Array, ""],
     penalty: Float[Array, "F"],
 ) -> Float[Array, "B F"]:
     r"""Newton's steps towards the minimum of each row, each of the best of a few lengths.
 
-    .. math:: -\sum_m \bigl[y_m \log p_m + (1 - y_m) \log (1 - p_m)\bigr] + \frac12 \sum_f \lambda_f w_f^2
+    .. math:: -\sum_m a_m \bigl[y_m \log p_m + (1 - y_m) \log (1 - p_m)\bigr]
+        + \frac12 \sum_f \lambda_f (w_f - c_f)^2
 
     Args:
         column: rows of `others` that each row says something of.
         liked: y, from 0 for a down to 1 for an up.
-        known: where there is something said; the rest is padding.
+        weight: a, how often it counts; 0 for padding.
+        centre: c, where each row begins.
         others: see `regress`.
         prior: see `regress`.
         penalty: see `regress`.
     """
     own_BxMxF = others[column]
-    offset_BxM = prior + own_BxMxF[..., -1]
     x_BxMxF = own_BxMxF.at[..., -1].set(1.0)
+    offset_BxM = prior + own_BxMxF[..., -1] + jnp.einsum("bmf,bf->bm", x_BxMxF, centre)
 
-    def solve(x_MxF: Array, offset_M: Array, liked_M: Array, known_M: Array) -> Array:
+    def solve(x_MxF: Array, offset_M: Array, liked_M: Array, weight_M: Array) -> Array:
         def step(_: Array, solved_F: Array) -> Array:
             score_M = x_MxF @ solved_F + offset_M
             p_M = jax.nn.sigmoid(score_M)
-            slope_F = x_MxF.T @ jnp.where(known_M, p_M - liked_M, 0.0) + penalty * solved_F
-            curve_FxF = (x_MxF.T * jnp.where(known_M, p_M * (1 - p_M), 0.0)) @ x_MxF + jnp.diag(penalty)
+            slope_F = x_MxF.T @ (weight_M * (p_M - liked_M)) + penalty * solved_F
+            curve_FxF = (x_MxF.T * (weight_M * p_M * (1 - p_M))) @ x_MxF + jnp.diag(penalty)
             direction_F = -jax.scipy.linalg.solve(curve_FxF, slope_F, assume_a="pos")
             direction_M = x_MxF @ direction_F
 
             def cost(length: Array) -> Array:
                 there_M, there_F = score_M + length * direction_M, solved_F + length * direction_F
-                misfit_M = jnp.where(known_M, jax.nn.softplus(there_M) - liked_M * there_M, 0.0)
+                misfit_M = weight_M * (jax.nn.softplus(there_M) - liked_M * there_M)
                 return misfit_M.sum() + 0.5 * jnp.sum(penalty * there_F**2)
 
             lengths = jnp.array(_STEP_LENGTHS)
@@ -198,4 +216,4 @@ def _newton(
 
         return jax.lax.fori_loop(0, _NEWTON_STEPS, step, jnp.zeros_like(penalty))
 
-    return jax.vmap(solve)(x_BxMxF, offset_BxM, liked, known)
+    return centre + jax.vmap(solve)(x_BxMxF, offset_BxM, liked, weight)
