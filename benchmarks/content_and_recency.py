@@ -11,9 +11,12 @@ with. Here it is fitted with one thing more at a time:
 - recency of what is known: the same in the regression that folds a listener in, by its age at the listener's latest
   event.
 
+Weights have a mean of 1, over the training or over what is known of a listener, so that less weight isn't more penalty.
 Arguments are those of `experiments.run`. Told are validation and test, means over the seeds, and differences to the
-plain factorisation by users, of each user's mean over the seeds; `tail` is the test's ups of the least popular items.
-It prints JSON, and the table to the terminal besides.
+plain factorisation by users, of each user's mean over the seeds; `tail` is of the ups of the least popular items. The
+questions of the validation lie anywhere before the training ends, so they say nothing of recency in training. Many
+differences stand side by side, and their intervals are those of each alone. It prints JSON, and the table to the
+terminal besides.
 """
 
 import argparse
@@ -33,22 +36,23 @@ from benchmarks.machine import describe
 from experiments.data import load_data, load_tables
 from experiments.knobs import CONF
 from experiments.progress import WorkBar
+from experiments.report.intervals import Estimate
 from experiments.tables import markdown_table
-from urep_jax.baselines.histories import Signs, latest_events, signs_of
+from urep_jax.baselines.histories import Signs, histories, latest_events, signs_of
 from urep_jax.baselines.item_counts import training_counts
 from urep_jax.baselines.logistic_factors import regress
 from urep_jax.core.streams import numpy_stream
 from urep_jax.core.types import Feedback
-from urep_jax.data.cases import Cases, Split
+from urep_jax.data.cases import Split
 from urep_jax.data.log import EventLog
 from urep_jax.evaluation.by_user import ByUser
 from urep_jax.evaluation.item_popularity import BUCKETS, popularity_buckets
-from urep_jax.evaluation.paired import paired_difference
+from urep_jax.evaluation.paired import PairedDifference, paired_difference
 from urep_jax.evaluation.pairs import pair_accuracy
 from urep_jax.evaluation.scorer import Scorer, catalogue_scorer
 
 WIDTH, BIAS_RIDGE, SWEEPS = 16, 1.0, 10
-_DAY = 86_400.0
+_DAY, _TINY = 86_400.0, 1e-30
 _ENOUGH = 10.0
 """Events after which an item counts half as much as one with many, where content is fitted."""
 
@@ -98,24 +102,30 @@ def content_matrix(log: EventLog, items: pa.Table) -> Float32[np.ndarray, "V K"]
 
 
 class Known(NamedTuple):
-    """What is known of some listeners."""
+    """What is known of some listeners.
+
+    Attributes:
+        labels: as `histories` has them, a row for each listener.
+        age_days: of each label's event.
+    """
 
     labels: csr_array
     age_days: Float32[np.ndarray, "N"]
 
-    def weights(self, days: float | None) -> Float32[np.ndarray, "N"]:
-        """How much each label counts."""
-        return np.exp(-self.age_days / (days or np.inf)).astype(np.float32)
+    def weights(self, days: float | None, *, by_listener: bool) -> Float32[np.ndarray, "N"]:
+        """How much each label counts: 1 in the mean over all, or over each listener."""
+        weight_N = np.exp(-self.age_days / (days or np.inf))
+        group_N = np.repeat(np.arange(self.labels.shape[0]) * by_listener, np.diff(self.labels.indptr))
+        mean_G = np.bincount(group_N, weight_N) / np.maximum(np.bincount(group_N), 1)
+        return (weight_N / np.maximum(mean_G[group_N], _TINY)).astype(np.float32)
 
 
 def known_of(log: EventLog, start: np.ndarray, stop: np.ndarray, signs: Signs, *, now: float | None = None) -> Known:
     """What ranges of events say, and how old it is at `now`, or at the end of each range."""
     latest = latest_events(log, start, stop, signs)
-    values = np.array([signs[Feedback(code)] for code in log.feedback[latest.data]], np.float32)
-    labels = csr_array((values, latest.indices, latest.indptr), shape=latest.shape)
     ends = log.timestamp[np.maximum(stop, 1) - 1] if now is None else np.full(len(start), now)
     age = np.repeat(ends, np.diff(latest.indptr)) - log.timestamp[latest.data]
-    return Known(labels, (np.maximum(age, 0) / _DAY).astype(np.float32))
+    return Known(histories(log, start, stop, signs), (np.maximum(age, 0) / _DAY).astype(np.float32))
 
 
 class Factors(NamedTuple):
@@ -125,10 +135,10 @@ class Factors(NamedTuple):
     prior: float
     penalty: Float32[np.ndarray, "F"]
 
-    def bind(self, log: EventLog, cases: Cases, signs: Signs, known_days: float | None) -> Scorer:
-        """The factorisation, with the listeners of some questions folded in."""
-        known = known_of(log, cases.start, cases.stop, signs)
-        users_CxF = regress(known.labels, self.items, self.prior, self.penalty, weights=known.weights(known_days))
+    def scorer(self, known: Known, days: float | None) -> Scorer:
+        """Its scores for listeners of whom something is known."""
+        weights = known.weights(days, by_listener=True)
+        users_CxF = regress(known.labels, self.items, self.prior, self.penalty, weights=weights)
 
         def catalogue(rows_B: np.ndarray, items: slice) -> np.ndarray:
             scores_BxC = users_CxF[rows_B, :-1] @ self.items[items, :-1].T + self.items[items, -1]
@@ -137,29 +147,33 @@ class Factors(NamedTuple):
         return catalogue_scorer(catalogue)
 
 
-def fit(known: Known, content: Float32[np.ndarray, "V K"], variant: Variant, seed: int) -> Factors:
+def fit(
+    labels: csr_array,
+    weights: Float32[np.ndarray, "N"],
+    content: Float32[np.ndarray, "V K"],
+    variant: Variant,
+    seed: int,
+) -> Factors:
     """Users, items and what content says of these, in turn."""
-    weights, by_user = known.weights(variant.train_days), known.labels
-    # The numbers of the entries, turned as these are turned.
-    numbers = csr_array((1 + np.arange(by_user.nnz), by_user.indices, by_user.indptr), shape=by_user.shape)
-    turned = csr_array(numbers.T)
+    # The numbers of the entries, turned as the labels are turned.
+    turned = csr_array(csr_array((1 + np.arange(labels.nnz), labels.indices, labels.indptr), shape=labels.shape).T)
     entry = turned.data - 1
-    by_item = csr_array((by_user.data[entry], turned.indices, turned.indptr), shape=turned.shape)
-    ups = float((1 + by_user.data).mean() / 2)
+    by_item = csr_array((labels.data[entry], turned.indices, turned.indptr), shape=turned.shape)
+    ups = float((1 + labels.data).mean() / 2)
     prior = float(np.log(ups / (1 - ups)))
     penalty_F = np.array([*[variant.ridge] * WIDTH, BIAS_RIDGE], np.float32)
     events_V = np.diff(by_item.indptr)
     trust_Vx1 = (events_V / (events_V + _ENOUGH))[:, None]
+    moment_KxK = content.T @ (trust_Vx1 * content) + np.eye(content.shape[1])
     start_VxD = 0.1 * numpy_stream(seed, "factors").normal(size=(len(content), WIDTH))
     items_VxF = np.append(start_VxD, np.zeros((len(content), 1)), 1).astype(np.float32)
     centres_VxF = np.zeros_like(items_VxF)
-    for _ in range(SWEEPS):
-        users_UxF = regress(by_user, items_VxF, prior, penalty_F, weights=weights)
+    for sweep in range(SWEEPS):
+        if variant.content and sweep:
+            slopes_KxF = np.linalg.solve(moment_KxK, content.T @ (trust_Vx1 * items_VxF))
+            centres_VxF = (content @ slopes_KxF).astype(np.float32)
+        users_UxF = regress(labels, items_VxF, prior, penalty_F, weights=weights)
         items_VxF = regress(by_item, users_UxF, prior, penalty_F, weights=weights[entry], centres=centres_VxF)
-        if variant.content:
-            moment_KxK = content.T @ (trust_Vx1 * content) + np.eye(content.shape[1])
-            centres_VxF = content @ np.linalg.solve(moment_KxK, content.T @ (trust_Vx1 * items_VxF))
-            centres_VxF = centres_VxF.astype(np.float32)
     return Factors(items_VxF, prior, penalty_F)
 
 
@@ -170,46 +184,52 @@ def seen(
     signs = {Feedback.SKIP: 0.0, **signs_of(log, split)}
     start, stop = split.start[split.train], split.stop[split.train]
     now = float(log.timestamp[stop[stop > start] - 1].max())
-    known, content = known_of(log, start, stop, signs, now=now), content_matrix(log, items)
+    training, content = known_of(log, start, stop, signs, now=now), content_matrix(log, items)
+    asked = {"validation": split.validation, "test": split.test}
+    known = {name: known_of(log, cases.start, cases.stop, signs) for name, cases in asked.items()}
     bucket_V = popularity_buckets(training_counts(log, split)[Feedback.UP])
-    is_tail_N = bucket_V[split.test.item] == BUCKETS.index("tail")
-    tail_N = is_tail_N | (split.test.feedback != Feedback.UP)
     found: dict[str, dict[str, list[ByUser]]] = {}
     fitted: dict[tuple[Variant, int], Factors] = {}
     with WorkBar(console, "factorisations", len(VARIANTS) * len(seeds)) as bar:
         for name, variant in VARIANTS.items():
+            weights = training.weights(variant.train_days, by_listener=False)
+            of = found.setdefault(name, {})
             for seed in seeds:
                 key = (variant._replace(known_days=None), seed)
                 if key not in fitted:
-                    fitted[key] = fit(known, content, variant, seed)
-                validation, test = (
-                    fitted[key].bind(log, cases, signs, variant.known_days) for cases in (split.validation, split.test)
-                )
-                results = {
-                    "validation": pair_accuracy(validation, split.validation),
-                    "test": pair_accuracy(test, split.test),
-                    "tail": pair_accuracy(test, split.test, where=tail_N),
-                }
-                for metric, result in results.items():
-                    found.setdefault(name, {}).setdefault(metric, []).append(result)
+                    fitted[key] = fit(training.labels, weights, content, variant, seed)
+                for which in asked if variant.train_days is None else ["test"]:
+                    scorer, cases = fitted[key].scorer(known[which], variant.known_days), asked[which]
+                    # A pair is of the tail if its up is.
+                    tail_N = (bucket_V[cases.item] == BUCKETS.index("tail")) | (cases.feedback != Feedback.UP)
+                    of.setdefault(which, []).append(pair_accuracy(scorer, cases))
+                    of.setdefault(f"{which}, tail", []).append(pair_accuracy(scorer, cases, where=tail_N))
                 bar.advance(said=name)
-    return {name: {metric: _mean(of) for metric, of in metrics.items()} for name, metrics in found.items()}
+    return {name: {metric: _mean(results) for metric, results in of.items()} for name, of in found.items()}
 
 
 def _mean(results: Sequence[ByUser]) -> ByUser:
     return ByUser(results[0].user, np.mean([one.values for one in results], axis=0))
 
 
-def page(found: Mapping[str, Mapping[str, ByUser]]) -> str:
+def over_plain(found: Mapping[str, Mapping[str, ByUser]]) -> dict[str, dict[str, PairedDifference]]:
+    """What each variant has over the plain factorisation."""
+    plain = found[PLAIN]
+    others = {name: own for name, own in found.items() if name != PLAIN}
+    return {name: {key: paired_difference(one, plain[key]) for key, one in own.items()} for name, own in others.items()}
+
+
+def page(found: Mapping[str, Mapping[str, ByUser]], over: Mapping[str, Mapping[str, PairedDifference]]) -> str:
     """Pair accuracy of each variant, and its difference to the plain one."""
     metrics = list(found[PLAIN])
-    rows = [["", *metrics, *(f"{metric}, over {PLAIN}" for metric in metrics)]]
+    rows = [["", *(told for metric in metrics for told in (metric, f"over {PLAIN}"))]]
     for name, own in found.items():
-        row = [name, *(f"{own[metric].value:.3f}".lstrip("0") for metric in metrics)]
-        for metric in metrics if name != PLAIN else ():
-            told = paired_difference(own[metric], found[PLAIN][metric])
-            row.append(f"{told.mean:+.3f} ±{told.ci95:.3f}".replace("0.", ".").replace("-", "−"))
-        rows.append([*row, *[""] * (len(rows[0]) - len(row))])
+        row = [name]
+        for metric in metrics:
+            gain = over.get(name, {}).get(metric)
+            row.append(Estimate(own[metric].value, float("nan"), 1).told(3) if metric in own else "")
+            row.append(Estimate(gain.mean, gain.ci95, gain.num_users).told(3, sign=True) if gain else "")
+        rows.append(row)
     return markdown_table(rows)
 
 
@@ -230,13 +250,13 @@ def main(arguments: Sequence[str] | None = None) -> None:
     if "items" not in tables:
         parser.error(f"{log.name} has no table of items; take data that has one, such as data=movielens_1m")
     found = seen(log, split, tables["items"], given.seeds, console)
+    over = over_plain(found)
     numbers = {name: {metric: one.value for metric, one in own.items()} for name, own in found.items()}
-    print(
-        json.dumps(
-            {"machine": describe(), "about": {"log": log.name, "seeds": given.seeds}, "pairs": numbers}, indent=1
-        )
-    )
-    console.print(page(found), soft_wrap=True, markup=False)
+    gains = {name: {metric: [one.mean, one.ci95] for metric, one in own.items()} for name, own in over.items()}
+    about = {"log": log.name, "seeds": given.seeds, "variants": {name: one._asdict() for name, one in VARIANTS.items()}}
+    told = {"machine": describe(), "about": about, "pair_accuracy": numbers, "over_plain": gains}
+    print(json.dumps(told, indent=1))
+    console.print(page(found, over), soft_wrap=True, markup=False)
 
 
 if __name__ == "__main__":
