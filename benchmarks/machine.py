@@ -19,6 +19,7 @@ _PACKAGES = (
     "grain",
     "tensorflow-datasets",
     "array-record",
+    "faiss-cpu",
 )
 
 

@@ -36,19 +36,22 @@ def page(results: Results) -> str:
     parts = [
         "# Benchmarks",
         "",
+        "By `python -m benchmarks FOLDER`. In brackets the least and the most of all rounds, before them the median.",
+        "",
         f"{machine['cpu']}, {machine['cores']} cores, {machine['ram_gib']} GiB; {packages}.",
         "",
     ]
-    for title, rows in (
-        ("Beside peers, in the same run", list(_peers(results))),
-        ("Training", list(_training(results))),
-        ("Share of the machine's matrix products", list(_shares(results))),
-        ("Other rates", list(_rates(results))),
+    for title, rows, of in (
+        ("Beside peers, in the same run", list(_peers(results)), ["skip_gram", "ranking"]),
+        ("Training", list(_training(results)), ["training"]),
+        ("Share of the machine's matrix products", list(_shares(results)), ["matmul_share"]),
+        ("Other rates", list(_rates(results)), ["user_vectors", "listeners"]),
     ):
         if len(rows) > 1:
-            parts += [f"## {title}", "", markdown_table(rows), ""]
-    for axis, found in _step_costs(results).items():
-        parts += [f"## A step's cost by {axis}", "", f"![by {axis}]({axis}.svg)", ""]
+            parts += [f"## {title}", "", *_abouts(results, of), markdown_table(rows), ""]
+    for n, (axis, found) in enumerate(_step_costs(results).items()):
+        about = [] if n else _abouts(results, ["step_cost"])
+        parts += [f"## A step's cost by {axis}", "", *about, f"![by {axis}]({axis}.svg)", ""]
         rows = [[axis, "thread time, to the first", "ms", "state, GiB", "temporary, GiB"]]
         rows += [
             [name, _spread(one, "cpu_ms_to_first", ".2f"), f"{one['ms']:,.0f}", *(f"{one[kind]:.2f}" for kind in _GIB)]
@@ -92,6 +95,24 @@ def _lines(series: Mapping[str, Sequence[tuple[float, float]]], x: str, y: str, 
         axes.yaxis.set_major_formatter("{x:g}")
         axes.legend()
         figures.save(figure, path)
+
+
+def _abouts(results: Results, names: Sequence[str]) -> Iterator[str]:
+    """What was measured, in the words of each benchmark."""
+    for name in names:
+        if about := results.get(name, {}).get("about"):
+            said = (f"{key.replace('_', ' ')} {_said(value)}" for key, value in about.items())
+            yield f"`benchmarks.{name}`: {', '.join(said)}."
+            yield ""
+
+
+def _said(value: Any) -> str:
+    """A setting in words."""
+    if isinstance(value, Mapping):
+        return " and ".join(f"{_said(own)} ({name})" for name, own in value.items())
+    if isinstance(value, list):
+        return " ".join(map(str, value)) or "none"
+    return f"{value:,}" if isinstance(value, int) and not isinstance(value, bool) else str(value)
 
 
 def _step_costs(results: Results) -> Mapping[str, Mapping[str, Any]]:

@@ -8,8 +8,9 @@ generated look-alike), with the same width, length, batch, blocks, heads, expans
 system is a process of its own that trains for some seconds, a batch at least, whenever it is its turn, so that whatever
 else the machine does falls on all of them. A position is a real target: padding is not counted on either side, nor what
 a model of gaps (`cloze_softmax`, RecTools' BERT4Rec) sees and isn't asked about. Losses are told for the first batch
-and for the last that every system came to: both sides begin at what chance gives, and have to come down alike for the
-rates to mean the same.
+that is timed, the third, and for the last that every system came to. Both sides begin at what chance gives. With the
+same loss they come down alike; a sampled softmax of ours lies ln(items / negatives) higher, for it counts a sampled
+item for as many, and gbce of ours is a sum over the negatives where RecTools' is a mean.
 """
 
 import argparse
@@ -73,8 +74,8 @@ RECTOOLS_CASES = {
 
 
 def is_set_beside(case: str, peer: str) -> bool:
-    """Whether one of ours is compared with one of RecTools': with the same loss, or with its SASRec's full softmax."""
-    if case not in CASES or peer not in RECTOOLS_CASES or CASES[case].tasks != RECTOOLS_CASES[peer].tasks:
+    """Whether one of ours is compared with one of RecTools' that asks alike: it has the same loss, or full softmax."""
+    if case not in CASES or CASES[case].tasks != RECTOOLS_CASES[peer].tasks:
         return False
     return peer == "rectools_softmax" or CASES[case].loss == RECTOOLS_CASES[peer].loss.lower()
 

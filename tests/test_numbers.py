@@ -8,6 +8,8 @@ SEEN = ROOT / "benchmarks"
 TOLD = re.compile(r"(?<![\w.])[+−]?(?:\d+)?\.\d+(?: ±\.?\d+(?:\.\d+)?)?(?![\w.]*\d)")
 """A number with a point, and its interval if it has one: `.701`, `+.073 ±.021`, `10.0 ±10.3`."""
 
+NUMBER = re.compile(r"\d[\d,]*(?:\.\d+)?")
+
 
 def told(text: str) -> set[str]:
     """The numbers of a text that have three digits or more: sections and knobs have fewer."""
@@ -45,3 +47,12 @@ def test_the_words_tell_what_was_computed() -> None:
         assert len(told(text)) > (8 if name in few else 30)
         unknown = [number for number in told(text) if number not in reports]
         assert not unknown, f"{name} tells what no report does"
+
+
+def test_rates_are_those_of_the_page() -> None:
+    speed = (ROOT / "README.md").read_text().split("## Fast on one machine")[1].split("## How to")[0]
+    rows = [line.strip("|").split("|", 1)[1] for line in speed.splitlines() if line.startswith("| ")]
+    page = set(NUMBER.findall((SEEN / "speed_and_memory" / "README.md").read_text()))
+    found = [number for row in rows[1:] for number in NUMBER.findall(row)]
+    assert len(found) > 10
+    assert set(found) <= page
