@@ -23,7 +23,7 @@ import argparse
 import json
 import re
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import pyarrow as pa
@@ -40,10 +40,9 @@ from experiments.report.intervals import Estimate
 from experiments.tables import markdown_table
 from urep_jax.baselines.histories import Signs, histories, latest_events, signs_of
 from urep_jax.baselines.item_counts import training_counts
-from urep_jax.baselines.logistic_factors import regress
-from urep_jax.core.streams import numpy_stream
+from urep_jax.baselines.logistic_factors import ItemFactors, fit_factors, regress
 from urep_jax.core.types import Feedback
-from urep_jax.data.cases import Split
+from urep_jax.data.cases import Cases, Split
 from urep_jax.data.log import EventLog
 from urep_jax.evaluation.by_user import ByUser
 from urep_jax.evaluation.item_popularity import BUCKETS, popularity_buckets
@@ -51,10 +50,7 @@ from urep_jax.evaluation.paired import PairedDifference, paired_difference
 from urep_jax.evaluation.pairs import pair_accuracy
 from urep_jax.evaluation.scorer import Scorer, catalogue_scorer
 
-WIDTH, BIAS_RIDGE, SWEEPS = 16, 1.0, 10
 _DAY, _TINY = 86_400.0, 1e-30
-_ENOUGH = 10.0
-"""Events after which an item counts half as much as one with many, where content is fitted."""
 
 
 class Variant(NamedTuple):
@@ -112,94 +108,55 @@ class Known(NamedTuple):
     labels: csr_array
     age_days: Float32[np.ndarray, "N"]
 
-    def weights(self, days: float | None, *, by_listener: bool) -> Float32[np.ndarray, "N"]:
-        """How much each label counts: 1 in the mean over all, or over each listener."""
+    def weights(self, days: float | None) -> Float32[np.ndarray, "N"]:
+        """How much each label counts: 1 in the mean over a listener."""
         weight_N = np.exp(-self.age_days / (days or np.inf))
-        group_N = np.repeat(np.arange(self.labels.shape[0]) * by_listener, np.diff(self.labels.indptr))
-        mean_G = np.bincount(group_N, weight_N) / np.maximum(np.bincount(group_N), 1)
-        return (weight_N / np.maximum(mean_G[group_N], _TINY)).astype(np.float32)
+        events_U = np.diff(self.labels.indptr)
+        row_N = np.repeat(np.arange(len(events_U)), events_U)
+        mean_U = np.bincount(row_N, weight_N, len(events_U)) / np.maximum(events_U, 1)
+        return (weight_N / np.maximum(mean_U[row_N], _TINY)).astype(np.float32)
 
 
-def known_of(log: EventLog, start: np.ndarray, stop: np.ndarray, signs: Signs, *, now: float | None = None) -> Known:
-    """What ranges of events say, and how old it is at `now`, or at the end of each range."""
-    latest = latest_events(log, start, stop, signs)
-    ends = log.timestamp[np.maximum(stop, 1) - 1] if now is None else np.full(len(start), now)
-    age = np.repeat(ends, np.diff(latest.indptr)) - log.timestamp[latest.data]
-    return Known(histories(log, start, stop, signs), (np.maximum(age, 0) / _DAY).astype(np.float32))
+def known_of(log: EventLog, cases: Cases, signs: Signs) -> Known:
+    """What is known of the listeners who are asked, and how old it is at each one's latest event."""
+    latest = latest_events(log, cases.start, cases.stop, signs)
+    age = np.repeat(log.timestamp[np.maximum(cases.stop, 1) - 1], np.diff(latest.indptr)) - log.timestamp[latest.data]
+    return Known(histories(log, cases.start, cases.stop, signs), (np.maximum(age, 0) / _DAY).astype(np.float32))
 
 
-class Factors(NamedTuple):
-    """A fitted factorisation: see `baselines.logistic_factors.ItemFactors`."""
+def scorer_of(factors: ItemFactors, known: Known, days: float | None) -> Scorer:
+    """Scores of a factorisation for listeners of whom something is known."""
+    weights = known.weights(days)
+    users_CxF = regress(known.labels, factors.items, factors.prior, factors.penalty, weights=weights)
 
-    items: Float32[np.ndarray, "V F"]
-    prior: float
-    penalty: Float32[np.ndarray, "F"]
+    def catalogue(rows_B: np.ndarray, items: slice) -> np.ndarray:
+        scores_BxC = users_CxF[rows_B, :-1] @ factors.items[items, :-1].T + factors.items[items, -1]
+        return np.asarray(scores_BxC + users_CxF[rows_B, -1:] + factors.prior)
 
-    def scorer(self, known: Known, days: float | None) -> Scorer:
-        """Its scores for listeners of whom something is known."""
-        weights = known.weights(days, by_listener=True)
-        users_CxF = regress(known.labels, self.items, self.prior, self.penalty, weights=weights)
-
-        def catalogue(rows_B: np.ndarray, items: slice) -> np.ndarray:
-            scores_BxC = users_CxF[rows_B, :-1] @ self.items[items, :-1].T + self.items[items, -1]
-            return np.asarray(scores_BxC + users_CxF[rows_B, -1:] + self.prior)
-
-        return catalogue_scorer(catalogue)
-
-
-def fit(
-    labels: csr_array,
-    weights: Float32[np.ndarray, "N"],
-    content: Float32[np.ndarray, "V K"],
-    variant: Variant,
-    seed: int,
-) -> Factors:
-    """Users, items and what content says of these, in turn."""
-    # The numbers of the entries, turned as the labels are turned.
-    turned = csr_array(csr_array((1 + np.arange(labels.nnz), labels.indices, labels.indptr), shape=labels.shape).T)
-    entry = turned.data - 1
-    by_item = csr_array((labels.data[entry], turned.indices, turned.indptr), shape=turned.shape)
-    ups = float((1 + labels.data).mean() / 2)
-    prior = float(np.log(ups / (1 - ups)))
-    penalty_F = np.array([*[variant.ridge] * WIDTH, BIAS_RIDGE], np.float32)
-    events_V = np.diff(by_item.indptr)
-    trust_Vx1 = (events_V / (events_V + _ENOUGH))[:, None]
-    moment_KxK = content.T @ (trust_Vx1 * content) + np.eye(content.shape[1])
-    start_VxD = 0.1 * numpy_stream(seed, "factors").normal(size=(len(content), WIDTH))
-    items_VxF = np.append(start_VxD, np.zeros((len(content), 1)), 1).astype(np.float32)
-    centres_VxF = np.zeros_like(items_VxF)
-    for sweep in range(SWEEPS):
-        if variant.content and sweep:
-            slopes_KxF = np.linalg.solve(moment_KxK, content.T @ (trust_Vx1 * items_VxF))
-            centres_VxF = (content @ slopes_KxF).astype(np.float32)
-        users_UxF = regress(labels, items_VxF, prior, penalty_F, weights=weights)
-        items_VxF = regress(by_item, users_UxF, prior, penalty_F, weights=weights[entry], centres=centres_VxF)
-    return Factors(items_VxF, prior, penalty_F)
+    return catalogue_scorer(catalogue)
 
 
 def seen(
     log: EventLog, split: Split, items: pa.Table, seeds: Sequence[int], console: Console
 ) -> dict[str, dict[str, ByUser]]:
     """By variant, the results of each metric, means over the seeds."""
-    signs = {Feedback.SKIP: 0.0, **signs_of(log, split)}
-    start, stop = split.start[split.train], split.stop[split.train]
-    now = float(log.timestamp[stop[stop > start] - 1].max())
-    training, content = known_of(log, start, stop, signs, now=now), content_matrix(log, items)
+    signs, content = {Feedback.SKIP: 0.0, **signs_of(log, split)}, content_matrix(log, items)
     asked = {"validation": split.validation, "test": split.test}
-    known = {name: known_of(log, cases.start, cases.stop, signs) for name, cases in asked.items()}
+    known = {name: known_of(log, cases, signs) for name, cases in asked.items()}
     bucket_V = popularity_buckets(training_counts(log, split)[Feedback.UP])
     found: dict[str, dict[str, list[ByUser]]] = {}
-    fitted: dict[tuple[Variant, int], Factors] = {}
+    fitted: dict[tuple[Variant, int], ItemFactors] = {}
     with WorkBar(console, "factorisations", len(VARIANTS) * len(seeds)) as bar:
         for name, variant in VARIANTS.items():
-            weights = training.weights(variant.train_days, by_listener=False)
+            settings: dict[str, Any] = {"skips": True, "ridge": variant.ridge, "days": variant.train_days}
+            settings["content"] = content if variant.content else None
             of = found.setdefault(name, {})
             for seed in seeds:
                 key = (variant._replace(known_days=None), seed)
                 if key not in fitted:
-                    fitted[key] = fit(training.labels, weights, content, variant, seed)
+                    fitted[key] = fit_factors(log, split, seed=seed, **settings)
                 for which in asked if variant.train_days is None else ["test"]:
-                    scorer, cases = fitted[key].scorer(known[which], variant.known_days), asked[which]
+                    scorer, cases = scorer_of(fitted[key], known[which], variant.known_days), asked[which]
                     # A pair is of the tail if its up is.
                     tail_N = (bucket_V[cases.item] == BUCKETS.index("tail")) | (cases.feedback != Feedback.UP)
                     of.setdefault(which, []).append(pair_accuracy(scorer, cases))

@@ -5,7 +5,8 @@ import pytest
 from scipy.sparse import csr_array
 from sklearn.linear_model import LogisticRegression
 
-from tests.logs import Row, log_of
+from tests.data.test_sequences import whole
+from tests.logs import DAY, Row, log_of
 from urep_jax.baselines.like_rate import like_rate
 from urep_jax.baselines.logistic_factors import ItemFactors, fit_factors, logistic_factors, regress
 from urep_jax.data.splits import PaperSplit
@@ -140,6 +141,46 @@ def test_wrong_values_are_refused() -> None:
         logistic_factors(log, split, width=0)
     with pytest.raises(ValueError, match="bias_ridge is 0, but must be above 0"):
         logistic_factors(log, split, bias_ridge=0)
+    with pytest.raises(ValueError, match="days is -1, but must be above 0"):
+        logistic_factors(log, split, days=-1)
+    with pytest.raises(ValueError, match="content is of 2 items, but .* has [0-9]+; give one each"):
+        logistic_factors(log, split, content=np.ones((2, 1), np.float32))
     ups = log_of([row._replace(feedback="up") if row.time < 25 else row for row in planted(alike=False)])
     with pytest.raises(ValueError, match="there is no odds to fit"):
         logistic_factors(ups, PaperSplit(cut=25)(ups))
+
+
+def test_content_tells_of_items_that_nobody_met() -> None:
+    """Half of the listeners like one genre, half the other; of each genre one item is in no event."""
+    rng = np.random.default_rng(0)
+    genre_V = np.arange(20) % 2
+    content_VxK = np.stack([genre_V == 0, genre_V == 1, np.ones(20)], 1).astype(np.float32)
+    events = [
+        Row(user, n, item, "up" if user % 2 == genre_V[item] else "down")
+        for user in range(60)
+        for n, item in enumerate(rng.permutation(np.arange(2, 20))[:11])
+    ]
+    log = log_of(events, num_items=20)
+    is_alike = genre_V[:2, None] == genre_V[2:]
+    told = {}
+    for content in (None, content_VxK):
+        items_VxF = fit_factors(log, whole(log), content=content).items
+        told[content is None] = items_VxF[:2, :-1] @ items_VxF[2:, :-1].T
+    assert not told[True].any()
+    assert told[False][is_alike].min() > 0 > told[False][~is_alike].max()
+
+
+def test_what_was_said_long_ago_is_as_if_it_were_not() -> None:
+    """Half of the events are old and half are not, each half with as many ups as downs: what is left weighs twice."""
+    rng = np.random.default_rng(0)
+    events = []
+    for user in range(40):
+        items = rng.permutation(12)[:8]
+        for n, (item, word) in enumerate(zip(items, [*rng.permutation(["up", "down"] * 2)] * 2, strict=True)):
+            events.append(Row(user, n // 4 * 1000 * DAY, int(item), str(word)))
+    log, new = log_of(events, num_items=12), log_of([one for one in events if one.time], num_items=12)
+    found = fit_factors(log, whole(log), width=3, days=1.0)
+    expected = fit_factors(new, whole(new), width=3, ridge=4.0, bias_ridge=0.5)
+    np.testing.assert_allclose(found.items, expected.items, atol=2e-3)
+    assert np.abs(fit_factors(log, whole(log), width=3).items - expected.items).max() > 0.1
+    assert np.abs(fit_factors(log, whole(log), width=3, days=1e9).items - expected.items).max() > 0.1

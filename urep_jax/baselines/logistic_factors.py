@@ -8,7 +8,7 @@ import numpy as np
 from jaxtyping import Array, Float, Float32, Int
 from scipy.sparse import csr_array
 
-from urep_jax.baselines.histories import Signs, histories, signs_of, training_histories
+from urep_jax.baselines.histories import Signs, histories, latest_events, signs_of, training_histories
 from urep_jax.core.streams import numpy_stream
 from urep_jax.core.types import Feedback
 from urep_jax.data.cases import Cases, Split
@@ -18,6 +18,9 @@ from urep_jax.evaluation.scorer import Scorer, ScorerFactory, catalogue_scorer
 
 _PLACES = 1 << 17
 """Events, with their padding, of the regressions that are solved at a time."""
+_DAY = 86_400.0
+_HALF_TRUSTED = 10.0
+"""Events of an item that counts half as much as one with very many, where content is asked about items."""
 _NEWTON_STEPS = 6
 _STEP_LENGTHS = (1.0, 0.5, 0.25, 0.125, 1 / 16, 1 / 32, 0.0)
 """As shares of Newton's step: far from the minimum a whole one may lead further away."""
@@ -43,6 +46,8 @@ def fit_factors(
     bias_ridge: float = 1.0,
     sweeps: int = 10,
     skips: bool = False,
+    content: Float32[np.ndarray, "V K"] | None = None,
+    days: float | None = None,
     seed: int = 0,
 ) -> ItemFactors:
     r"""Find factors by which the log-odds that a user is up for an item, rather than down, are a product.
@@ -50,7 +55,8 @@ def fit_factors(
     .. math:: P(\text{up}) = \sigma(b + b_u + b_v + p_u \cdot q_v)
 
     With all items fixed, each user is a logistic regression with a ridge penalty, and the other way round: they are
-    solved in turn, by Newton's method.
+    solved in turn, by Newton's method. Where it is known what items are, the penalty draws an item's numbers not to 0
+    but to :math:`W^T c_v`, and W is the ridge regression of all items' numbers on their content, after each turn.
 
     Args:
         log: the log.
@@ -61,6 +67,9 @@ def fit_factors(
         sweeps: times that users and items are solved.
         skips: whether skips count, as half an up and half a down; of several events of an item the latest counts, be
             it a skip. Where training holds no down they are the downs.
+        content: c, what is known of each item besides, such as a 1 for each of its genres; and a 1 for all of them.
+        days: how fast what was said grows old: an event weighs :math:`e^{-age / days}`, by its age when training ends,
+            as a multiple of what all weigh in the mean. None: all weigh the same.
         seed: of the factors' start.
 
     Source: Hu, Koren and Volinsky 2008 for the alternation, Johnson 2014 for the logistic model; here on ups
@@ -72,16 +81,19 @@ def fit_factors(
     for name, value, least in (("width", width, 1), ("sweeps", sweeps, 1)):
         if value < least:
             raise ValueError(f"{name} is {value}, but must be at least {least}")
-    for name, penalty in (("ridge", ridge), ("bias_ridge", bias_ridge)):
-        if not penalty > 0:
-            raise ValueError(f"{name} is {penalty}, but must be above 0")
+    for name, number in (("ridge", ridge), ("bias_ridge", bias_ridge), ("days", days)):
+        if number is not None and not number > 0:
+            raise ValueError(f"{name} is {number}, but must be above 0")
+    if content is not None and len(content) != log.num_items:
+        raise ValueError(f"content is of {len(content):,} items, but {log.name!r} has {log.num_items:,}; give one each")
     signs = signs_of(log, split)
     if skips:
         signs = {Feedback.SKIP: 0.0, **signs}
     by_user = training_histories(log, split, signs)
     if not (by_user.data > 0).any() or not (by_user.data < 0).any():
         raise ValueError(f"training holds not both ups and downs or skips of log {log.name!r}; there is no odds to fit")
-    by_item = csr_array(by_user.T)
+    weights = _weights(log, split, signs, days)
+    by_item, of_item = csr_array(by_user.T), _as_transposed(by_user, weights)
     ups = float((1 + by_user.data).mean() / 2)
     prior = float(np.log(ups / (1 - ups)))
     penalty_F = np.array([*[ridge] * width, bias_ridge], np.float32)
@@ -89,11 +101,39 @@ def fit_factors(
     rng = numpy_stream(seed, "factors")
     items_VxF = np.append(0.1 * rng.normal(size=(log.num_items, width)), np.zeros((log.num_items, 1)), 1)
     items_VxF = items_VxF.astype(np.float32)
-    for _ in range(sweeps):
-        users_UxF = regress(by_user, items_VxF, prior, penalty_F)
-        items_VxF = regress(by_item, users_UxF, prior, penalty_F)
+    centres_VxF = np.zeros_like(items_VxF)
+    for sweep in range(sweeps):
+        if content is not None and sweep:
+            centres_VxF = _told_by(content, items_VxF, np.diff(by_item.indptr))
+        users_UxF = regress(by_user, items_VxF, prior, penalty_F, weights=weights)
+        items_VxF = regress(by_item, users_UxF, prior, penalty_F, weights=of_item, centres=centres_VxF)
 
     return ItemFactors(items_VxF, prior, penalty_F, signs)
+
+
+def _weights(log: EventLog, split: Split, signs: Signs, days: float | None) -> Float32[np.ndarray, "N"]:
+    """What each entry of the training histories weighs: 1 in the mean."""
+    latest = latest_events(log, split.start[split.train], split.stop[split.train], signs).data
+    if days is None or not len(latest):
+        return np.ones(len(latest), np.float32)
+    age_days = (log.timestamp[latest].max() - log.timestamp[latest]) / _DAY
+    weights = np.exp(-age_days / days)
+    return np.asarray(weights / weights.mean(), np.float32)
+
+
+def _as_transposed(matrix: csr_array, values: Float32[np.ndarray, "N"]) -> Float32[np.ndarray, "N"]:
+    """Values of the entries of a matrix, in the order in which the transposed matrix has them."""
+    place = csr_array((1 + np.arange(matrix.nnz), matrix.indices, matrix.indptr), shape=matrix.shape)
+    return values[csr_array(place.T).data - 1]
+
+
+def _told_by(
+    content: Float32[np.ndarray, "V K"], items: Float32[np.ndarray, "V F"], events: Int[np.ndarray, "V"]
+) -> Float32[np.ndarray, "V F"]:
+    """What content says of the items' numbers: their regression on it, in which items of few events count less."""
+    trust_Vx1 = (events / (events + _HALF_TRUSTED))[:, None]
+    moment_KxK = content.T @ (trust_Vx1 * content) + np.eye(content.shape[1])
+    return np.asarray(content @ np.linalg.solve(moment_KxK, content.T @ (trust_Vx1 * items)), np.float32)
 
 
 def logistic_factors(log: EventLog, split: Split, **settings: Any) -> ScorerFactory:
