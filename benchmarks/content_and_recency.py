@@ -46,7 +46,7 @@ from urep_jax.data.cases import Cases, Split
 from urep_jax.data.log import EventLog
 from urep_jax.evaluation.by_user import ByUser
 from urep_jax.evaluation.item_popularity import BUCKETS, popularity_buckets
-from urep_jax.evaluation.paired import PairedDifference, paired_difference
+from urep_jax.evaluation.paired import paired_difference
 from urep_jax.evaluation.pairs import pair_accuracy
 from urep_jax.evaluation.scorer import Scorer, catalogue_scorer
 
@@ -169,14 +169,18 @@ def _mean(results: Sequence[ByUser]) -> ByUser:
     return ByUser(results[0].user, np.mean([one.values for one in results], axis=0))
 
 
-def over_plain(found: Mapping[str, Mapping[str, ByUser]]) -> dict[str, dict[str, PairedDifference]]:
-    """What each variant has over the plain factorisation."""
-    plain = found[PLAIN]
+def over_plain(found: Mapping[str, Mapping[str, ByUser]]) -> dict[str, dict[str, Estimate]]:
+    """What each variant has over the plain factorisation, by users."""
+
+    def over(one: ByUser, plain: ByUser) -> Estimate:
+        told = paired_difference(one, plain)
+        return Estimate(told.mean, told.ci95, told.num_users)
+
     others = {name: own for name, own in found.items() if name != PLAIN}
-    return {name: {key: paired_difference(one, plain[key]) for key, one in own.items()} for name, own in others.items()}
+    return {name: {key: over(one, found[PLAIN][key]) for key, one in own.items()} for name, own in others.items()}
 
 
-def page(found: Mapping[str, Mapping[str, ByUser]], over: Mapping[str, Mapping[str, PairedDifference]]) -> str:
+def page(found: Mapping[str, Mapping[str, ByUser]], over: Mapping[str, Mapping[str, Estimate]]) -> str:
     """Pair accuracy of each variant, and its difference to the plain one."""
     metrics = list(found[PLAIN])
     rows = [["", *(told for metric in metrics for told in (metric, f"over {PLAIN}"))]]
@@ -185,7 +189,7 @@ def page(found: Mapping[str, Mapping[str, ByUser]], over: Mapping[str, Mapping[s
         for metric in metrics:
             gain = over.get(name, {}).get(metric)
             row.append(Estimate(own[metric].value, float("nan"), 1).told(3) if metric in own else "")
-            row.append(Estimate(gain.mean, gain.ci95, gain.num_users).told(3, sign=True) if gain else "")
+            row.append(gain.told(3, sign=True) if gain else "")
         rows.append(row)
     return markdown_table(rows)
 
@@ -209,7 +213,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     found = seen(log, split, tables["items"], given.seeds, console)
     over = over_plain(found)
     numbers = {name: {metric: one.value for metric, one in own.items()} for name, own in found.items()}
-    gains = {name: {metric: [one.mean, one.ci95] for metric, one in own.items()} for name, own in over.items()}
+    gains = {name: {metric: one.plain() for metric, one in own.items()} for name, own in over.items()}
     about = {"log": log.name, "seeds": given.seeds, "variants": {name: one._asdict() for name, one in VARIANTS.items()}}
     told = {"machine": describe(), "about": about, "pair_accuracy": numbers, "over_plain": gains}
     print(json.dumps(told, indent=1))
