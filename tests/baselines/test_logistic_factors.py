@@ -143,7 +143,7 @@ def test_wrong_values_are_refused() -> None:
         logistic_factors(log, split, bias_ridge=0)
     with pytest.raises(ValueError, match="days is -1, but must be above 0"):
         logistic_factors(log, split, days=-1)
-    with pytest.raises(ValueError, match="content is of 2 items, but .* has [0-9]+; give one each"):
+    with pytest.raises(ValueError, match=r"content is of 2 items, but .* has [0-9]+; give one each"):
         logistic_factors(log, split, content=np.ones((2, 1), np.float32))
     ups = log_of([row._replace(feedback="up") if row.time < 25 else row for row in planted(alike=False)])
     with pytest.raises(ValueError, match="there is no odds to fit"):
