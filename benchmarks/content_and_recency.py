@@ -5,8 +5,8 @@
 A logistic factorisation of ups and downs (`baselines.logistic_factors`) is what the extensions past the paper begin
 with. Here it is fitted with one thing more at a time:
 
-- content: what an item is without any event isn't zero, but a linear function of its genres and the years it came out
-  in, which is fitted to the other items in turn with them;
+- content: what an item is without any event isn't zero, but a linear function of its genres, which is fitted to the
+  other items in turn with them;
 - recency in training: an event counts `exp(-age / days)`, by its age when training ends;
 - recency of what is known: the same in the regression that folds a listener in, by its age at the listener's latest
   event.
@@ -21,12 +21,10 @@ terminal besides.
 
 import argparse
 import json
-import re
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
-import pyarrow as pa
 from hydra import compose, initialize_config_dir
 from jaxtyping import Float32
 from rich.console import Console
@@ -43,6 +41,7 @@ from urep_jax.baselines.item_counts import training_counts
 from urep_jax.baselines.logistic_factors import ItemFactors, fit_factors, regress
 from urep_jax.core.types import Feedback
 from urep_jax.data.cases import Cases, Split
+from urep_jax.data.item_words import item_words
 from urep_jax.data.log import EventLog
 from urep_jax.evaluation.by_user import ByUser
 from urep_jax.evaluation.item_popularity import BUCKETS, popularity_buckets
@@ -75,26 +74,12 @@ VARIANTS = {
     "content": Variant(content=True),
     "penalty of 16": Variant(ridge=16.0),
     "content, penalty of 16": Variant(content=True, ridge=16.0),
+    "content, recency in training, 300 days": Variant(content=True, train_days=300),
     "recency in training, 300 days": Variant(train_days=300),
     "recency in training, 90 days": Variant(train_days=90),
     "recency of what is known, 300 days": Variant(known_days=300),
     "recency of what is known, 30 days": Variant(known_days=30),
 }
-
-
-def content_matrix(log: EventLog, items: pa.Table) -> Float32[np.ndarray, "V K"]:
-    """A one for each genre of an item, for the three years that it came out in, and for being an item."""
-    words: dict[str, list[str]] = {}
-    told = [name for name in ("item_id", "genres", "title") if name in items.column_names]
-    for one in items.select(told).to_pylist():
-        year = re.search(r"\((\d{4})\)\s*$", one.get("title") or "")
-        words[one["item_id"]] = [*(one.get("genres") or []), *([f"from {int(year[1]) // 3 * 3}"] if year else [])]
-    column = {word: n for n, word in enumerate(sorted({word for own in words.values() for word in own}))}
-    content_VxK = np.zeros((log.num_items, len(column) + 1), np.float32)
-    content_VxK[:, -1] = 1
-    for v, item_id in enumerate(log.item_ids.to_pylist()):
-        content_VxK[v, [column[word] for word in words.get(item_id, [])]] = 1
-    return content_VxK
 
 
 class Known(NamedTuple):
@@ -137,10 +122,10 @@ def scorer_of(factors: ItemFactors, known: Known, days: float | None) -> Scorer:
 
 
 def seen(
-    log: EventLog, split: Split, items: pa.Table, seeds: Sequence[int], console: Console
+    log: EventLog, split: Split, genres: Float32[np.ndarray, "V K"], seeds: Sequence[int], console: Console
 ) -> dict[str, dict[str, ByUser]]:
     """By variant, the results of each metric, means over the seeds."""
-    signs, content = {Feedback.SKIP: 0.0, **signs_of(log, split)}, content_matrix(log, items)
+    signs = {Feedback.SKIP: 0.0, **signs_of(log, split)}
     asked = {"validation": split.validation, "test": split.test}
     known = {name: known_of(log, cases, signs) for name, cases in asked.items()}
     bucket_V = popularity_buckets(training_counts(log, split)[Feedback.UP])
@@ -149,7 +134,7 @@ def seen(
     with WorkBar(console, "factorisations", len(VARIANTS) * len(seeds)) as bar:
         for name, variant in VARIANTS.items():
             settings: dict[str, Any] = {"skips": True, "ridge": variant.ridge, "days": variant.train_days}
-            settings["content"] = content if variant.content else None
+            settings["content"] = genres if variant.content else None
             of = found.setdefault(name, {})
             for seed in seeds:
                 key = (variant._replace(known_days=None), seed)
@@ -207,10 +192,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
         cfg = compose("config", overrides=["experiment=negative_feedback", *given.knobs])
     console = Console(stderr=True)
     log, split = load_data(cfg, console)
-    tables = load_tables(cfg)
-    if "items" not in tables:
-        parser.error(f"{log.name} has no table of items; take data that has one, such as data=movielens_1m")
-    found = seen(log, split, tables["items"], given.seeds, console)
+    try:
+        genres = item_words(log, load_tables(cfg).get("items"), ["genres"])
+    except ValueError as error:
+        parser.error(str(error))
+    found = seen(log, split, genres, given.seeds, console)
     over = over_plain(found)
     numbers = {name: {metric: one.value for metric, one in own.items()} for name, own in found.items()}
     gains = {name: {metric: one.plain() for metric, one in own.items()} for name, own in over.items()}

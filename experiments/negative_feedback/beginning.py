@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Literal, get_args
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Float, Float32
 from rich.console import Console
 from scipy.special import logit
 
@@ -25,6 +25,9 @@ ItemStart = Literal["fresh", "like_rate", "factors", "several_factors", "spectra
 """What the rows of items begin with: chance; biases at the log-odds of their like-rates; the biases and vectors of a
 logistic factorisation to which a skip is half an up; those of as many of these as the model is wide for, from different
 starts; the spectral vectors of ups."""
+
+FACTORISED = ("factors", "several_factors")
+"""What the content of items and the age of events have a say in."""
 
 Beginning = Callable[[Params], Params]
 
@@ -54,11 +57,27 @@ def continued(folder: Path, vocabulary: Vocabulary, console: Console) -> Beginni
 
 
 def from_statistics(
-    kind: ItemStart, log: EventLog, split: Split, vocabulary: Vocabulary, cfg: TransformerConfig
+    kind: ItemStart,
+    log: EventLog,
+    split: Split,
+    vocabulary: Vocabulary,
+    cfg: TransformerConfig,
+    *,
+    content: Float32[np.ndarray, "V K"] | None = None,
+    days: float | None = None,
 ) -> Beginning:
     """Turn fresh rows of items into what the training events say of them.
 
     An item that training never saw is as good as the catalogue is on the whole.
+
+    Args:
+        kind: what they begin with.
+        log: the log.
+        split: whose training events count.
+        vocabulary: of the model.
+        cfg: of the model.
+        content: of factors, what is known of each item of the log besides: see `fit_factors`.
+        days: of factors, how fast events grow old: see `fit_factors`.
 
     Raises:
         ValueError: if there is no such kind, or the model's items have no bias where the kind gives one, or are too
@@ -66,11 +85,11 @@ def from_statistics(
     """
     if kind not in get_args(ItemStart):
         raise ValueError(f"item_start is {kind!r}, but must be one of {', '.join(get_args(ItemStart))}")
-    if kind in ("like_rate", "factors", "several_factors") and not cfg.item_bias:
+    if kind in ("like_rate", *FACTORISED) and not cfg.item_bias:
         raise ValueError(
             f"train.item_start is {kind!r}, which gives each item a bias, but model.item_bias is false; set it to true"
         )
-    if kind in ("factors", "several_factors") and cfg.width < _FACTORS:
+    if kind in FACTORISED and cfg.width < _FACTORS:
         raise ValueError(f"model.width is {cfg.width}, but there are {_FACTORS} factors; widen the model")
     row_V = vocabulary.item_rows(log.item_ids)
     known_V = row_V >= FIRST_ITEM
@@ -82,7 +101,10 @@ def from_statistics(
             table_RxF[row_V[known_V], columns] = values_VxN[known_V]
 
         def put_factors(number: int) -> None:
-            found = [fit_factors(log, split, width=_FACTORS, skips=True, seed=seed) for seed in range(number)]
+            found = [
+                fit_factors(log, split, width=_FACTORS, skips=True, content=content, days=days, seed=seed)
+                for seed in range(number)
+            ]
             # So scaled, a product of two items' vectors is the mean of what each factorisation has for it.
             vectors_VxN = np.concatenate([one.items[:, :-1] for one in found], axis=1) / number**0.5
             width = vectors_VxN.shape[1]

@@ -86,7 +86,7 @@ def grown_recipe(recipe: Recipe, was: Recommender, vocabulary: Vocabulary) -> Re
         vocabulary: its own, and new items.
     """
     model = dataclasses.replace(was.cfg, num_items=len(vocabulary.item_ids))
-    return dataclasses.replace(recipe, model=model, sequences=was.sequences, init_from=None, item_start="fresh")
+    return dataclasses.replace(recipe.beginning_fresh(), model=model, sequences=was.sequences, init_from=None)
 
 
 def _as_trained(cfg: DictConfig, run: Path) -> DictConfig:

@@ -6,7 +6,7 @@ from typing import Literal, get_args
 
 from omegaconf import DictConfig
 
-from experiments.negative_feedback.beginning import ItemStart
+from experiments.negative_feedback.beginning import FACTORISED, ItemStart
 from experiments.own import own_function
 from urep_jax.data.cases import Split
 from urep_jax.data.sequences import SequenceConfig, Sequences
@@ -41,6 +41,10 @@ class Recipe:
     init_from: Path | None = None
     """Folder of a run whose parameters the training begins with."""
     item_start: ItemStart = "fresh"
+    item_content: tuple[str, ...] = ()
+    """Columns of the items table, of which the beginning of items knows."""
+    item_days: float | None = None
+    """Days in which an event loses all but 1/e of its weight in the beginning of items; None: it loses nothing."""
 
     def __post_init__(self) -> None:
         if self.optimizer not in get_args(OptimizerName):
@@ -63,6 +67,14 @@ class Recipe:
                 f"train.item_start is {self.item_start!r} and train.init_from {str(self.init_from)!r}, but items can "
                 "begin with one of them only; leave one out"
             )
+        if (self.item_content or self.item_days is not None) and self.item_start not in FACTORISED:
+            name, value = ("content", list(self.item_content)) if self.item_content else ("days", self.item_days)
+            raise ValueError(
+                f"train.item_{name} is {value}, but items begin as {self.item_start}, which knows of no {name}; set "
+                f"train.item_start to {' or '.join(FACTORISED)}"
+            )
+        if self.item_days is not None and not self.item_days > 0:
+            raise ValueError(f"train.item_days is {self.item_days}, but must be above 0")
         if not (self.loss.k_negatives or self.sequences.p_hard or self.sequences.down_tasks):
             raise ValueError(
                 "k_negatives is 0, p_hard is 0 and down_tasks is false, so that ups would be set against nothing at "
@@ -125,6 +137,8 @@ class Recipe:
             tables=train.tables,
             init_from=None if train.init_from is None else Path(train.init_from),
             item_start=train.item_start,
+            item_content=tuple(train.item_content),
+            item_days=train.item_days,
         )
         return whole.without(cfg.ablation)
 
@@ -149,7 +163,7 @@ class Recipe:
             ValueError: if there is no such part.
         """
         replace = dataclasses.replace
-        sequences, model, loss, item_start = self.sequences, self.model, self.loss, self.item_start
+        sequences, model, loss, whole = self.sequences, self.model, self.loss, self
         match part:
             case "none":
                 pass
@@ -168,10 +182,14 @@ class Recipe:
                 sequences = replace(sequences, inputs=("up",), p_hard=0.0, down_tasks=False)
                 model = replace(model, feedback=False, fold_in=False)
                 loss = replace(loss, name="bce", k_negatives=1, leave_out_heard=False)
-                item_start = "fresh"
+                whole = self.beginning_fresh()
             case _:
                 raise ValueError(f"ablation is {part!r}, but must be one of {', '.join(get_args(Ablation))}")
-        return replace(self, sequences=sequences, model=model, loss=loss, item_start=item_start)
+        return replace(whole, sequences=sequences, model=model, loss=loss)
+
+    def beginning_fresh(self) -> "Recipe":
+        """The same, with items that begin as chance has them."""
+        return dataclasses.replace(self, item_start="fresh", item_content=(), item_days=None)
 
 
 def _loss(name: str) -> str | OwnLoss:

@@ -1,6 +1,7 @@
 """What a training begins with, where simple statistics say something of the items."""
 
 import dataclasses
+from typing import Any
 
 import jax
 import numpy as np
@@ -61,6 +62,19 @@ def test_items_begin_as_their_factors() -> None:
     assert table[UNKNOWN, -1] == pytest.approx(factors.prior)
 
 
+def test_what_items_are_and_when_things_were_said_have_a_say_in_factors() -> None:
+    content_VxK = np.ones((LOG.num_items, 2), np.float32)
+    content_VxK[::2, 0] = 0
+    settings: dict[str, Any] = {"content": content_VxK, "days": 3.0}
+    table = np.asarray(
+        from_statistics("factors", LOG, SPLIT, VOCABULARY, sized(), **settings)(fresh(sized()))["tables"]["item"]
+    )
+    factors = fit_factors(LOG, SPLIT, skips=True, **settings)
+    np.testing.assert_allclose(table[VOCABULARY.item_rows(LOG.item_ids), :16], factors.items[:, :-1], rtol=1e-5)
+    for alone in settings:
+        assert not np.allclose(fit_factors(LOG, SPLIT, skips=True, **{alone: settings[alone]}).items, factors.items)
+
+
 def test_several_factorisations_stand_side_by_side() -> None:
     """A product of two items' vectors is the mean of what each has for it."""
     table = np.asarray(begun("several_factors", sized(35))["tables"]["item"])
@@ -95,5 +109,14 @@ def test_what_cannot_be_is_refused() -> None:
     ups = dataclasses.replace(LOG, feedback=np.full(LOG.num_events, Feedback.UP, LOG.feedback.dtype))
     with pytest.raises(ValueError, match=r"train.item_start is 'like_rate', but 100% .* so that there are no odds"):
         from_statistics("like_rate", ups, SPLIT, VOCABULARY, sized())(fresh(sized()))
+    with pytest.raises(ValueError, match=r"train.item_content is \['genres'\], but items begin as like_rate"):
+        Recipe.from_config(composed(NEGATIVE, "recipe=like_rate", "train.item_content=[genres]"))
+    with pytest.raises(ValueError, match=r"train.item_days is 30, but items begin as fresh, which knows of no days"):
+        Recipe.from_config(composed(NEGATIVE, "train.item_days=30"))
+    with pytest.raises(ValueError, match=r"train.item_days is -3, but must be above 0"):
+        Recipe.from_config(composed(NEGATIVE, "recipe=factors", "train.item_days=-3"))
+    whole_recipe = Recipe.from_config(composed(NEGATIVE, "recipe=item_content", "train.item_days=300"))
+    assert whole_recipe.item_content == ("genres",)
+    assert whole_recipe.without("negative_feedback").item_content == ()
     with pytest.raises(ValueError, match="down_tasks is true with loss=gbce"):
         Recipe.from_config(composed(NEGATIVE, "down_tasks=true", "loss=gbce"))

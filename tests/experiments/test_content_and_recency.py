@@ -4,11 +4,10 @@ import json
 from pathlib import Path
 
 import numpy as np
-import pyarrow as pa
 import pytest
 from scipy.sparse import csr_array
 
-from benchmarks.content_and_recency import PLAIN, VARIANTS, Known, content_matrix, known_of, main, scorer_of
+from benchmarks.content_and_recency import PLAIN, VARIANTS, Known, known_of, main, scorer_of
 from tests.logs import DAY, Row, log_of
 from urep_jax.baselines.logistic_factors import ItemFactors, regress
 from urep_jax.core.types import Feedback
@@ -16,18 +15,6 @@ from urep_jax.data.cases import Cases
 from urep_jax.evaluation.scorer import Scorer
 
 SIGNS = {Feedback.UP: 1.0, Feedback.DOWN: -1.0}
-
-
-def test_content_is_genres_and_years() -> None:
-    log = log_of([Row(0, 0, item, "up") for item in range(4)], num_items=4)
-    ids = log.item_ids.to_pylist()
-    items = {"item_id": [ids[2], ids[0], ids[1]], "genres": [["Drama"], ["Comedy", "Drama"], None]}
-    items["title"] = ["Late (1999)", "Early (1950)", "A title without a year"]
-    found = content_matrix(log, pa.table(items))
-    # Comedy, Drama, from 1950, from 1998, and the one that all have.
-    np.testing.assert_array_equal(
-        found, [[1, 1, 1, 0, 1], [0, 0, 0, 0, 1], [0, 1, 0, 1, 1], [0, 0, 0, 0, 1]], err_msg="of the log's items"
-    )
 
 
 def test_ages_are_of_the_latest_event_that_says_anything() -> None:
@@ -90,4 +77,4 @@ def test_all_are_set_beside_the_plain_factorisation(tmp_path: Path, capsys: pyte
     assert "| content, penalty of 16 |" in told.err
     with pytest.raises(SystemExit):
         main([*data, "data.source.movies=null"])
-    assert "has no table of items" in capsys.readouterr().err
+    assert "has no table of items, and so no genres" in capsys.readouterr().err
