@@ -40,6 +40,8 @@ def page(results: Results) -> str:
         "",
         f"{machine['cpu']}, {machine['cores']} cores, {machine['ram_gib']} GiB; {packages}.",
         "",
+        _ran_on(machine["devices"]),
+        "",
     ]
     for title, rows, of in (
         ("Beside peers, in the same run", list(_peers(results)), ["skip_gram", "ranking"]),
@@ -61,6 +63,14 @@ def page(results: Results) -> str:
     parts += ["## Many devices", "", "![bytes that a device sends](devices.svg)", ""]
     parts += ["Arithmetic, of 30 million tracks; `python -m benchmarks.scale` has the whole of it.", ""]
     return "\n".join(parts)
+
+
+def _ran_on(devices: Mapping[str, int]) -> str:
+    """Whether an accelerator computed."""
+    accelerators = [f"{count} {kind}" for kind, count in devices.items() if kind.lower() != "cpu"]
+    if accelerators:
+        return f"JAX computed on {', '.join(accelerators)}."
+    return "No accelerator was there: nothing of this was measured on one. The same command, where there is one, does."
 
 
 def draw(results: Results, folder: Path) -> None:

@@ -221,12 +221,15 @@ def test_all_are_run_and_told_on_one_page(tmp_path: Path, capsys: pytest.Capture
 def test_the_page_leads_with_ratios() -> None:
     ratio = {"times_rectools_softmax": 5.0, "times_rectools_softmax_spread": [4.0, 6.0]}
     ratio |= {"times_rectools_softmax_cpu": 5.5, "times_rectools_softmax_cpu_spread": [5.0, 6.0]}
-    machine = {"cpu": "C", "cores": 2, "ram_gib": 8, "packages": {"jax": "1"}}
+    machine = {"cpu": "C", "cores": 2, "ram_gib": 8, "packages": {"jax": "1"}, "devices": {"cpu": 1}}
     own = {"positions_per_s": 1000, "ms_per_batch": 50.0, "loss_first_to_last": [8.1, 7.9], "peak_rss_gib": 1.0}
     training = {"machine": machine, "training": {"softmax": own | ratio}}
     told = overview.page({"training": training}).splitlines()
     heads = [line for line in told if line.startswith("## ")]
     assert heads[:2] == ["## Beside peers, in the same run", "## Training"]
+    assert any("nothing of this was measured on one" in line for line in told)
+    training["machine"]["devices"] = {"NVIDIA H200": 8}
+    assert "JAX computed on 8 NVIDIA H200." in overview.page({"training": training})
     assert "| training, softmax | rectools_softmax | 5.0 (4.0 to 6.0) | 5.5 (5.0 to 6.0) |" in told
 
 
