@@ -16,8 +16,9 @@ from hydra import compose, initialize_config_dir
 from rich.console import Console
 
 from benchmarks.frontier_page import BEYOND, PLACES
-from experiments.data import load_data, load_tables
+from experiments.data import load_data
 from experiments.knobs import CONF
+from experiments.negative_feedback.beginning import content_of
 from experiments.negative_feedback.protocols import protocol_of
 from experiments.negative_feedback.recipe import Recipe
 from experiments.negative_feedback.training import train
@@ -57,13 +58,12 @@ def main() -> None:
         cfg = compose("config", overrides=["experiment=negative_feedback", *parser.parse_args().knobs])
     console = Console(stderr=True)
     log, split = load_data(cfg, console)
-    vocabulary, items = build_vocabulary(log, split), load_tables(cfg).get("items")
+    vocabulary = build_vocabulary(log, split)
     recipe = Recipe.from_config(cfg).sized_for(vocabulary)
     protocol = protocol_of(cfg.data.protocol)._replace(validate=Asked())
     with tempfile.TemporaryDirectory() as folder:
-        done = train(
-            recipe, log, split, vocabulary, protocol, Path(folder), lambda progress: None, console, items=items
-        )
+        how = (recipe, log, split, vocabulary, protocol, Path(folder), lambda progress: None, console)
+        done = train(*how, content=content_of(recipe.item_content, log, cfg))
         test = next_item(done.scorer(split.test), log, split.test)["ndcg@10"]
     print(json.dumps({"test": places(test.values)}))
 

@@ -35,8 +35,9 @@ from rich.console import Console
 
 from benchmarks.grown_space import SHARE, only
 from benchmarks.machine import describe
-from experiments.data import load_log, load_tables, made
+from experiments.data import load_log, made
 from experiments.knobs import CONF
+from experiments.negative_feedback.beginning import content_of
 from experiments.negative_feedback.grow import grown_recipe
 from experiments.negative_feedback.protocols import protocol_of
 from experiments.negative_feedback.recipe import Recipe
@@ -117,7 +118,7 @@ class Bench:
         path, begin = self.folder / title.replace(" ", "_"), time.perf_counter()
         with watched(path, title, self.protocol.title, self.console) as watch:
             who = (recipe, self.world.log, split, vocabulary, self.protocol, path, watch, self.console, was)
-            done = train(*who, items=load_tables(self.cfg).get("items"))
+            done = train(*who, content=content_of(recipe.item_content, self.world.log, self.cfg))
         self.seconds[title] = round(time.perf_counter() - begin, 1)
         trained_items = len(vocabulary.item_ids) if was is None else was.trained_items
         return Recommender(done.result.params, recipe.model, recipe.sequences, vocabulary, trained_items)

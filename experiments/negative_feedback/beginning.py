@@ -1,19 +1,22 @@
 """What a training begins with: fresh parameters, an earlier run's, or what simple statistics say of the items."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Literal, get_args
 
 import numpy as np
 from jaxtyping import Float, Float32
+from omegaconf import DictConfig
 from rich.console import Console
 from scipy.special import logit
 
+from experiments.data import load_tables
 from experiments.known import tell_known
 from urep_jax.baselines.like_rate import like_rates
 from urep_jax.baselines.logistic_factors import fit_factors
 from urep_jax.baselines.spectral import spectral_vectors
 from urep_jax.data.cases import Split
+from urep_jax.data.item_words import item_words
 from urep_jax.data.log import EventLog
 from urep_jax.data.vocabulary import FIRST_ITEM, UNKNOWN, Vocabulary
 from urep_jax.models.transformer import TransformerConfig
@@ -36,6 +39,20 @@ _BIAS = slice(-1, None)
 
 _FACTORS = 16
 """Vectors of one factorisation are this wide."""
+
+
+def content_of(columns: Sequence[str], log: EventLog, cfg: DictConfig) -> Float32[np.ndarray, "V K"] | None:
+    """What the table beside the log says of each item, in the columns that `train.item_content` names, if it names any.
+
+    Raises:
+        ValueError: if there is no such column of words.
+    """
+    if not columns:
+        return None
+    try:
+        return item_words(log, load_tables(cfg).get("items"), columns)
+    except ValueError as error:
+        raise ValueError(f"train.item_content is {list(columns)}, but {error}") from None
 
 
 def continued(folder: Path, vocabulary: Vocabulary, console: Console) -> Beginning:

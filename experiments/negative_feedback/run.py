@@ -8,10 +8,11 @@ from omegaconf import DictConfig
 from rich.console import Console
 
 from experiments import figures
-from experiments.data import left_out, load_data, load_tables
+from experiments.data import left_out, load_data
 from experiments.folder import RunFolder
 from experiments.lineage.registry import Registry
 from experiments.negative_feedback.baselines import FITTED, TRAINED, check_baselines, obstacle
+from experiments.negative_feedback.beginning import content_of
 from experiments.negative_feedback.page import page
 from experiments.negative_feedback.protocols import Protocol, Questions, Results, protocol_of, reach
 from experiments.negative_feedback.recipe import Recipe
@@ -47,7 +48,7 @@ def run(cfg: DictConfig, folder: RunFolder, console: Console) -> dict[str, float
         model_config(recipe.init_from)
     metrics_of_ones_own = own_metrics(cfg.metrics, taken=tuple(TITLES))
     log, split = load_data(cfg, console)
-    items = load_tables(cfg).get("items")
+    content = content_of(recipe.item_content, log, cfg)
     # Asked now, for the source may have changed when the run ends.
     rejects = left_out(cfg)
     folder.claim_data(log)
@@ -71,7 +72,7 @@ def run(cfg: DictConfig, folder: RunFolder, console: Console) -> dict[str, float
 
     def trained(title: str, recipe: Recipe, path: Path) -> Trained:
         with watched(path, title, protocol.title, console, trace=cfg.profile) as watch:
-            done = train(recipe, log, split, vocabulary, protocol, path, watch, console, items=items)
+            done = train(recipe, log, split, vocabulary, protocol, path, watch, console, content=content)
             watch.ended(done.result.history)
             return done
 

@@ -4,14 +4,14 @@ import dataclasses
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-import pyarrow as pa
+import numpy as np
+from jaxtyping import Float32
 from rich.console import Console
 
 from experiments.negative_feedback.beginning import Beginning, continued, from_statistics
 from experiments.negative_feedback.protocols import Protocol
 from experiments.negative_feedback.recipe import Recipe
 from urep_jax.data.cases import Cases, Split
-from urep_jax.data.item_words import item_words
 from urep_jax.data.log import EventLog
 from urep_jax.data.negatives import negative_sampler
 from urep_jax.data.sequences import Sequences
@@ -52,7 +52,7 @@ def train(
     on_progress: Callable[[Progress], None],
     console: Console,
     was: Recommender | None = None,
-    items: pa.Table | None = None,
+    content: Float32[np.ndarray, "V K"] | None = None,
 ) -> Trained:
     """Train by a recipe, or go on where an earlier call stopped. Checkpoints go to `path`.
 
@@ -63,7 +63,7 @@ def train(
     it has learnt nothing changes, and the other items of the vocabulary learn. All sequences train, for an item that is
     rarely met has to be a negative as often as others are.
 
-    What is known of the items (`items`, the table beside the log) is asked for where the recipe names columns of it.
+    Where the recipe names columns of the items table, `content` is what `content_of` makes of them.
     """
     sequences = Sequences(log, vocabulary, recipe.sequences)
     batches = recipe.batches(sequences, split)
@@ -79,7 +79,7 @@ def train(
     num_steps = recipe.fit.epochs * batches.steps_per_epoch
     rates = learning_rates(recipe.learning_rate, recipe.schedule, recipe.warmup, num_steps)
     optimizer = muon(rates, transformer.linear_maps) if recipe.optimizer == "muon" else adam(rates)
-    start = _beginning(recipe, log, split, vocabulary, items, console) if was is None else grown_from(was)
+    start = _beginning(recipe, log, split, vocabulary, content, console) if was is None else grown_from(was)
     result = fit(objective, optimizer, batches, validate, recipe.fit, path / "checkpoints", config, on_progress, start)
     return Trained(recipe, result, batches)
 
@@ -90,18 +90,17 @@ def grown_from(was: Recommender) -> Beginning:
 
 
 def _beginning(
-    recipe: Recipe, log: EventLog, split: Split, vocabulary: Vocabulary, items: pa.Table | None, console: Console
+    recipe: Recipe,
+    log: EventLog,
+    split: Split,
+    vocabulary: Vocabulary,
+    content: Float32[np.ndarray, "V K"] | None,
+    console: Console,
 ) -> Beginning | None:
     """What turns fresh parameters into those that the recipe begins with, if it begins with others."""
     if recipe.init_from is not None:
         return continued(recipe.init_from, vocabulary, console)
     if recipe.item_start != "fresh":
-        content = None
-        if recipe.item_content:
-            try:
-                content = item_words(log, items, recipe.item_content)
-            except ValueError as error:
-                raise ValueError(f"train.item_content is {list(recipe.item_content)}, but {error}") from None
         what = (recipe.item_start, log, split, vocabulary, recipe.model)
         return from_statistics(*what, content=content, days=recipe.item_days)
     return None

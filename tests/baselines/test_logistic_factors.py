@@ -145,6 +145,8 @@ def test_wrong_values_are_refused() -> None:
         logistic_factors(log, split, days=-1)
     with pytest.raises(ValueError, match=r"content is of 2 items, but .* has [0-9]+; give one each"):
         logistic_factors(log, split, content=np.ones((2, 1), np.float32))
+    with pytest.raises(ValueError, match="sweeps is 1, but content has a say from the second on"):
+        logistic_factors(log, split, content=np.ones((log.num_items, 1), np.float32), sweeps=1)
     ups = log_of([row._replace(feedback="up") if row.time < 25 else row for row in planted(alike=False)])
     with pytest.raises(ValueError, match="there is no odds to fit"):
         logistic_factors(ups, PaperSplit(cut=25)(ups))

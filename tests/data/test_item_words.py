@@ -34,3 +34,8 @@ def test_what_is_not_there_is_refused() -> None:
         item_words(LOG, items(length=[1, 2, 3, 4]), ["genres"])
     with pytest.raises(ValueError, match="length of the items is int64, but must be words; name another column"):
         item_words(LOG, items(length=[1, 2, 3, 4]), ["length"])
+    with pytest.raises(ValueError, match=r"genres has 0 words for the items of .*, but must have from 1 to 5,000"):
+        item_words(LOG, items(genres=[None, [], None, ["opera"]]), ["genres"])
+    many = pa.table({"item_id": LOG.item_ids, "genres": [[str(n) for n in range(5001)], [], [], []]})
+    with pytest.raises(ValueError, match="genres has 5,001 words"):
+        item_words(LOG, many, ["genres"])

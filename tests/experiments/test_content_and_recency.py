@@ -2,16 +2,21 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from scipy.sparse import csr_array
 
+from benchmarks import content_and_recency
 from benchmarks.content_and_recency import PLAIN, VARIANTS, Known, known_of, main, scorer_of
+from experiments.negative_feedback import beginning
+from tests.experiments.command import NEGATIVE, Command
 from tests.logs import DAY, Row, log_of
-from urep_jax.baselines.logistic_factors import ItemFactors, regress
+from urep_jax.baselines.logistic_factors import ItemFactors, fit_factors, regress
 from urep_jax.core.types import Feedback
-from urep_jax.data.cases import Cases
+from urep_jax.data.cases import Cases, Split
+from urep_jax.data.log import EventLog
 from urep_jax.evaluation.scorer import Scorer
 
 SIGNS = {Feedback.UP: 1.0, Feedback.DOWN: -1.0}
@@ -53,18 +58,38 @@ def candidates(scorer: Scorer, items: np.ndarray) -> np.ndarray:
     return np.asarray(scorer.candidates(np.arange(2), items))
 
 
-def test_all_are_set_beside_the_plain_factorisation(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+@pytest.fixture
+def films(tmp_path: Path) -> list[str]:
+    """Knobs of a small log of films with genres, of which each user likes one, and another one later on."""
     rng = np.random.default_rng(0)
-    ratings = [
-        f"{user}::{item}::{rng.integers(11)}::{1_362_062_205 + DAY * int(day)}"
-        for user in range(80)
-        for item, day in zip(rng.permutation(30)[:20], rng.integers(100, size=20), strict=True)
-    ]
+    ratings = []
+    for user in range(80):
+        for item, day in zip(rng.permutation(30)[:20], rng.integers(100, size=20), strict=True):
+            likes = (user + item + (day > 50)) % 2 == 0 if rng.random() < 0.8 else rng.random() < 0.5
+            ratings.append(f"{user}::{item}::{9 if likes else 2}::{1_362_062_205 + DAY * int(day)}")
     (tmp_path / "ratings.dat").write_text("\n".join(ratings))
-    films = [f"{item}::Film {item} ({1990 + item})::{'Drama|War' if item % 2 else 'Comedy'}" for item in range(30)]
-    (tmp_path / "movies.dat").write_text("\n".join(films))
-    data = ["data=movietweetings", f"data.path={tmp_path}", f"workspace={tmp_path / 'workspace'}"]
-    main([*data, "--seeds", "0", "1"])
+    named = [f"{item}::Film {item} ({1990 + item})::{'Drama|War' if item % 2 else 'Comedy'}" for item in range(30)]
+    (tmp_path / "movies.dat").write_text("\n".join(named))
+    return ["data=movietweetings", f"data.path={tmp_path}", f"workspace={tmp_path / 'workspace'}"]
+
+
+def test_all_are_set_beside_the_plain_factorisation(
+    films: list[str], capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fitted: list[tuple[bool, float, float | None]] = []
+    known_days: set[float | None] = set()
+
+    def fit(log: EventLog, split: Split, **settings: Any) -> ItemFactors:
+        fitted.append((settings["content"] is not None, settings["ridge"], settings["days"]))
+        return fit_factors(log, split, **settings)
+
+    def score(factors: ItemFactors, known: Known, days: float | None) -> Scorer:
+        known_days.add(days)
+        return scorer_of(factors, known, days)
+
+    monkeypatch.setattr(content_and_recency, "fit_factors", fit)
+    monkeypatch.setattr(content_and_recency, "scorer_of", score)
+    main([*films, "--seeds", "0", "1"])
     told = capsys.readouterr()
     answer = json.loads(told.out)
     numbers, over = answer["pair_accuracy"], answer["over_plain"]
@@ -73,8 +98,32 @@ def test_all_are_set_beside_the_plain_factorisation(tmp_path: Path, capsys: pyte
     for name, own in over.items():
         for metric, (mean, _, _) in own.items():
             assert mean == pytest.approx(numbers[name][metric] - numbers[PLAIN][metric])
+    assert set(fitted) == {one[:3] for one in VARIANTS.values()}
+    assert len(fitted) == 2 * len(set(fitted)), "two seeds"
+    assert known_days == {one.known_days for one in VARIANTS.values()}
+    assert all(own["test, tail"] != own["test"] for own in numbers.values())
     assert set(numbers["recency in training, 90 days"]) == {"test", "test, tail"}
     assert "| content, penalty of 16 |" in told.err
     with pytest.raises(SystemExit):
-        main([*data, "data.source.movies=null"])
+        main([*films, "data.source.movies=null"])
     assert "has no table of items, and so no genres" in capsys.readouterr().err
+
+
+def test_a_run_begins_with_what_its_knobs_ask_for(
+    films: list[str], command: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[dict[str, Any]] = []
+
+    def seen(log: EventLog, split: Split, **settings: Any) -> ItemFactors:
+        asked.append(settings)
+        return fit_factors(log, split, **settings)
+
+    monkeypatch.setattr(beginning, "fit_factors", seen)
+    own = [NEGATIVE, "recipe=item_content", "train.item_days=300", "model.width=16", "model.blocks=1", "max_length=8"]
+    small = ["train.epochs=1", "train.batch_size=8", "train.strata=1", "baselines=[]"]
+    said = command(*own, *small, *films)
+    assert said.status == 0, said.err
+    assert [(one["days"], one["content"].sum(0).tolist()) for one in asked] == [(300, [15, 15, 15, 30])]
+    said = command(*own, *small, *films, "train.item_content=[colour]", folder=tmp_path / "refused")
+    assert "train.item_content is ['colour'], but items have no colour; they have item_id" in said.err
+    assert not (tmp_path / "refused" / "vocabulary").exists(), "refused before anything is begun"

@@ -56,7 +56,8 @@ def fit_factors(
 
     With all items fixed, each user is a logistic regression with a ridge penalty, and the other way round: they are
     solved in turn, by Newton's method. Where it is known what items are, the penalty draws an item's numbers not to 0
-    but to :math:`W^T c_v`, and W is the ridge regression of all items' numbers on their content, after each turn.
+    but to :math:`W^T c_v`, and W is the ridge regression of all items' numbers on their content, anew in each turn but
+    the first; an item of n events counts n / (n + 10) in it.
 
     Args:
         log: the log.
@@ -84,6 +85,8 @@ def fit_factors(
     for name, number in (("ridge", ridge), ("bias_ridge", bias_ridge), ("days", days)):
         if number is not None and not number > 0:
             raise ValueError(f"{name} is {number}, but must be above 0")
+    if content is not None and sweeps < 2:
+        raise ValueError(f"sweeps is {sweeps}, but content has a say from the second on; set sweeps to 2 or more")
     if content is not None and len(content) != log.num_items:
         raise ValueError(f"content is of {len(content):,} items, but {log.name!r} has {log.num_items:,}; give one each")
     signs = signs_of(log, split)
@@ -92,8 +95,9 @@ def fit_factors(
     by_user = training_histories(log, split, signs)
     if not (by_user.data > 0).any() or not (by_user.data < 0).any():
         raise ValueError(f"training holds not both ups and downs or skips of log {log.name!r}; there is no odds to fit")
-    weights = _weights(log, split, signs, days)
-    by_item, of_item = csr_array(by_user.T), _as_transposed(by_user, weights)
+    weights = None if days is None else _weights(log, split, signs, days)
+    by_item = csr_array(by_user.T)
+    of_item = None if weights is None else _as_transposed(by_user, weights)
     ups = float((1 + by_user.data).mean() / 2)
     prior = float(np.log(ups / (1 - ups)))
     penalty_F = np.array([*[ridge] * width, bias_ridge], np.float32)
@@ -111,11 +115,9 @@ def fit_factors(
     return ItemFactors(items_VxF, prior, penalty_F, signs)
 
 
-def _weights(log: EventLog, split: Split, signs: Signs, days: float | None) -> Float32[np.ndarray, "N"]:
+def _weights(log: EventLog, split: Split, signs: Signs, days: float) -> Float32[np.ndarray, "N"]:
     """What each entry of the training histories weighs: 1 in the mean."""
     latest = latest_events(log, split.start[split.train], split.stop[split.train], signs).data
-    if days is None or not len(latest):
-        return np.ones(len(latest), np.float32)
     age_days = (log.timestamp[latest].max() - log.timestamp[latest]) / _DAY
     weights = np.exp(-age_days / days)
     return np.asarray(weights / weights.mean(), np.float32)

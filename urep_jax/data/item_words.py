@@ -9,6 +9,9 @@ from jaxtyping import Float32
 
 from urep_jax.data.log import EventLog
 
+MOST_WORDS = 5000
+"""Of a column. What has more, such as titles, names each item and says nothing of others."""
+
 
 def item_words(log: EventLog, items: pa.Table | None, columns: Sequence[str]) -> Float32[np.ndarray, "V K"]:
     """A 1 for each word that an item has, and a last 1 that all items have.
@@ -19,7 +22,8 @@ def item_words(log: EventLog, items: pa.Table | None, columns: Sequence[str]) ->
         columns: of that table: a list of words for each item, such as `genres`, or one word, such as `language`.
 
     Raises:
-        ValueError: if there is no table, no such column, or it holds something else than words.
+        ValueError: if there is no table, no such column, or it holds something else than words, none for any item of
+            the log, or more than 5,000.
     """
     if items is None:
         raise ValueError(f"{log.name!r} has no table of items, and so no {', '.join(columns)}; leave these out")
@@ -36,6 +40,11 @@ def item_words(log: EventLog, items: pa.Table | None, columns: Sequence[str]) ->
             raise ValueError(f"{column} of the items is {items[column].type}, but must be words; name another column")
         known = (row_I[of_I] >= 0) & words.is_valid().to_numpy(zero_copy_only=False)
         coded = words.filter(pa.array(known)).dictionary_encode()
+        if not 1 <= len(coded.dictionary) <= MOST_WORDS:
+            raise ValueError(
+                f"{column} has {len(coded.dictionary):,} words for the items of {log.name!r}, but must have from 1 to "
+                f"{MOST_WORDS:,}; name another column"
+            )
         # Numbered in the order of the words, so that the same words are the same numbers.
         order = pc.array_sort_indices(coded.dictionary).to_numpy()
         block_VxK = np.zeros((log.num_items, len(order)), np.float32)
