@@ -12,12 +12,11 @@ from urep_jax.baselines.logistic_factors import ItemFactors, fit_factors, logist
 from urep_jax.data.splits import PaperSplit
 from urep_jax.evaluation.pairs import pair_accuracy
 
-RNG = np.random.default_rng(0)
-
 
 def test_a_row_is_a_logistic_regression_with_its_penalty() -> None:
-    others_VxF = RNG.normal(size=(40, 3)).astype(np.float32)
-    labels_UxV = np.where(RNG.random((6, 40)) < 0.7, RNG.choice([-1.0, 1.0], (6, 40)), 0.0).astype(np.float32)
+    rng = np.random.default_rng(0)
+    others_VxF = rng.normal(size=(40, 3)).astype(np.float32)
+    labels_UxV = np.where(rng.random((6, 40)) < 0.7, rng.choice([-1.0, 1.0], (6, 40)), 0.0).astype(np.float32)
     labels_UxV[5] = 0
     solved_UxF = regress(csr_array(labels_UxV), others_VxF, 0.0, np.full(3, 2.0, np.float32))
     assert not solved_UxF[5].any(), "a row that says nothing"
@@ -69,8 +68,9 @@ def test_a_row_may_be_far_from_what_all_share(prior: float, share: float) -> Non
 
 
 def test_what_says_neither_is_half_an_up_and_half_a_down() -> None:
-    others_VxF = np.append(RNG.normal(size=(12, 2)), np.zeros((12, 1)), 1).astype(np.float32)
-    labels_V = RNG.choice([-1.0, 0.0, 1.0], 12)
+    rng = np.random.default_rng(0)
+    others_VxF = np.append(rng.normal(size=(12, 2)), np.zeros((12, 1)), 1).astype(np.float32)
+    labels_V = rng.choice([-1.0, 0.0, 1.0], 12)
     row = csr_array((labels_V, np.arange(12), [0, 12]), shape=(1, 12), dtype=np.float32)
     (solved_F,) = regress(row, others_VxF, 0.0, np.full(3, 2.0, np.float32))
     x_2VxF = np.tile(np.append(others_VxF[:, :-1], np.ones((12, 1)), 1), (2, 1))
