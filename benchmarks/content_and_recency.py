@@ -38,7 +38,7 @@ from experiments.report.intervals import Estimate
 from experiments.tables import markdown_table
 from urep_jax.baselines.histories import Signs, histories, latest_events, signs_of
 from urep_jax.baselines.item_counts import training_counts
-from urep_jax.baselines.logistic_factors import ItemFactors, fit_factors, regress
+from urep_jax.baselines.logistic_factors import ItemFactors, factors_scorer, fit_factors
 from urep_jax.core.types import Feedback
 from urep_jax.data.cases import Cases, Split
 from urep_jax.data.item_words import item_words
@@ -47,7 +47,6 @@ from urep_jax.evaluation.by_user import ByUser
 from urep_jax.evaluation.item_popularity import BUCKETS, popularity_buckets
 from urep_jax.evaluation.paired import paired_difference
 from urep_jax.evaluation.pairs import pair_accuracy
-from urep_jax.evaluation.scorer import Scorer, catalogue_scorer
 
 _DAY, _TINY = 86_400.0, 1e-30
 
@@ -109,18 +108,6 @@ def known_of(log: EventLog, cases: Cases, signs: Signs) -> Known:
     return Known(histories(log, cases.start, cases.stop, signs), (np.maximum(age, 0) / _DAY).astype(np.float32))
 
 
-def scorer_of(factors: ItemFactors, known: Known, days: float | None) -> Scorer:
-    """Scores of a factorisation for listeners of whom something is known."""
-    weights = known.weights(days)
-    users_CxF = regress(known.labels, factors.items, factors.prior, factors.penalty, weights=weights)
-
-    def catalogue(rows_B: np.ndarray, items: slice) -> np.ndarray:
-        scores_BxC = users_CxF[rows_B, :-1] @ factors.items[items, :-1].T + factors.items[items, -1]
-        return np.asarray(scores_BxC + users_CxF[rows_B, -1:] + factors.prior)
-
-    return catalogue_scorer(catalogue)
-
-
 def seen(
     log: EventLog, split: Split, genres: Float32[np.ndarray, "V K"], seeds: Sequence[int], console: Console
 ) -> dict[str, dict[str, ByUser]]:
@@ -141,7 +128,8 @@ def seen(
                 if key not in fitted:
                     fitted[key] = fit_factors(log, split, seed=seed, **settings)
                 for which in asked if variant.train_days is None else ["test"]:
-                    scorer, cases = scorer_of(fitted[key], known[which], variant.known_days), asked[which]
+                    told, cases = known[which], asked[which]
+                    scorer = factors_scorer(fitted[key], told.labels, told.weights(variant.known_days))
                     # A pair is of the tail if its up is.
                     tail_N = (bucket_V[cases.item] == BUCKETS.index("tail")) | (cases.feedback != Feedback.UP)
                     of.setdefault(which, []).append(pair_accuracy(scorer, cases))

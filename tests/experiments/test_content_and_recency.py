@@ -9,11 +9,11 @@ import pytest
 from scipy.sparse import csr_array
 
 from benchmarks import content_and_recency
-from benchmarks.content_and_recency import PLAIN, VARIANTS, Known, known_of, main, scorer_of
+from benchmarks.content_and_recency import PLAIN, VARIANTS, Known, known_of, main
 from experiments.negative_feedback import beginning
 from tests.experiments.command import NEGATIVE, Command
 from tests.logs import DAY, Row, log_of
-from urep_jax.baselines.logistic_factors import ItemFactors, fit_factors, regress
+from urep_jax.baselines.logistic_factors import ItemFactors, factors_scorer, fit_factors, regress
 from urep_jax.core.types import Feedback
 from urep_jax.data.cases import Cases, Split
 from urep_jax.data.log import EventLog
@@ -49,8 +49,10 @@ def test_of_what_is_known_the_latest_counts() -> None:
     # The one that is left weighs as much as both did.
     twice = regress(new, factors.items, factors.prior, factors.penalty, weights=np.full(2, 2.0, np.float32))
     expected_2x2 = twice[:, :-1] @ factors.items[:2, :-1].T + factors.items[:2, -1] + twice[:, -1:] + factors.prior
-    np.testing.assert_allclose(candidates(scorer_of(factors, old_and_new, 1.0), items), expected_2x2, atol=1e-4)
-    assert not np.allclose(candidates(scorer_of(factors, old_and_new, None), items), expected_2x2, atol=1e-2)
+    np.testing.assert_allclose(
+        candidates(factors_scorer(factors, both, old_and_new.weights(1.0)), items), expected_2x2, atol=1e-4
+    )
+    assert not np.allclose(candidates(factors_scorer(factors, both), items), expected_2x2, atol=1e-2)
 
 
 def candidates(scorer: Scorer, items: np.ndarray) -> np.ndarray:
@@ -77,18 +79,20 @@ def test_all_are_set_beside_the_plain_factorisation(
     films: list[str], capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     fitted: list[tuple[bool, float, float | None]] = []
-    known_days: set[float | None] = set()
 
     def fit(log: EventLog, split: Split, **settings: Any) -> ItemFactors:
         fitted.append((settings["content"] is not None, settings["ridge"], settings["days"]))
         return fit_factors(log, split, **settings)
 
-    def score(factors: ItemFactors, known: Known, days: float | None) -> Scorer:
+    known_days: set[float | None] = set()
+    weights = Known.weights
+
+    def aged(known: Known, days: float | None) -> np.ndarray:
         known_days.add(days)
-        return scorer_of(factors, known, days)
+        return weights(known, days)
 
     monkeypatch.setattr(content_and_recency, "fit_factors", fit)
-    monkeypatch.setattr(content_and_recency, "scorer_of", score)
+    monkeypatch.setattr(Known, "weights", aged)
     main([*films, "--seeds", "0", "1"])
     told = capsys.readouterr()
     answer = json.loads(told.out)

@@ -148,18 +148,30 @@ def logistic_factors(log: EventLog, split: Split, **settings: Any) -> ScorerFact
         split: whose training events count.
         settings: of `fit_factors`.
     """
-    items_VxF, prior, penalty_F, signs = fit_factors(log, split, **settings)
+    factors = fit_factors(log, split, **settings)
 
     def bind(log: EventLog, cases: Cases) -> Scorer:
-        users_CxF = regress(histories(log, cases.start, cases.stop, signs), items_VxF, prior, penalty_F)
-
-        def catalogue(rows_B: np.ndarray, items: slice) -> np.ndarray:
-            users_BxF, items_CxF = users_CxF[rows_B], items_VxF[items]
-            return np.asarray(users_BxF[:, :-1] @ items_CxF[:, :-1].T + items_CxF[:, -1] + users_BxF[:, -1:] + prior)
-
-        return catalogue_scorer(catalogue)
+        return factors_scorer(factors, histories(log, cases.start, cases.stop, factors.signs))
 
     return bind
+
+
+def factors_scorer(factors: ItemFactors, labels: csr_array, weights: Float32[np.ndarray, "N"] | None = None) -> Scorer:
+    """Scores of the catalogue for users of whom something is known: the log-odds of an up.
+
+    Args:
+        factors: of the items.
+        labels: what is known, a row for each case, as `histories` has it.
+        weights: how often each entry counts, as in `regress`.
+    """
+    items_VxF, prior, penalty_F, _ = factors
+    users_CxF = regress(labels, items_VxF, prior, penalty_F, weights=weights)
+
+    def catalogue(rows_B: np.ndarray, items: slice) -> np.ndarray:
+        users_BxF, items_CxF = users_CxF[rows_B], items_VxF[items]
+        return np.asarray(users_BxF[:, :-1] @ items_CxF[:, :-1].T + items_CxF[:, -1] + users_BxF[:, -1:] + prior)
+
+    return catalogue_scorer(catalogue)
 
 
 def regress(
