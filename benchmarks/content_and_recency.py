@@ -39,7 +39,7 @@ from experiments.tables import markdown_table
 from urep_jax.baselines.histories import Signs, histories, latest_events, signs_of
 from urep_jax.baselines.item_counts import training_counts
 from urep_jax.baselines.logistic_factors import ItemFactors, factors_scorer, fit_factors
-from urep_jax.core.types import Feedback
+from urep_jax.core.types import SECONDS_PER_DAY, Feedback
 from urep_jax.data.cases import Cases, Split
 from urep_jax.data.item_words import item_words
 from urep_jax.data.log import EventLog
@@ -48,7 +48,7 @@ from urep_jax.evaluation.item_popularity import BUCKETS, popularity_buckets
 from urep_jax.evaluation.paired import paired_difference
 from urep_jax.evaluation.pairs import pair_accuracy
 
-_DAY, _TINY = 86_400.0, 1e-30
+_TINY = 1e-30
 
 
 class Variant(NamedTuple):
@@ -104,8 +104,9 @@ class Known(NamedTuple):
 def known_of(log: EventLog, cases: Cases, signs: Signs) -> Known:
     """What is known of the listeners who are asked, and how old it is at each one's latest event."""
     latest = latest_events(log, cases.start, cases.stop, signs)
-    age = np.repeat(log.timestamp[np.maximum(cases.stop, 1) - 1], np.diff(latest.indptr)) - log.timestamp[latest.data]
-    return Known(histories(log, cases.start, cases.stop, signs), (np.maximum(age, 0) / _DAY).astype(np.float32))
+    end_N = np.repeat(log.timestamp[np.maximum(cases.stop, 1) - 1], np.diff(latest.indptr))
+    age_days = np.maximum(end_N - log.timestamp[latest.data], 0) / SECONDS_PER_DAY
+    return Known(histories(log, cases.start, cases.stop, signs), age_days.astype(np.float32))
 
 
 def seen(

@@ -10,7 +10,7 @@ from scipy.sparse import csr_array
 
 from urep_jax.baselines.histories import Signs, histories, latest_events, signs_of, training_histories
 from urep_jax.core.streams import numpy_stream
-from urep_jax.core.types import Feedback
+from urep_jax.core.types import SECONDS_PER_DAY, Feedback
 from urep_jax.data.cases import Cases, Split
 from urep_jax.data.log import EventLog
 from urep_jax.data.ragged import ranges
@@ -18,7 +18,6 @@ from urep_jax.evaluation.scorer import Scorer, ScorerFactory, catalogue_scorer
 
 _PLACES = 1 << 17
 """Events, with their padding, of the regressions that are solved at a time."""
-_DAY = 86_400.0
 _HALF_TRUSTED = 10.0
 """Events of an item that counts half as much as one with very many, where content is asked about items."""
 _NEWTON_STEPS = 6
@@ -118,7 +117,7 @@ def fit_factors(
 def _weights(log: EventLog, split: Split, signs: Signs, days: float) -> Float32[np.ndarray, "N"]:
     """What each entry of the training histories weighs: 1 in the mean."""
     latest = latest_events(log, split.start[split.train], split.stop[split.train], signs).data
-    age_days = (log.timestamp[latest].max() - log.timestamp[latest]) / _DAY
+    age_days = (log.timestamp[latest].max() - log.timestamp[latest]) / SECONDS_PER_DAY
     weights = np.exp(-age_days / days)
     return np.asarray(weights / weights.mean(), np.float32)
 
