@@ -17,6 +17,7 @@ from urep_jax.data.co_occurrences import CoOccurrenceBatches, CoOccurrenceConfig
 from urep_jax.data.content_blocks import ContentBatches
 from urep_jax.data.content_scale import fit_content_scale
 from urep_jax.data.continuation_split import ContinuationSplit
+from urep_jax.data.item_words import words_by_row
 from urep_jax.data.log import EventLog
 from urep_jax.data.negatives import negative_sampler
 from urep_jax.data.user_features.modality import Modality
@@ -296,11 +297,7 @@ def told_words(known: pa.Table, column: str) -> Told:
         known: from `known_items`.
         column: a list of words, or one word.
     """
-    words = known[column].combine_chunks()
-    if pa.types.is_list(words.type):
-        row, words = pc.list_parent_indices(words).to_numpy(), pc.list_flatten(words)
-    else:
-        row = np.arange(len(words))
+    row, words = words_by_row(known[column])
     return Told(len(known), row, pc.cast(words, pa.string()))
 
 

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-from jaxtyping import Float32
+from jaxtyping import Float32, Int
 
 from urep_jax.data.log import EventLog
 
@@ -32,13 +32,10 @@ def item_words(log: EventLog, items: pa.Table | None, columns: Sequence[str]) ->
     for column in columns:
         if column not in items.column_names:
             raise ValueError(f"items have no {column}; they have {', '.join(items.column_names)}")
-        words = items[column].combine_chunks()
-        of_I = np.arange(len(words))
-        if pa.types.is_list(words.type):
-            of_I, words = pc.list_parent_indices(words).to_numpy(), pc.list_flatten(words)
+        item_N, words = words_by_row(items[column])
         if not pa.types.is_string(words.type):
             raise ValueError(f"{column} of the items is {items[column].type}, but must be words; name another column")
-        known = (row_I[of_I] >= 0) & words.is_valid().to_numpy(zero_copy_only=False)
+        known = (row_I[item_N] >= 0) & words.is_valid().to_numpy(zero_copy_only=False)
         coded = words.filter(pa.array(known)).dictionary_encode()
         if not 1 <= len(coded.dictionary) <= MOST_WORDS:
             raise ValueError(
@@ -48,6 +45,14 @@ def item_words(log: EventLog, items: pa.Table | None, columns: Sequence[str]) ->
         # Numbered in the order of the words, so that the same words are the same numbers.
         order = pc.array_sort_indices(coded.dictionary).to_numpy()
         block_VxK = np.zeros((log.num_items, len(order)), np.float32)
-        block_VxK[row_I[of_I][known], np.argsort(order)[coded.indices.to_numpy()]] = 1
+        block_VxK[row_I[item_N][known], np.argsort(order)[coded.indices.to_numpy()]] = 1
         blocks.append(block_VxK)
     return np.concatenate([*blocks, np.ones((log.num_items, 1), np.float32)], axis=1)
+
+
+def words_by_row(column: pa.ChunkedArray) -> tuple[Int[np.ndarray, "N"], pa.Array]:
+    """All words of a column of one word or of a list of words a row, one behind the other, and the row of each."""
+    words = column.combine_chunks()
+    if pa.types.is_list(words.type):
+        return pc.list_parent_indices(words).to_numpy(), pc.list_flatten(words)
+    return np.arange(len(words)), words
