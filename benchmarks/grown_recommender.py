@@ -117,8 +117,8 @@ class Bench:
     ) -> Recommender:
         path, begin = self.folder / title.replace(" ", "_"), time.perf_counter()
         with watched(path, title, self.protocol.title, self.console) as watch:
-            who = (recipe, self.world.log, split, vocabulary, self.protocol, path, watch, self.console, was)
-            done = train(*who, content=content_of(recipe.item_content, self.world.log, self.cfg))
+            how = (recipe, self.world.log, split, vocabulary, self.protocol, path, watch, self.console, was)
+            done = train(*how, content=content_of(recipe.item_content, self.world.log, self.cfg))
         self.seconds[title] = round(time.perf_counter() - begin, 1)
         trained_items = len(vocabulary.item_ids) if was is None else was.trained_items
         return Recommender(done.result.params, recipe.model, recipe.sequences, vocabulary, trained_items)

@@ -74,7 +74,7 @@ RECTOOLS_CASES = {
 
 
 def is_set_beside(case: str, peer: str) -> bool:
-    """Whether one of ours is compared with one of RecTools' that asks alike: it has the same loss, or full softmax."""
+    """Whether one of ours is compared with one of RecTools': both ask alike, and it has our loss or full softmax."""
     if case not in CASES or CASES[case].tasks != RECTOOLS_CASES[peer].tasks:
         return False
     return peer == "rectools_softmax" or CASES[case].loss == RECTOOLS_CASES[peer].loss.lower()
@@ -84,7 +84,7 @@ class System:
     """A process that trains when it is told to; its first two batches warm it up.
 
     Attributes:
-        seconds_a_batch: of the second of these.
+        seconds_a_batch: how long the second of these took.
     """
 
     def __init__(self, command: list[str], huge_pages: bool) -> None:

@@ -57,7 +57,7 @@ def latest_events(log: EventLog, start: Int[np.ndarray, "U"], stop: Int[np.ndarr
         signs: what an event says; those that say nothing are passed over.
 
     Returns:
-        A matrix of U x V, int64: flat indices, with an entry, be it 0, for each item that something is said of.
+        A matrix of U x V, int64: the flat index of each item's latest event that says something, be it 0.
     """
     says_F = np.zeros(len(Feedback), bool)
     says_F[list(signs)] = True
